@@ -1,0 +1,18 @@
+/** What a key may do: only `runs` starts runs; `viewer` reads, `admin` manages. */
+export type Role = 'runs' | 'viewer' | 'admin';
+export const ROLES = ['runs', 'viewer', 'admin'] as const satisfies readonly Role[];
+
+/** Who is asking, proven. */
+export interface Caller {
+  keyId: string;
+  keyName: string;
+  /** Id of the first key of a line of rotated keys; runs and idempotency keys belong to it. */
+  lineage: string;
+  /** The user behind a browser token; null for a key. */
+  subject: string | null;
+  role: Role;
+  /** Registered workflow names. Both lists empty: everything is allowed. */
+  allowedWorkflows: readonly string[];
+  /** `provider` or `provider/vendor-id`. */
+  allowedProviders: readonly string[];
+}

@@ -1,0 +1,73 @@
+import { ERROR_CATALOGUE, type ErrorCode, type ErrorSource } from './error-catalogue.ts';
+
+/** What the vendor said, restated; never its body. */
+export interface UpstreamFault {
+  status: number | null;
+  code: string | null;
+  message: string | null;
+  request_id: string | null;
+}
+
+/** The `error` of an envelope, and of a run. Field names are the contract's. */
+export interface ErrorBody {
+  code: ErrorCode;
+  message: string;
+  status: number;
+  source: ErrorSource;
+  retryable: boolean;
+  retry_after_s: number | null;
+  provider: string | null;
+  upstream: UpstreamFault | null;
+  run_id: string | null;
+  request_id: string | null;
+  param: string | null;
+  docs_url: string;
+}
+
+export interface ErrorDetails {
+  message?: string;
+  /** Path of the field at fault: `inputs.ticket`. */
+  param?: string;
+  retryable?: boolean;
+  /** Whole seconds. */
+  retryAfterS?: number;
+  provider?: string;
+  upstream?: UpstreamFault;
+  runId?: string;
+  requestId?: string;
+  /** Extra answer headers that belong to this error: `Allow`, `WWW-Authenticate`. */
+  headers?: Readonly<Record<string, string>>;
+  cause?: unknown;
+}
+
+/** The one error class that may cross a module's border; its code decides everything else. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+  readonly code: ErrorCode;
+  readonly details: Omit<ErrorDetails, 'cause' | 'message'>;
+
+  constructor(code: ErrorCode, { cause, message, ...details }: ErrorDetails = {}) {
+    super(message ?? ERROR_CATALOGUE[code].message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Renders an error as the contract's object. */
+export function errorBody(code: ErrorCode, details: Omit<ErrorDetails, 'cause' | 'headers'> = {}): ErrorBody {
+  const entry = ERROR_CATALOGUE[code];
+  return {
+    code,
+    message: details.message ?? entry.message,
+    status: entry.status,
+    source: entry.source,
+    retryable: details.retryable ?? entry.retryable,
+    retry_after_s: details.retryAfterS ?? null,
+    provider: details.provider ?? null,
+    upstream: details.upstream ?? null,
+    run_id: details.runId ?? null,
+    request_id: details.requestId ?? null,
+    param: details.param ?? null,
+    docs_url: `/docs/errors#${code}`,
+  };
+}
