@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { Secret } from '../core/secret.ts';
+import { ConfigError, type ConfigFault } from './config-error.ts';
+import { variable, type Environment } from './environment.ts';
+import { didYouMean } from './nearest-name.ts';
+import {
+  LATER_VARIABLES,
+  LIMIT_SETTINGS,
+  LOG_LEVELS,
+  SETTING_VARIABLES,
+  TEXT_SETTINGS,
+  type Limits,
+  type LimitSetting,
+  type LogLevel,
+  type TextSetting,
+} from './settings-table.ts';
+
+const HOST = /^[A-Za-z0-9_.:-]{1,253}(%[A-Za-z0-9_.-]{1,32})?$/;
+const BASE64_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
+const DATABASE_FILE = 'rungate.db';
+const SANDBOX_DIRECTORY = 'sandbox';
+
+export interface ListenAddress {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+}
+
+/** What the environment says. */
+export interface Settings {
+  /** Only the default path may be absent. */
+  config: { path: string; mayBeAbsent: boolean };
+  dataDir: string;
+  /** `sqlite:<path>`. */
+  databaseUrl: string;
+  /** At most one is given. */
+  masterKey: { value: Secret | null; file: string | null };
+  listen: ListenAddress;
+  admin: ListenAddress;
+  logLevel: LogLevel;
+  limits: Limits;
+  /** Sentences about what is set and does nothing. */
+  warnings: readonly string[];
+}
+
+/** Reads every setting. Throws `ConfigError` with all faults at once. */
+export function loadSettings(environment: Environment): Settings {
+  const reader = new SettingsReader(environment);
+  const dataDir = reader.text(TEXT_SETTINGS.dataDir) ?? TEXT_SETTINGS.dataDir.default;
+  const configPath = reader.text(TEXT_SETTINGS.config);
+  const settings: Settings = {
+    config: { path: configPath ?? TEXT_SETTINGS.config.default, mayBeAbsent: configPath === undefined },
+    dataDir,
+    databaseUrl: readDatabaseUrl(reader) ?? databaseUrlIn(dataDir),
+    masterKey: readMasterKey(reader),
+    listen: { host: readHost(reader, TEXT_SETTINGS.host), port: readPort(reader, TEXT_SETTINGS.port) },
+    admin: { host: readHost(reader, TEXT_SETTINGS.adminHost), port: readPort(reader, TEXT_SETTINGS.adminPort) },
+    logLevel: readLogLevel(reader),
+    limits: readLimits(reader),
+    warnings: warningsOf(environment),
+  };
+  checkListeners(reader, settings);
+  for (const name of LATER_VARIABLES) {
+    if (variable(environment, name) !== undefined) reader.fault(name, 'not supported by this version; unset it');
+  }
+  if (reader.faults.length > 0) throw new ConfigError(reader.faults);
+  return settings;
+}
+
+/** The same settings for `--sandbox`: a data directory, a database and a master key of its own. */
+export function sandboxSettings(settings: Settings): Settings {
+  const dataDir = join(settings.dataDir, SANDBOX_DIRECTORY);
+  return { ...settings, dataDir, databaseUrl: databaseUrlIn(dataDir), masterKey: { value: null, file: null } };
+}
+
+class SettingsReader {
+  readonly faults: ConfigFault[] = [];
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  text({ variable: name }: { variable: string }): string | undefined {
+    return variable(this.#environment, name);
+  }
+
+  fault(name: string, message: string): void {
+    this.faults.push({ source: name, line: null, column: null, path: '', message });
+  }
+}
+
+function databaseUrlIn(dataDir: string): string {
+  return `sqlite:${join(dataDir, DATABASE_FILE)}`;
+}
+
+/** Faults never quote the URL: another scheme's has a password in it. */
+function readDatabaseUrl(reader: SettingsReader): string | undefined {
+  const setting = TEXT_SETTINGS.databaseUrl;
+  const url = reader.text(setting);
+  if (url === undefined) return undefined;
+  if (/^postgres(ql)?:/i.test(url)) {
+    reader.fault(setting.variable, 'Postgres is not supported by this version; expected sqlite:<path>');
+    return undefined;
+  }
+  const path = /^sqlite:(?:\/\/)?([^?#]+)$/.exec(url)?.[1];
+  if (path === undefined || path.startsWith(':')) {
+    reader.fault(setting.variable, `expected ${setting.form}, a file`);
+    return undefined;
+  }
+  return `sqlite:${path}`;
+}
+
+function readMasterKey(reader: SettingsReader): Settings['masterKey'] {
+  const value = reader.text(TEXT_SETTINGS.masterKey);
+  const file = reader.text(TEXT_SETTINGS.masterKeyFile);
+  const name = TEXT_SETTINGS.masterKey.variable;
+  if (value !== undefined && !BASE64_32_BYTES.test(value)) {
+    reader.fault(name, `expected ${TEXT_SETTINGS.masterKey.form}; make one with: openssl rand -base64 32`);
+  }
+  if (value !== undefined && file !== undefined) {
+    reader.fault(name, `expected either this or ${TEXT_SETTINGS.masterKeyFile.variable}, not both`);
+  }
+  return { value: value === undefined ? null : new Secret(value), file: file ?? null };
+}
+
+function readHost(reader: SettingsReader, setting: TextSetting & { default: string }): string {
+  const host = reader.text(setting) ?? setting.default;
+  if (!HOST.test(host)) reader.fault(setting.variable, `expected ${setting.form}, without scheme or port`);
+  return host;
+}
+
+function readPort(reader: SettingsReader, setting: TextSetting & { default: string }): number {
+  const text = reader.text(setting) ?? setting.default;
+  const port = wholeNumber(text);
+  if (port !== null && port <= 65_535) return port;
+  // Kubernetes gives every pod beside a Service named `rungate` a RUNGATE_PORT of its own.
+  const hint = text.startsWith('tcp://')
+    ? '; Kubernetes sets it for a Service named rungate: set the port yourself'
+    : '';
+  reader.fault(setting.variable, `expected ${setting.form}${hint}`);
+  return 0;
+}
+
+function readLogLevel(reader: SettingsReader): LogLevel {
+  const text = (reader.text(TEXT_SETTINGS.logLevel) ?? TEXT_SETTINGS.logLevel.default).toLowerCase();
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined) reader.fault(TEXT_SETTINGS.logLevel.variable, `expected ${TEXT_SETTINGS.logLevel.form}`);
+  return level ?? TEXT_SETTINGS.logLevel.default;
+}
+
+function readLimits(reader: SettingsReader): Limits {
+  const values = Object.entries(LIMIT_SETTINGS).map(([name, setting]) => [name, readLimit(reader, setting)]);
+  return Object.fromEntries(values) as Limits;
+}
+
+function readLimit(reader: SettingsReader, setting: LimitSetting): number {
+  const text = reader.text(setting);
+  if (text === undefined) return setting.default;
+  const value = wholeNumber(text);
+  if (value !== null && value >= setting.min && value <= setting.max) return value;
+  const unit = setting.unit === 'count' ? '' : ` (${setting.unit})`;
+  reader.fault(setting.variable, `expected a whole number from ${setting.min} to ${setting.max}${unit}`);
+  return setting.default;
+}
+
+function wholeNumber(text: string): number | null {
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function checkListeners(reader: SettingsReader, { listen, admin }: Settings): void {
+  if (listen.port !== 0 && listen.port === admin.port && listen.host === admin.host) {
+    reader.fault(TEXT_SETTINGS.adminPort.variable, 'expected another address than that of the runs API');
+  }
+}
+
+/** A misspelt setting would otherwise be a setting that silently does nothing. */
+function warningsOf(environment: Environment): string[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('RUNGATE_') && variable(environment, name) !== undefined)
+    .filter((name) => !SETTING_VARIABLES.includes(name) && !LATER_VARIABLES.includes(name))
+    .sort()
+    .map((name) => `${name} is no setting and does nothing${didYouMean(name, SETTING_VARIABLES)}`);
+}

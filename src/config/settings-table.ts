@@ -1,0 +1,199 @@
+/** A bound of the process, set by an environment variable. */
+export interface LimitSetting {
+  readonly variable: `RUNGATE_${string}`;
+  readonly unit: 'bytes' | 'ms' | 's' | 'days' | 'count';
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** One sentence for the documents. */
+  readonly docs: string;
+}
+
+/** A setting that is no bound. */
+export interface TextSetting {
+  readonly variable: `RUNGATE_${string}`;
+  /** What a value looks like, for the documents and for faults. */
+  readonly form: string;
+  /** As a person would write it; null: none. */
+  readonly default: string | null;
+  /** Never shown, not even in a fault. */
+  readonly secret: boolean;
+  readonly docs: string;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Every bound. The documents list this table, and a test compares them. */
+export const LIMIT_SETTINGS = {
+  bodyBytesMax: {
+    variable: 'RUNGATE_BODY_BYTES_MAX',
+    unit: 'bytes',
+    default: MIB,
+    min: KIB,
+    max: 64 * MIB,
+    docs: 'Largest request body; beyond it `payload_too_large`.',
+  },
+  answerBytesMax: {
+    variable: 'RUNGATE_ANSWER_BYTES_MAX',
+    unit: 'bytes',
+    default: 10 * MIB,
+    min: KIB,
+    max: 256 * MIB,
+    docs: 'Largest answer of a vendor; beyond it `upstream_invalid_response`.',
+  },
+  startsMax: {
+    variable: 'RUNGATE_STARTS_MAX',
+    unit: 'count',
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    docs: 'Starts in flight at once; runs beyond it stay `queued`.',
+  },
+  queuedMax: {
+    variable: 'RUNGATE_QUEUED_MAX',
+    unit: 'count',
+    default: 10_000,
+    min: 1,
+    max: 10_000_000,
+    docs: '`queued` runs; beyond it new ones are refused with `overloaded`.',
+  },
+  pollsMax: {
+    variable: 'RUNGATE_POLLS_MAX',
+    unit: 'count',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    docs: 'Polls, look-ups and cancels in flight at once.',
+  },
+  storeQueueMax: {
+    variable: 'RUNGATE_STORE_QUEUE_MAX',
+    unit: 'count',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    docs: 'Writes that wait for the disk; beyond it `store_unavailable`.',
+  },
+  connectionsMax: {
+    variable: 'RUNGATE_CONNECTIONS_MAX',
+    unit: 'count',
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    docs: 'Connections to one vendor at once; calls beyond it wait for one.',
+  },
+  connectTimeoutMs: {
+    variable: 'RUNGATE_CONNECT_TIMEOUT_MS',
+    unit: 'ms',
+    default: 10_000,
+    min: 100,
+    max: 120_000,
+    docs: 'Time for a connection to a vendor, name resolution and TLS in; beyond it `upstream_unreachable`.',
+  },
+  drainTimeoutS: {
+    variable: 'RUNGATE_DRAIN_TIMEOUT_S',
+    unit: 's',
+    default: 30,
+    min: 0,
+    max: 3600,
+    docs: 'How long a process that was told to stop waits for vendor calls that block; then those runs end with `outcome_unknown`.',
+  },
+  retentionDays: {
+    variable: 'RUNGATE_RETENTION_DAYS',
+    unit: 'days',
+    default: 30,
+    min: 1,
+    max: 3650,
+    docs: 'Runs and their payloads are deleted this long after their end.',
+  },
+} as const satisfies Record<string, LimitSetting>;
+
+/** The value of every bound, in the unit that its name ends with. */
+export type Limits = { readonly [Name in keyof typeof LIMIT_SETTINGS]: number };
+
+/** Every other setting. */
+export const TEXT_SETTINGS = {
+  config: {
+    variable: 'RUNGATE_CONFIG',
+    form: 'a path',
+    default: './rungate.yaml',
+    secret: false,
+    docs: 'The configuration of providers and workflows. Only the default path may be absent.',
+  },
+  dataDir: {
+    variable: 'RUNGATE_DATA_DIR',
+    form: 'a path',
+    default: './data',
+    secret: false,
+    docs: 'Where the database and the master key are kept.',
+  },
+  databaseUrl: {
+    variable: 'RUNGATE_DATABASE_URL',
+    form: 'sqlite:<path>',
+    default: 'sqlite:$RUNGATE_DATA_DIR/rungate.db',
+    // Of another scheme it would carry a password.
+    secret: true,
+    docs: 'The database.',
+  },
+  masterKey: {
+    variable: 'RUNGATE_MASTER_KEY',
+    form: '32 bytes in base64',
+    default: null,
+    secret: true,
+    docs: 'What credentials are encrypted with. Not together with `RUNGATE_MASTER_KEY_FILE`; without both, a key is made in the data directory.',
+  },
+  masterKeyFile: {
+    variable: 'RUNGATE_MASTER_KEY_FILE',
+    form: 'a path',
+    default: null,
+    secret: false,
+    docs: 'A file with one or more master keys, newest first, one a line.',
+  },
+  host: {
+    variable: 'RUNGATE_HOST',
+    form: 'an IP address or a host name',
+    default: '127.0.0.1',
+    secret: false,
+    docs: 'Where the runs API listens.',
+  },
+  port: {
+    variable: 'RUNGATE_PORT',
+    form: 'a port, 0 to 65535',
+    default: '8080',
+    secret: false,
+    docs: 'The runs API’s port; 0 takes any free one.',
+  },
+  adminHost: {
+    variable: 'RUNGATE_ADMIN_HOST',
+    form: 'an IP address or a host name',
+    default: '127.0.0.1',
+    secret: false,
+    docs: 'Where the admin API and the metrics listen.',
+  },
+  adminPort: {
+    variable: 'RUNGATE_ADMIN_PORT',
+    form: 'a port, 0 to 65535',
+    default: '8081',
+    secret: false,
+    docs: 'The admin listener’s port; 0 takes any free one.',
+  },
+  logLevel: {
+    variable: 'RUNGATE_LOG_LEVEL',
+    form: 'debug, info, warn, error or silent',
+    default: 'info',
+    secret: false,
+    docs: 'The least important log lines that are written.',
+  },
+} as const satisfies Record<string, TextSetting>;
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Variables that are refused rather than ignored, because whoever sets them counts on what they do. */
+export const LATER_VARIABLES: readonly string[] = ['RUNGATE_REDIS_URL'];
+
+/** The names of all variables that mean something. */
+export const SETTING_VARIABLES: readonly string[] = [
+  ...Object.values(TEXT_SETTINGS).map((setting) => setting.variable),
+  ...Object.values(LIMIT_SETTINGS).map((setting) => setting.variable),
+];

@@ -1,0 +1,135 @@
+import * as z from 'zod';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { Auth } from '../core/outbound.ts';
+import type { Answer, Outcome, ReadFault } from './outcome.ts';
+
+/** One call as a kind describes it; made by `get` and `post`. */
+export interface VendorRequest {
+  method: 'GET' | 'POST' | 'DELETE';
+  /** Made by the `path` tag, so every hole is percent-encoded. */
+  path: EncodedPath;
+  query?: Readonly<Record<string, string>>;
+  body?: Json;
+  headers?: Readonly<Record<string, string>>;
+}
+
+declare const encoded: unique symbol;
+export type EncodedPath = string & { readonly [encoded]: true };
+
+/** What every request of a kind may use. */
+export interface RequestContext<Options, Settings> {
+  /** The vendor's workflow id. */
+  workflow: string;
+  /** Our run's id, for vendors that take a client-chosen one (`run_…`). */
+  clientRunId: string;
+  options: Options;
+  settings: Settings;
+}
+
+export interface StartContext<Options, Settings> extends RequestContext<Options, Settings> {
+  inputs: JsonObject;
+}
+
+export interface RunContext<Options, Settings> extends RequestContext<Options, Settings> {
+  /** The vendor's id of the run. */
+  runId: string;
+}
+
+export interface Operation<Context> {
+  request(context: Context): VendorRequest;
+  /**
+   * Reads an answer whose status `accepts` allows. Throws where the body is not what the vendor documents;
+   * the caller makes `upstream_invalid_response` of it (a start) or asks again later (a read).
+   */
+  read(answer: Answer): Outcome | Promise<Outcome>;
+  /** Statuses that carry a result. Default: 200 alone. */
+  accepts?: readonly number[];
+}
+
+export interface PollPace {
+  firstMs: number;
+  factor: number;
+  maxMs: number;
+}
+
+/** Whether a repeated start can begin a second run, as the vendor documents it. */
+export type Repeat = 'never' | 'idempotency-key' | 'client-run-id';
+
+/** One vendor's API: typed data and pure functions. No I/O, no clock, no environment. */
+export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
+  kind: string;
+  title: string;
+  docsUrl: string;
+  baseUrl: string;
+  auth: Auth;
+  /** Strict: what a caller may send in `options`. */
+  options: z.ZodType<Options>;
+  /** Strict: what an operator may set under `settings`. */
+  settings: z.ZodType<Settings>;
+  /** The form of this vendor's workflow ids, checked before anything is written. */
+  workflowId: z.ZodType<string>;
+  repeat: Repeat;
+  /** True only for answers that the vendor documents for a run that did not begin. */
+  notStarted(answer: { status: number }): boolean;
+  /** How long a start may take until its head is there. Default 30 000. */
+  startTimeoutMs?: number;
+  /** Default for a run's `timeout_s`. Default 300. */
+  defaultTimeoutS?: number;
+  /** How reads are spaced. Default 1 s, times 1.5, up to 15 s. */
+  pollPace?: PollPace;
+  start: Operation<StartContext<Options, Settings>>;
+  poll?: Operation<RunContext<Options, Settings>>;
+  /** Asks by our own id after a broken start; a 404 means that the vendor does not know it (yet). */
+  lookup?: Operation<RequestContext<Options, Settings>>;
+  /** 2xx: taken (its outcome counts); 409: refused, the run goes on. */
+  cancel?: Operation<RunContext<Options, Settings>>;
+  /** The cheapest harmless call; `good` tells whether the credential was accepted. */
+  verify?: { request(settings: Settings): VendorRequest; good(answer: { status: number }): boolean };
+  /** Restates an error body. Reads tolerantly and never throws on shape: every field is optional. */
+  readError(answer: { status: number; headers: Readonly<Record<string, string>>; body: Json | undefined }): ReadFault;
+  /** Names of rate-limit headers whose meaning is documented. Default: `x-ratelimit-limit`, `-remaining`, reset unknown. */
+  rateLimitReset?: 'none' | 'epoch_s' | 'epoch_ms' | 'delta_s';
+}
+
+/**
+ * A kind whose option and setting types the registry has forgotten; what goes in was parsed by the
+ * kind's own schemas, which is what makes this safe.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyProviderKind = ProviderKind<any, any>;
+
+/** Checks the types of one kind; adds nothing at run time. */
+export function defineProvider<Options, Settings>(
+  kind: ProviderKind<Options, Settings>,
+): ProviderKind<Options, Settings> {
+  return kind;
+}
+
+/** Percent-encodes every hole, so no caller-given id can leave its path segment. Throws on `.` and `..`. */
+export function path(strings: TemplateStringsArray, ...holes: readonly string[]): EncodedPath {
+  let text = strings[0] ?? '';
+  holes.forEach((hole, i) => {
+    if (hole === '' || hole === '.' || hole === '..') throw new TypeError('a path segment must name something');
+    text += encodeURIComponent(hole) + (strings[i + 1] ?? '');
+  });
+  return text as EncodedPath;
+}
+
+export function get(to: EncodedPath, query?: Readonly<Record<string, string>>): VendorRequest {
+  return query === undefined ? { method: 'GET', path: to } : { method: 'GET', path: to, query };
+}
+
+export function post(to: EncodedPath, body?: Json): VendorRequest {
+  return body === undefined ? { method: 'POST', path: to } : { method: 'POST', path: to, body };
+}
+
+/** Visible ASCII that cannot leave a path segment or smuggle an escape: the form most vendors' ids have. */
+export const plainWorkflowId: z.ZodType<string> = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$/,
+    'expected 1 to 200 letters, digits or . _ ~ : @ -, beginning with a letter or digit',
+  );
+
+/** For kinds without options or settings. */
+export const nothing = z.strictObject({});

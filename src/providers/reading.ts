@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import type { Answer, ReadFault } from './outcome.ts';
+
+/** Longer vendor messages are cut: they go into errors, rows and logs. */
+const MESSAGE_CHARACTERS_MAX = 500;
+const CODE_CHARACTERS_MAX = 100;
+
+/** A JSON value whose form nobody here relies on. */
+export const anyJson: z.ZodType<Json> = z.custom<Json>((value) => value !== undefined);
+
+/** A JSON object as it came: not copied, so that no key is lost or changed. */
+export const anyJsonObject: z.ZodType<JsonObject> = z.custom<JsonObject>(isJsonObject);
+
+/** An id that a vendor made and that we will put into a path: visible ASCII, and no `.` or `..`. */
+export const vendorId: z.ZodType<string> = z.string().regex(/^(?!\.{1,2}$)[\x21-\x7e]{1,200}$/);
+
+/** An optional field that is simply left out where its form is not the documented one. */
+export function lenient<T extends z.ZodType>(schema: T): z.ZodCatch<z.ZodOptional<T>> {
+  return z.optional(schema).catch(undefined);
+}
+
+/** A vendor's text, trimmed and cut to `max` characters; null where there is none. Never throws. */
+export function shortText(value: unknown, max = MESSAGE_CHARACTERS_MAX): string | null {
+  if (typeof value !== 'string') return null;
+  const text = value.trim();
+  if (text === '') return null;
+  return (text.length > max ? `${text.slice(0, max - 1)}…` : text).toWellFormed();
+}
+
+/** The text of an `error` field, which vendors fill with a string, or with an object that has a `message`. */
+export function reasonText(error: Json | undefined): string | null {
+  return isJsonObject(error) ? shortText(error.message) : shortText(error);
+}
+
+/**
+ * Restates the error bodies that vendors' documents show: `{error: {message, code}}`, `{error: "…", code}`
+ * and `{message, code, requestId}`. Never throws, whatever the body is.
+ */
+export function readFault({ status, body }: { status: number; body: Json | undefined }): ReadFault {
+  if (!isJsonObject(body)) return {};
+  const nestedCode = isJsonObject(body.error) ? body.error.code : undefined;
+  return {
+    message: reasonText(body.error) ?? shortText(body.message),
+    code: codeText(nestedCode, status) ?? codeText(body.code, status),
+    requestId: shortText(body.requestId, CODE_CHARACTERS_MAX),
+  };
+}
+
+/** A code that only repeats the HTTP status says nothing. */
+function codeText(code: Json | undefined, status: number): string | null {
+  if (typeof code === 'number') return code === status ? null : String(code);
+  return shortText(code, CODE_CHARACTERS_MAX);
+}
+
+/**
+ * The vendor's documented refusals of a run that did not begin: credential, credit, rights, unknown workflow,
+ * rate limit.
+ */
+export function refusedBeforeStart({ status }: Pick<Answer, 'status'>): boolean {
+  return status === 401 || status === 402 || status === 403 || status === 404 || status === 429;
+}

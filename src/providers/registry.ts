@@ -1,0 +1,86 @@
+import type { JsonObject } from '../core/json.ts';
+import type { AnyProviderKind } from './define-provider.ts';
+
+/** A configured upstream: a kind, where it is, and what it may use. */
+export interface Provider {
+  name: string;
+  kind: AnyProviderKind;
+  /** Without a trailing slash. */
+  baseUrl: string;
+  allowPrivateNetwork: boolean;
+  /** Parsed by the kind's `settings` schema. */
+  settings: JsonObject;
+  /** References such as `env:AI_TUTOR_KEY`, in order; empty: the vault's, by the provider's name. */
+  credentials: readonly string[];
+}
+
+/** A name from `rungate.yaml` for a vendor's workflow. */
+export interface RegisteredWorkflow {
+  name: string;
+  provider: string;
+  /** The vendor's own id. */
+  workflow: string;
+  description: string | null;
+  /** Merged under the caller's inputs. */
+  defaults: JsonObject;
+  /** Default and cap of a run's `timeout_s`; null: the kind's default, no cap but the contract's. */
+  timeoutS: number | null;
+}
+
+/** What can be run, as configured now. A reload makes a new one. */
+export interface Registry {
+  provider(name: string): Provider | null;
+  /** By name. */
+  providers(): readonly Provider[];
+  workflow(name: string): RegisteredWorkflow | null;
+  workflows(): readonly RegisteredWorkflow[];
+  /** A kind by its own name, for runs that outlive their provider's configuration. */
+  kind(name: string): AnyProviderKind | null;
+}
+
+export interface ProviderSetting {
+  kind?: string;
+  baseUrl?: string;
+  allowPrivateNetwork?: boolean;
+  settings?: JsonObject;
+  credentials?: readonly string[];
+}
+
+/**
+ * Each kind is a provider of its own name without any configuration; settings of the same name
+ * change it, others add to it. Throws `TypeError` on an unknown kind: the configuration was to find that.
+ */
+export function createRegistry({
+  kinds,
+  providers,
+  workflows,
+}: {
+  kinds: readonly AnyProviderKind[];
+  providers: Readonly<Record<string, ProviderSetting>>;
+  workflows: readonly RegisteredWorkflow[];
+}): Registry {
+  const kindsByName = new Map(kinds.map((kind) => [kind.kind, kind]));
+  const names = new Set([...kindsByName.keys(), ...Object.keys(providers)]);
+  const byName = new Map([...names].sort().map((name) => [name, configure(name, providers[name] ?? {}, kindsByName)]));
+  const workflowsByName = new Map(workflows.map((workflow) => [workflow.name, workflow]));
+  return {
+    provider: (name) => byName.get(name) ?? null,
+    providers: () => [...byName.values()],
+    workflow: (name) => workflowsByName.get(name) ?? null,
+    workflows: () => [...workflowsByName.values()],
+    kind: (name) => kindsByName.get(name) ?? null,
+  };
+}
+
+function configure(name: string, setting: ProviderSetting, kinds: ReadonlyMap<string, AnyProviderKind>): Provider {
+  const kind = kinds.get(setting.kind ?? name);
+  if (!kind) throw new TypeError(`provider ${name}: no kind of this name`);
+  return {
+    name,
+    kind,
+    baseUrl: (setting.baseUrl ?? kind.baseUrl).replace(/\/+$/, ''),
+    allowPrivateNetwork: setting.allowPrivateNetwork ?? false,
+    settings: kind.settings.parse(setting.settings ?? {}) as JsonObject,
+    credentials: setting.credentials ?? [],
+  };
+}
