@@ -1,0 +1,139 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { Caller, Role } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import { Secret } from '../core/secret.ts';
+import { checkAllowLists } from './policy.ts';
+import { drawKeyParts, formatKey, KEY_LENGTH, parseKey } from './key-format.ts';
+import type { KeyStore, StoredKey } from './ports.ts';
+
+const NAME_LENGTH_MAX = 100;
+const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u;
+/** The scheme, a few spaces and a key; anything longer is none. */
+const AUTHORIZATION_LENGTH_MAX = 'Bearer'.length + 16 + KEY_LENGTH;
+const BEARER = /^bearer +([^ ]+) *$/i;
+const HASH_BYTES = 32;
+/** What the secret of an unknown key is compared with; no text has this hash. */
+const NO_HASH = new Uint8Array(HASH_BYTES);
+
+export interface NewKey {
+  name: string;
+  role: Role;
+  allowedWorkflows: readonly string[];
+  /** `provider` or `provider/vendor-id`. */
+  allowedProviders: readonly string[];
+  /** Milliseconds since 1970; null: never. */
+  expiresAt: number | null;
+}
+
+/**
+ * Makes a client key: what the store keeps, and the key itself, which nobody can show again.
+ * Throws `invalid_request` naming the field at fault.
+ */
+export function createKey(
+  wanted: NewKey,
+  { clock, random }: { clock: Pick<Clock, 'now'>; random: Random },
+): { stored: StoredKey; key: Secret } {
+  const { name, role, allowedWorkflows, allowedProviders, expiresAt } = wanted;
+  const now = clock.now();
+  if (name.length > NAME_LENGTH_MAX || !PRINTABLE.test(name)) {
+    throw wrong('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
+  }
+  if (expiresAt !== null && expiresAt <= now) throw wrong('expires', 'A key cannot expire before it is made.');
+  checkAllowLists(wanted);
+  const parts = drawKeyParts(random);
+  const stored: StoredKey = {
+    id: parts.id,
+    name,
+    role,
+    lineage: parts.id,
+    secretHash: hashSecret(parts.secret),
+    allowedWorkflows: [...new Set(allowedWorkflows)],
+    allowedProviders: [...new Set(allowedProviders)],
+    createdAt: now,
+    expiresAt,
+    revokedAt: null,
+  };
+  return { stored, key: new Secret(formatKey(parts)) };
+}
+
+/** Turns an `Authorization` header into a proven caller. */
+export interface KeyVerifier {
+  /** Throws `unauthorized`, the same for every reason, or what the store throws. */
+  verify(authorization: string | undefined): Promise<Caller>;
+}
+
+/** A revocation must count within a second; half of it goes to whatever else is slow. */
+const KNOWN_FOR_MS = 500;
+const KNOWN_MAX = 10_000;
+
+/**
+ * Makes a verifier over a store. What the store says of an id is believed for half a second, so that a busy
+ * key costs no read for each request, and a revocation made anywhere counts within a second.
+ */
+export function createKeyVerifier({
+  keys,
+  clock,
+}: {
+  keys: Pick<KeyStore, 'find'>;
+  clock: Pick<Clock, 'now'>;
+}): KeyVerifier {
+  const known = new Map<string, { stored: StoredKey; untilMs: number }>();
+
+  /** Only keys that exist are remembered: made-up ids must not push them out. */
+  async function find(id: string): Promise<StoredKey | null> {
+    const now = clock.now();
+    const entry = known.get(id);
+    if (entry && now < entry.untilMs && entry.untilMs - now <= KNOWN_FOR_MS) return entry.stored;
+    const stored = await keys.find(id);
+    if (stored === null) known.delete(id);
+    else {
+      if (known.size >= KNOWN_MAX) known.clear();
+      known.set(id, { stored, untilMs: now + KNOWN_FOR_MS });
+    }
+    return stored;
+  }
+
+  return {
+    async verify(authorization) {
+      const claimed = readBearer(authorization);
+      if (claimed === null) throw unauthorized();
+      const stored = await find(claimed.id);
+      // Unknown keys go the whole way too, so that time does not tell which ids exist.
+      const proven = sameHash(hashSecret(claimed.secret), stored?.secretHash ?? NO_HASH);
+      if (stored === null || !proven || !isValid(stored, clock.now())) throw unauthorized();
+      return callerOf(stored);
+    },
+  };
+}
+
+function readBearer(authorization: string | undefined): ReturnType<typeof parseKey> {
+  if (authorization === undefined || authorization.length > AUTHORIZATION_LENGTH_MAX) return null;
+  const key = BEARER.exec(authorization)?.[1];
+  return key === undefined ? null : parseKey(key);
+}
+
+function hashSecret(secret: string): Uint8Array {
+  return new Uint8Array(hash('sha256', secret, 'buffer'));
+}
+
+function sameHash(left: Uint8Array, right: Uint8Array): boolean {
+  return right.length === HASH_BYTES && timingSafeEqual(left, right);
+}
+
+function isValid({ expiresAt, revokedAt }: StoredKey, now: number): boolean {
+  return revokedAt === null && (expiresAt === null || now < expiresAt);
+}
+
+function callerOf({ id, name, lineage, role, allowedWorkflows, allowedProviders }: StoredKey): Caller {
+  return { keyId: id, keyName: name, lineage, subject: null, role, allowedWorkflows, allowedProviders };
+}
+
+function unauthorized(): GatewayError {
+  return new GatewayError('unauthorized', { headers: { 'WWW-Authenticate': 'Bearer realm="rungate"' } });
+}
+
+function wrong(param: string, message: string): GatewayError {
+  return new GatewayError('invalid_request', { message, param });
+}

@@ -1,0 +1,90 @@
+import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Random } from '../core/random.ts';
+import { Secret } from '../core/secret.ts';
+import { parseMasterKeys, unusable, type MasterKey, type MasterKeys } from './master-key.ts';
+
+const FILE_BYTES_MAX = 4096;
+const OWNER_ONLY = 0o600;
+
+/** Reads the keys in a file, newest first; null where there is no such file. Throws `vault_unavailable`. */
+export async function readMasterKeyFile(file: string): Promise<[MasterKey, ...MasterKey[]] | null> {
+  const text = await readShortFile(file);
+  return text === null ? null : parseMasterKeys(text, `The master key file ${file}`);
+}
+
+async function readShortFile(file: string): Promise<Secret | null> {
+  try {
+    await using handle = await open(file, 'r');
+    const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    if (length > FILE_BYTES_MAX) throw new RangeError(`longer than ${FILE_BYTES_MAX} bytes`);
+    return new Secret(buffer.toString('utf8', 0, length));
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return null;
+    throw unusable(`The master key file ${file} cannot be read: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** Keys in a file that an operator may change: it is read again for the newest key and for an unknown one. */
+export function masterKeysInFile(file: string, keys: readonly MasterKey[]): MasterKeys {
+  let known = keys;
+  async function readAgain(): Promise<[MasterKey, ...MasterKey[]]> {
+    const read = await readMasterKeyFile(file);
+    if (read === null) throw unusable(`The master key file ${file} is gone. Put it back.`);
+    known = read;
+    return read;
+  }
+  const among = (fingerprint: string) => known.find((key) => key.fingerprint === fingerprint) ?? null;
+  return {
+    newest: async () => (await readAgain())[0],
+    async find(fingerprint) {
+      const found = among(fingerprint);
+      if (found !== null) return found;
+      await readAgain();
+      return among(fingerprint);
+    },
+  };
+}
+
+/**
+ * Makes a key file that only its owner can read, whole and on disk before it has its name. Of several
+ * processes exactly one makes it; the others return false and read what it wrote.
+ */
+export async function makeMasterKeyFile(file: string, random: Random): Promise<boolean> {
+  const directory = dirname(file);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const draft = join(directory, `.master.key.${Buffer.from(random.bytes(12)).toString('hex')}`);
+  try {
+    await writeDraft(draft, `${Buffer.from(random.bytes(32)).toString('base64')}\n`);
+    await link(draft, file);
+  } catch (cause) {
+    if (hasCode(cause, 'EEXIST')) return false;
+    throw unusable(`The master key file ${file} cannot be made: ${(cause as Error).message}`, cause);
+  } finally {
+    await unlink(draft).catch(() => undefined);
+  }
+  await syncDirectory(directory);
+  return true;
+}
+
+async function writeDraft(draft: string, text: string): Promise<void> {
+  await using handle = await open(draft, 'wx', OWNER_ONLY);
+  await handle.writeFile(text);
+  await handle.sync();
+}
+
+/** A new name is durable only once its directory is. */
+async function syncDirectory(directory: string): Promise<void> {
+  await using handle = await open(directory, 'r');
+  await handle.sync();
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,34 @@
+import type { KeyStore, StoredKey } from '../../src/access/ports.ts';
+import type { CredentialStore, StoredCredential } from '../../src/vault/ports.ts';
+
+/** A credential store that lives in a map, for tests of what is above it. */
+export function memoryCredentialStore(fingerprints: string[] = []): CredentialStore & {
+  rows: Map<string, StoredCredential>;
+} {
+  const rows = new Map<string, StoredCredential>();
+  return {
+    rows,
+    insert: async (credential) => void rows.set(credential.id, credential),
+    list: async (provider) =>
+      [...rows.values()].filter((row) => provider === undefined || row.provider === provider).toReversed(),
+    get: async (id) => rows.get(id) ?? null,
+    remove: async (id) => rows.delete(id),
+    masterKeys: async () => [...fingerprints],
+    addMasterKey: async (fingerprint) => void fingerprints.push(fingerprint),
+  };
+}
+
+/** A key store that lives in a map. */
+export function memoryKeyStore(): KeyStore {
+  const rows = new Map<string, StoredKey>();
+  return {
+    insert: async (key) => void rows.set(key.id, key),
+    find: async (id) => rows.get(id) ?? null,
+    list: async () => [...rows.values()].toReversed(),
+    async revoke(id, at) {
+      const row = rows.get(id);
+      if (row) rows.set(id, { ...row, revokedAt: row.revokedAt ?? at });
+      return row !== undefined;
+    },
+  };
+}

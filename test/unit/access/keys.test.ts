@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import * as fc from 'fast-check';
+import { createKey, createKeyVerifier, type NewKey } from '../../../src/access/keys.ts';
+import { formatKey, parseKey } from '../../../src/access/key-format.ts';
+import { GatewayError } from '../../../src/core/errors.ts';
+import { createSystemRandom } from '../../../src/core/random.ts';
+import { memoryKeyStore } from '../../support/memory-stores.ts';
+
+const random = createSystemRandom();
+const NOW = Date.UTC(2030, 0, 1);
+
+async function setUp(given: Partial<NewKey> = {}) {
+  const clock = { now: () => time };
+  let time = NOW;
+  const keys = memoryKeyStore();
+  const lookUps: string[] = [];
+  const verifier = createKeyVerifier({
+    keys: { find: (id) => (lookUps.push(id), keys.find(id)) },
+    clock,
+  });
+  const wanted: NewKey = { name: 'web', role: 'runs', allowedWorkflows: [], allowedProviders: [], expiresAt: null };
+  const { stored, key } = createKey({ ...wanted, ...given }, { clock, random });
+  await keys.insert(stored);
+  const passTime = (ms: number) => void (time += ms);
+  return { keys, verifier, lookUps, stored, key: key.open(), secret: key, passTime };
+}
+
+function parts(key: string) {
+  const read = parseKey(key);
+  if (read === null) throw new Error('expected a key');
+  return read;
+}
+
+describe('a new key', () => {
+  it('has the form that is documented for secret scanners', async () => {
+    const { key, stored } = await setUp();
+    expect(key).toMatch(/^rgk_[0-9a-hjkmnp-tv-z]{16}_[0-9A-Za-z]{43}_[0-9a-f]{8}$/);
+    expect(parts(key).id).toBe(stored.id);
+  });
+
+  it('leaves only a hash of its secret behind', async () => {
+    const { key, stored, secret } = await setUp();
+    expect(Buffer.from(stored.secretHash)).toEqual(createHash('sha256').update(parts(key).secret).digest());
+    expect(inspect([stored, secret], { showHidden: true })).not.toContain(parts(key).secret);
+  });
+
+  it('begins a lineage of its own', async () => {
+    const { stored } = await setUp();
+    expect(stored).toMatchObject({ lineage: stored.id, createdAt: NOW, revokedAt: null });
+  });
+
+  it('fills its parts to their whole length whatever chance gives', () => {
+    for (const byte of [0, 255]) {
+      const { key } = createKey(
+        { name: 'n', role: 'runs', allowedWorkflows: [], allowedProviders: [], expiresAt: null },
+        { clock: { now: () => NOW }, random: { bytes: (n) => new Uint8Array(n).fill(byte), float: () => 0 } },
+      );
+      expect(parseKey(key.open())).not.toBeNull();
+    }
+  });
+
+  it.each<[string, Partial<NewKey>]>([
+    ['name', { name: '' }],
+    ['name', { name: 'x'.repeat(101) }],
+    ['name', { name: 'a\nb' }],
+    ['expires', { expiresAt: NOW }],
+    ['allow_workflow', { allowedWorkflows: ['a/b'] }],
+    ['allow_workflow', { allowedWorkflows: [''] }],
+    ['allow_workflow', { allowedWorkflows: Array.from({ length: 101 }, (_, i) => `w${i}`) }],
+    ['allow_provider', { allowedProviders: ['/x'] }],
+    ['allow_provider', { allowedProviders: ['b3os/'] }],
+    ['allow_provider', { allowedProviders: ['b3os/a b'] }],
+    ['allow_provider', { allowedProviders: ['*'] }],
+  ])('with a wrong %s is refused', async (param, given) => {
+    await expect(setUp(given)).rejects.toMatchObject({ code: 'invalid_request', details: { param } });
+  });
+});
+
+describe('the verifier', () => {
+  it('knows the caller by the key', async () => {
+    const { verifier, key, stored } = await setUp({ allowedWorkflows: ['a', 'a'], allowedProviders: ['b3os/wf/1'] });
+    expect(await verifier.verify(`Bearer ${key}`)).toEqual({
+      keyId: stored.id,
+      keyName: 'web',
+      lineage: stored.id,
+      subject: null,
+      role: 'runs',
+      allowedWorkflows: ['a'],
+      allowedProviders: ['b3os/wf/1'],
+    });
+  });
+
+  it('reads the scheme without regard to case', async () => {
+    const { verifier, key } = await setUp();
+    for (const scheme of ['bearer', 'BEARER', 'bEaReR ']) {
+      expect((await verifier.verify(`${scheme} ${key}`)).keyName).toBe('web');
+    }
+  });
+
+  it('refuses every wrong key with one and the same answer', async () => {
+    const expired = await setUp({ expiresAt: NOW + 1000 });
+    expired.passTime(1000);
+    const revoked = await setUp();
+    await revoked.keys.revoke(revoked.stored.id, NOW);
+    const good = await setUp();
+    const { id, secret } = parts(good.key);
+    const other = parts((await setUp()).key);
+    const refused: [Awaited<ReturnType<typeof setUp>>, string | undefined][] = [
+      [expired, `Bearer ${expired.key}`],
+      [revoked, `Bearer ${revoked.key}`],
+      [good, `Bearer ${formatKey({ id, secret: other.secret })}`],
+      [good, `Bearer ${formatKey({ id: other.id, secret })}`],
+      [good, `Bearer ${Buffer.from(good.stored.secretHash).toString('hex')}`],
+      [good, good.key],
+      [good, `Basic ${good.key}`],
+      [good, `Bearer ${good.key} ${good.key}`],
+      [good, `Bearer ${good.key},`],
+      [good, 'Bearer'],
+      [good, ''],
+      [good, undefined],
+    ];
+    for (const [{ verifier }, authorization] of refused) {
+      const refusal = await verifier.verify(authorization).catch((error: unknown) => error);
+      expect(refusal).toBeInstanceOf(GatewayError);
+      expect(refusal).toMatchObject({
+        code: 'unauthorized',
+        message: 'The client key is missing, wrong, expired or revoked.',
+        details: { headers: { 'WWW-Authenticate': 'Bearer realm="rungate"' } },
+      });
+      expect(Object.keys((refusal as GatewayError).details)).toEqual(['headers']);
+    }
+  });
+
+  it('takes a key until the moment that it expires', async () => {
+    const { verifier, key, passTime } = await setUp({ expiresAt: NOW + 1000 });
+    passTime(999);
+    expect((await verifier.verify(`Bearer ${key}`)).keyName).toBe('web');
+  });
+
+  it('spends no look-up on a mistyped key', async () => {
+    const { verifier, key, lookUps } = await setUp();
+    for (let i = 4; i < key.length; i++) {
+      const mistyped = key.slice(0, i) + (key[i] === 'a' ? 'b' : 'a') + key.slice(i + 1);
+      await expect(verifier.verify(`Bearer ${mistyped}`)).rejects.toMatchObject({ code: 'unauthorized' });
+    }
+    expect(lookUps).toEqual([]);
+  });
+
+  it('fails closed when the store does', async () => {
+    const { key } = await setUp();
+    const broken = createKeyVerifier({
+      keys: { find: () => Promise.reject(new GatewayError('store_unavailable')) },
+      clock: { now: () => NOW },
+    });
+    await expect(broken.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+
+  it('is not impressed by a stored hash of the wrong length', async () => {
+    const { verifier, keys, stored, key } = await setUp();
+    await keys.insert({ ...stored, secretHash: new Uint8Array(0) });
+    await expect(verifier.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+
+  it('answers whatever it is given with unauthorized, and fast', async () => {
+    const { verifier, key } = await setUp();
+    const hostile = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string().map((text) => `Bearer ${text}`),
+      fc.string().map((text) => `Bearer rgk_${text}`),
+      fc.tuple(fc.nat(key.length), fc.string({ minLength: 1 })).map(([at, text]) => {
+        return `Bearer ${key.slice(0, at)}${text}${key.slice(at)}`;
+      }),
+      fc.nat(5000).map((n) => `Bearer${' '.repeat(n)}${key}x`),
+      fc.constantFrom(`Bearer ${key}' OR 1=1 --`, `Bearer rgk_${'_'.repeat(70)}`, 'Bearer '.repeat(10_000)),
+    );
+    await fc.assert(
+      fc.asyncProperty(hostile, async (authorization) => {
+        await expect(verifier.verify(authorization)).rejects.toMatchObject({ code: 'unauthorized' });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
