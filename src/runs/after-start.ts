@@ -1,0 +1,95 @@
+import type { Clock } from '../core/clock.ts';
+import type { ErrorBody } from '../core/errors.ts';
+import type { OutboundAnswer } from '../core/outbound.ts';
+import type { Random } from '../core/random.ts';
+import type { AnyProviderKind } from '../providers/define-provider.ts';
+import { rateLimitSeen, refusedStartError, vendorError, type Reading } from './answers.ts';
+import { applyOutcome, closeAttempt, end, endAtDeadline, schedule, type Moment } from './changes.ts';
+import type { Run } from './model.ts';
+import type { Change } from './ports.ts';
+
+/** Why a start in flight was given up. */
+export type AbortReason = 'deadline' | 'cancelled' | 'drain';
+
+/** How a start ended, before it is decided what the run makes of it. */
+export type StartResult =
+  | { is: 'answered'; reading: Reading; answer: OutboundAnswer }
+  /** No byte left. */
+  | { is: 'not_sent'; error: ErrorBody }
+  | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
+  | { is: 'aborted'; reason: AbortReason; sent: boolean };
+
+/** After a start that our own heartbeat held back, somebody tries again so much later. */
+const HEARTBEAT_WAIT_MS = 1_000;
+
+interface AfterStartParts {
+  kindOf: (run: Run) => AnyProviderKind;
+  clock: Clock;
+  random: Random;
+}
+
+/** What the result of a start makes of the run as it is now. */
+export function afterStart(parts: AfterStartParts, run: Run, result: StartResult): Change {
+  const kind = parts.kindOf(run);
+  const nowMs = parts.clock.now();
+  const answer = result.is === 'answered' ? result.answer : null;
+  const rateLimit = answer ? rateLimitSeen(kind, answer, nowMs) : null;
+  const moment: Moment = { nowMs, random: parts.random, kind, rateLimit };
+  switch (result.is) {
+    case 'answered':
+      return afterAnswer(run, result, moment);
+    case 'not_sent':
+      return end(run, 'failed', { error: result.error, notBegun: true }, nowMs);
+    case 'unknown':
+      return afterUnknown(run, result.cause, moment);
+    case 'aborted':
+      if (!result.sent && result.reason === 'drain') return notBegunYet(run, moment);
+      if (result.reason === 'drain') return afterUnknown(run, 'outcome_unknown', moment);
+      return endAtDeadline(run, null, nowMs);
+  }
+}
+
+/** Nothing left this process: whoever claims the run next starts it. */
+function notBegunYet(run: Run, moment: Moment): Change {
+  if (run.status === 'cancelling') return end(run, 'cancelled', { notBegun: true }, moment.nowMs);
+  const patch = { attempts: closeAttempt(run, 'not_begun'), care: { step: 'start' } as const };
+  return schedule(run, run.status, patch, moment, HEARTBEAT_WAIT_MS);
+}
+
+function afterAnswer(run: Run, { reading, answer }: StartResult & { is: 'answered' }, moment: Moment): Change {
+  const { kind, nowMs } = moment;
+  const upstream = { ...run.upstream, rateLimit: moment.rateLimit };
+  switch (reading.is) {
+    case 'outcome':
+      if (reading.outcome.is === 'running' && !kind.poll) break;
+      return applyOutcome(run, reading.outcome, moment);
+    case 'broken':
+      return afterUnknown(run, 'outcome_unknown', moment);
+    case 'refused': {
+      const error = refusedStartError(kind, run.provider, answer, nowMs);
+      return end(
+        run,
+        'failed',
+        { error, notBegun: kind.notStarted({ status: reading.status }), patch: { upstream } },
+        nowMs,
+      );
+    }
+    case 'unreadable':
+      break;
+  }
+  const error = vendorError('upstream_invalid_response', kind, run.provider, answer);
+  return end(run, 'failed', { error, patch: { upstream } }, nowMs);
+}
+
+/** Bytes left and no answer tells what became of them: asked by our own id where the kind can, else ended. */
+function afterUnknown(run: Run, cause: 'outcome_unknown' | 'upstream_timeout', moment: Moment): Change {
+  const { kind, nowMs } = moment;
+  if (!kind.lookup) return end(run, 'failed', { error: vendorError(cause, kind, run.provider) }, nowMs);
+  const care = { step: 'lookup', cause, tries: 0, unknownSince: null } as const;
+  return schedule(run, run.status, { care }, moment, 0);
+}
+
+/** An open attempt of a process that is gone: looked up, or ended; never sent again. */
+export function recoverOpenAttempt(run: Run, moment: Moment): Change {
+  return afterUnknown(run, 'outcome_unknown', moment);
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { RunId } from '../core/ids.ts';
+import type { AnyProviderKind } from '../providers/define-provider.ts';
+import { end } from './changes.ts';
+import { hasEnded, type Run } from './model.ts';
+import type { Mover } from './mover.ts';
+import type { Change, RunStore } from './ports.ts';
+
+/**
+ * Commands on runs: they name no owner, so they work from any process, and whoever cares for the run
+ * finds the wish in its row.
+ */
+export interface RunCommands {
+  /** The run after the command, or as it is where it has ended. Throws `not_found`. */
+  cancel(id: RunId): Promise<Run>;
+}
+
+const RACES_MAX = 20;
+
+export function createRunCommands({
+  store,
+  mover,
+  clock,
+  kindOf,
+}: {
+  store: RunStore;
+  mover: Mover;
+  clock: Clock;
+  kindOf: (run: Run) => AnyProviderKind;
+}): RunCommands {
+  return {
+    async cancel(id) {
+      for (let races = 0; races < RACES_MAX; races++) {
+        const run = await store.peek(id);
+        if (!run) throw new GatewayError('not_found', { param: 'id' });
+        if (hasEnded(run) || run.status === 'cancelling') return run;
+        const moved = await mover.move(run, cancelChange(run, kindOf(run), clock.now()));
+        if (moved !== 'stale') return moved;
+      }
+      throw new GatewayError('internal', { cause: new Error('a run changed too often to be cancelled') });
+    },
+  };
+}
+
+/**
+ * A run that was never sent ends at once. A vendor that can be asked is asked, by its run id or by ours;
+ * where it cannot, the connection is closed and a late result dropped.
+ */
+function cancelChange(run: Run, kind: AnyProviderKind, nowMs: number): Change {
+  const neverSent =
+    run.status === 'queued' || (run.care.step === 'start' && run.attempts.at(-1)?.state === 'not_begun');
+  if (neverSent) return end(run, 'cancelled', { notBegun: true }, nowMs);
+  const askable = kind.cancel && (run.upstream.runId !== null || kind.lookup);
+  if (!askable) return end(run, 'cancelled', { patch: { upstream: { ...run.upstream, stopped: false } } }, nowMs);
+  const event = { type: 'run.cancelling' as const, at: nowMs, data: {} };
+  // Without a vendor's id the start or its look-up is still under way: its carer sends the cancel when it knows more.
+  if (run.upstream.runId === null) {
+    return {
+      status: 'cancelling',
+      patch: {},
+      events: [event],
+      owner: run.owner,
+      dueInMs: run.owner === null ? 0 : null,
+    };
+  }
+  const from = run.status === 'waiting' ? 'waiting' : 'running';
+  return {
+    status: 'cancelling',
+    patch: { care: { step: 'cancel', tries: 0, notFound: 0, from } },
+    events: [event],
+    owner: null,
+    dueInMs: 0,
+  };
+}

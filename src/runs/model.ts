@@ -1,0 +1,160 @@
+import type { ErrorBody } from '../core/errors.ts';
+import type { ErrorCode } from '../core/error-catalogue.ts';
+import type { Owner, RunId } from '../core/ids.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { RunOutput, WaitingFor } from '../providers/outcome.ts';
+
+export type { RunOutput, WaitingFor } from '../providers/outcome.ts';
+
+export const RUN_STATUSES = [
+  'queued',
+  'running',
+  'waiting',
+  'cancelling',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'timed_out',
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** One start that was, or may have been, sent. Committed before its first byte leaves. */
+export interface Attempt {
+  number: number;
+  provider: string;
+  kind: string;
+  origin: string;
+  credentialId: string | null;
+  workflow: string;
+  at: number;
+  /**
+   * `open`: sent or about to be, no answer recorded. `began`: the vendor accepted it, or may have.
+   * `not_begun`: proof that no run exists. Recovery never resends an open one of a `never` kind.
+   */
+  state: 'open' | 'began' | 'not_begun';
+  errorCode: ErrorCode | null;
+}
+
+export interface RateLimitSeen {
+  limit: number | null;
+  remaining: number | null;
+  /** Milliseconds since 1970, or null where the vendor documents no reset. */
+  reset: number | null;
+  observedAt: number;
+}
+
+export interface UpstreamState {
+  /** The vendor's run id, once it has named one. */
+  runId: string | null;
+  status: string | null;
+  requestId: string | null;
+  /** After a cancel: whether the vendor confirmed that it stopped. */
+  stopped: boolean | null;
+  pollError: ErrorBody | null;
+  rateLimit: RateLimitSeen | null;
+}
+
+/** What the process that next cares for the run has to do, and what it knows from earlier tries. */
+export type Care =
+  /** The start has not been sent, or its answer is awaited by the owner. */
+  | { step: 'start' }
+  /** The start broke: ask by our own id. `cause` is the error that ends the run when nobody knows it. */
+  | { step: 'lookup'; cause: 'outcome_unknown' | 'upstream_timeout'; tries: number; unknownSince: number | null }
+  | { step: 'poll'; tries: number; notFound: number }
+  | { step: 'cancel'; tries: number; notFound: number; from: 'running' | 'waiting' }
+  | { step: 'none' };
+
+/** A run without its payloads. Times are milliseconds since 1970. */
+export interface Run {
+  readonly id: RunId;
+  /** Counts the moves; every change compares and sets it. */
+  readonly version: number;
+  /** The last event's number. */
+  readonly seq: number;
+  readonly status: RunStatus;
+
+  readonly keyId: string;
+  readonly keyName: string;
+  readonly lineage: string;
+  readonly subject: string | null;
+
+  /** As the caller named it: a registered name, or the vendor's id. */
+  readonly workflow: string;
+  readonly provider: string;
+  /** Pinned for the run's life, so that a reload cannot send its polls elsewhere. */
+  readonly kind: string;
+  readonly baseUrl: string;
+  readonly allowPrivateNetwork: boolean;
+  readonly credentialId: string | null;
+  readonly settings: JsonObject;
+  readonly upstreamWorkflow: string;
+  /** The registered workflow's defaults, merged under the caller's inputs when the start is sent. */
+  readonly defaults: JsonObject;
+  readonly options: JsonObject;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+
+  readonly timeoutMs: number;
+  readonly waitingTimeoutMs: number;
+  /** True once the vendor has accepted the start. */
+  readonly accepted: boolean;
+  readonly upstream: UpstreamState;
+  readonly error: ErrorBody | null;
+  readonly waiting: WaitingFor | null;
+  readonly partial: boolean;
+  readonly attempts: readonly Attempt[];
+  readonly resolution: JsonObject | null;
+  readonly trace: { traceparent: string; tracestate: string | null } | null;
+
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly deadlineAt: number;
+  /** While `waiting`: what was left of `timeoutMs`. */
+  readonly remainingMs: number | null;
+
+  /** The process that cares for the run now; null: whoever claims it. */
+  readonly owner: Owner | null;
+  /** By the store's clock: when somebody has to care; null while an owner does, and after the end. */
+  readonly dueAt: number | null;
+  readonly care: Care;
+}
+
+export interface RunPayloads {
+  readonly inputs: JsonObject;
+  readonly output: RunOutput | null;
+}
+
+export type RunWithPayloads = Run & RunPayloads;
+
+export const EVENT_TYPES = [
+  'run.created',
+  'run.started',
+  'run.progress',
+  'run.output.delta',
+  'run.waiting',
+  'run.resumed',
+  'run.cancelling',
+  'run.succeeded',
+  'run.failed',
+  'run.cancelled',
+  'run.timed_out',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export interface NewEvent {
+  type: EventType;
+  at: number;
+  /** Null for the four ends: they are rendered from the run's row, which no longer changes. */
+  data: Json;
+}
+
+export interface RunEvent extends NewEvent {
+  seq: number;
+}
+
+const ENDED: ReadonlySet<RunStatus> = new Set<RunStatus>(['succeeded', 'failed', 'cancelled', 'timed_out']);
+
+export function hasEnded(run: { status: RunStatus }): boolean {
+  return ENDED.has(run.status);
+}

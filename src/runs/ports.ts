@@ -1,0 +1,131 @@
+import type { Owner, RunId } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { SealedCredential } from '../core/secret.ts';
+import type { NewEvent, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
+
+/** A run about to be written. The store gives `version` 1, `seq` and `dueAt`. */
+export type NewRun = Omit<Run, 'version' | 'seq' | 'dueAt'> & {
+  readonly inputs: JsonObject;
+  readonly events: readonly NewEvent[];
+  /** Milliseconds from now, by the store's clock, until somebody has to care; null while `owner` does. */
+  readonly dueInMs: number | null;
+};
+
+/** `(lineage, subject, key)` is unique; `fingerprint` covers operation, target run and body. */
+export interface IdempotencyClaim {
+  lineage: string;
+  /** `''` where there is none: NULLs would all be different. */
+  subject: string;
+  key: string;
+  fingerprint: string;
+}
+
+export type Claimed =
+  | { kind: 'created'; run: Run }
+  /** Written before with the same request. `run` is null where its record is gone. */
+  | { kind: 'same'; runId: RunId; run: Run | null }
+  /** The key was used with another request. */
+  | { kind: 'reused' };
+
+/** Fields that a move may set. */
+export type RunPatch = Partial<
+  Omit<
+    Run,
+    | 'id'
+    | 'version'
+    | 'seq'
+    | 'status'
+    | 'keyId'
+    | 'keyName'
+    | 'lineage'
+    | 'subject'
+    | 'createdAt'
+    | 'dueAt'
+    | 'owner'
+    | 'inputs'
+  >
+>;
+
+export interface Change {
+  status: RunStatus;
+  patch: RunPatch;
+  /** Undefined: the output stays as it is. */
+  output?: RunOutput;
+  events: readonly NewEvent[];
+  /** Who cares from now on. */
+  owner: Owner | null;
+  /** Milliseconds from now, by the store's clock; null where `owner` cares, or nobody has to. */
+  dueInMs: number | null;
+  /** Deletes the run's idempotency row: it ended provably unstarted, and the same request may come again. */
+  giveBackKey?: boolean;
+}
+
+export interface RunFilter {
+  /** Null: everyone's (admins). */
+  lineage: string | null;
+  subject?: string;
+  status?: readonly RunStatus[];
+  provider?: string;
+  workflow?: string;
+}
+
+export interface Page {
+  limit: number;
+  /** The last id of the page before; runs come newest first. */
+  before: RunId | null;
+}
+
+export interface RunPage {
+  runs: Run[];
+  /** A short page may still have one: the scan is bounded. */
+  next: RunId | null;
+}
+
+/**
+ * Where runs live. Every resolved write is durable. Due and owner times are the store's clock.
+ * No transaction handle leaves the port. Every method may throw `GatewayError` `store_unavailable`,
+ * and then nothing of that write has happened, or (on a broken connection) it may have: callers read again.
+ */
+export interface RunStore {
+  /** Writes the run, its events and its idempotency row in one commit; on conflict reads the winner in the same transaction. */
+  create(run: NewRun, options: { idempotency: IdempotencyClaim | null }): Promise<Claimed>;
+  /** A replay is recognised before anything is resolved; `create` decides again, and finally. */
+  findByKey(claim: IdempotencyClaim): Promise<Exclude<Claimed, { kind: 'created' }> | null>;
+  /**
+   * Changes the run if its version is still `from.version` (and its owner still `from.owner`, where given).
+   * Resolves to the run as written, or 'stale'.
+   */
+  move(from: { run: Run; owner?: Owner }, change: Change): Promise<Run | 'stale'>;
+  get(id: RunId): Promise<RunWithPayloads | null>;
+  /** The run without payloads: cheap enough to be read whenever in doubt. */
+  peek(id: RunId): Promise<Run | null>;
+  list(filter: RunFilter, page: Page): Promise<RunPage>;
+  eventsAfter(id: RunId, seq: number, limit: number): Promise<RunEvent[]>;
+  /** Unfinished runs, by status: for bounds and for people. */
+  countUnfinished(): Promise<{ queued: number; total: number }>;
+  /**
+   * Takes runs that nobody owns: up to `limit` that are due, longest due first, and up to `queued` that are
+   * `queued`, oldest first, due or not (their due time is their deadline: they wait for room, not for a time).
+   */
+  claim(owner: Owner, limit: number, queued: number): Promise<Run[]>;
+  /** Makes the runs of dead owners due at once; on SQLite, where the serve lock is held, every other owner is dead. */
+  reclaim(owner: Owner): Promise<number>;
+  /** The process is alive. `lost`: others have declared it dead, and it must stop caring. */
+  beat(owner: Owner): Promise<'held' | 'lost'>;
+  /** Gives back everything that the owner has and that is not in `except`, due at once. */
+  release(owner: Owner, except: readonly RunId[]): Promise<void>;
+  /**
+   * Lossy hints that a run changed, from any process; null: something changed. Readers read again at least every second.
+   */
+  watch(hint: (id: RunId | null) => void, signal: AbortSignal): void;
+  /** Deletes up to `limit` runs that ended before `before`, with all that belongs to them, and idempotency rows that have served. */
+  purge(before: number, limit: number): Promise<number>;
+}
+
+/** Where the engine gets closed credentials from. */
+export interface CredentialSource {
+  /** The credential that a new run of this provider uses; null where there is none. */
+  pick(provider: { name: string; baseUrl: string; credentials: readonly string[] }): Promise<SealedCredential | null>;
+  /** The credential that a run has pinned; null where it was removed. */
+  reopen(pinned: { id: string; provider: string; baseUrl: string }): Promise<SealedCredential | null>;
+}

@@ -1,0 +1,93 @@
+import type { JsonObject } from '../core/json.ts';
+import type { ErrorBody } from '../core/errors.ts';
+import type { Attempt, RateLimitSeen, Run, RunOutput, RunStatus, RunWithPayloads, WaitingFor } from './model.ts';
+
+export interface Rendering {
+  include: { inputs: boolean; output: boolean };
+  /** Whoever sees every key's runs is told whose this one is. */
+  admin: boolean;
+}
+
+/** The run object of the contract; field names are its own. */
+export interface RenderedRun {
+  id: string;
+  object: 'run';
+  status: RunStatus;
+  provider: string;
+  workflow: string;
+  subject: string | null;
+  key?: { id: string; name: string };
+  inputs?: JsonObject;
+  output?: RunOutput | null;
+  error: ErrorBody | null;
+  waiting: WaitingFor | null;
+  partial: boolean;
+  upstream: ReturnType<typeof renderUpstream>;
+  attempts: ReturnType<typeof renderAttempt>[];
+  resolution: JsonObject | null;
+  metadata: Readonly<Record<string, string>>;
+  tags: readonly string[];
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  deadline_at: string;
+}
+
+/** Everything that a single run's answer shows. */
+export const WITH_PAYLOADS = { inputs: true, output: true } as const;
+
+/** Renders a run for its readers. A payload that is asked for but was not read with the run is left out. */
+export function renderRun(run: Run | RunWithPayloads, { include, admin }: Rendering): RenderedRun {
+  return {
+    id: run.id,
+    object: 'run',
+    status: run.status,
+    provider: run.provider,
+    workflow: run.workflow,
+    subject: run.subject,
+    ...(admin ? { key: { id: run.keyId, name: run.keyName } } : {}),
+    ...(include.inputs && 'inputs' in run ? { inputs: run.inputs } : {}),
+    ...(include.output && 'output' in run ? { output: run.output } : {}),
+    error: run.error,
+    waiting: run.waiting,
+    partial: run.partial,
+    upstream: renderUpstream(run),
+    attempts: run.attempts.map(renderAttempt),
+    resolution: run.resolution,
+    metadata: run.metadata,
+    tags: run.tags,
+    created_at: renderTime(run.createdAt),
+    started_at: renderTimeOrNull(run.startedAt),
+    finished_at: renderTimeOrNull(run.finishedAt),
+    deadline_at: renderTime(run.deadlineAt),
+  };
+}
+
+function renderUpstream({ upstreamWorkflow, upstream }: Run) {
+  return {
+    workflow_id: upstreamWorkflow,
+    run_id: upstream.runId,
+    status: upstream.status,
+    request_id: upstream.requestId,
+    stopped: upstream.stopped,
+    poll_error: upstream.pollError,
+    rate_limit: upstream.rateLimit && renderRateLimit(upstream.rateLimit),
+  };
+}
+
+function renderRateLimit({ limit, remaining, reset, observedAt }: RateLimitSeen) {
+  return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: renderTime(observedAt) };
+}
+
+function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt) {
+  return { provider, workflow, credential: credentialId, error_code: errorCode, at: renderTime(at) };
+}
+
+/** RFC 3339 in UTC with milliseconds. */
+function renderTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function renderTimeOrNull(ms: number | null): string | null {
+  return ms === null ? null : renderTime(ms);
+}

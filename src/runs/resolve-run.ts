@@ -1,0 +1,66 @@
+import { GatewayError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { AnyProviderKind } from '../providers/define-provider.ts';
+import type { Provider, Registry } from '../providers/registry.ts';
+import type { RunRequest } from './run-service.ts';
+
+/** What a request names, found and checked. */
+export interface ResolvedRun {
+  provider: Provider;
+  upstreamWorkflow: string;
+  options: JsonObject;
+  defaults: JsonObject;
+  timeoutMs: number;
+  waitingTimeoutMs: number;
+}
+
+const DEFAULT_TIMEOUT_S = 300;
+const DEFAULT_WAITING_TIMEOUT_S = 604_800;
+
+/** Finds provider and workflow and checks options by the kind's schema. Throws the contract's 400s and 404s. */
+export function resolveRun(registry: Registry, request: RunRequest): ResolvedRun {
+  const registered = request.provider === undefined ? registry.workflow(request.workflow) : null;
+  if (request.provider === undefined && !registered) {
+    throw new GatewayError('unknown_workflow', { param: 'workflow' });
+  }
+  const providerName = request.provider ?? registered?.provider ?? '';
+  const provider = registry.provider(providerName);
+  if (!provider)
+    throw new GatewayError('unknown_provider', { param: request.provider === undefined ? 'workflow' : 'provider' });
+  const { kind } = provider;
+  return {
+    provider,
+    upstreamWorkflow: registered?.workflow ?? checkWorkflowId(kind, request.workflow),
+    options: checkOptions(kind, request.options),
+    defaults: registered?.defaults ?? {},
+    timeoutMs: timeoutS(kind, request.timeoutS, registered?.timeoutS ?? null) * 1000,
+    waitingTimeoutMs: (request.waitingTimeoutS ?? DEFAULT_WAITING_TIMEOUT_S) * 1000,
+  };
+}
+
+/** A registered workflow's timeout is the default and the cap. */
+function timeoutS(kind: AnyProviderKind, asked: number | undefined, registered: number | null): number {
+  const usual = registered ?? kind.defaultTimeoutS ?? DEFAULT_TIMEOUT_S;
+  if (asked === undefined) return usual;
+  return registered === null ? asked : Math.min(asked, registered);
+}
+
+function checkWorkflowId(kind: AnyProviderKind, id: string): string {
+  const checked = kind.workflowId.safeParse(id);
+  if (checked.success) return checked.data;
+  const expected = checked.error.issues[0]?.message ?? 'an id of this vendor';
+  throw new GatewayError('invalid_request', { param: 'workflow', message: `workflow: ${expected}.` });
+}
+
+function checkOptions(kind: AnyProviderKind, options: JsonObject): JsonObject {
+  const checked = kind.options.safeParse(options);
+  if (checked.success) return checked.data as JsonObject;
+  const issue = checked.error.issues[0];
+  if (issue?.code === 'unrecognized_keys') {
+    const name = issue.keys[0] ?? '';
+    const message = `${kind.title} has no option named ${JSON.stringify(name.slice(0, 100))}.`;
+    throw new GatewayError('unknown_option', { param: `options.${name.slice(0, 100)}`, message });
+  }
+  const param = ['options', ...(issue?.path ?? [])].map(String).join('.');
+  throw new GatewayError('invalid_request', { param, message: `${param}: ${issue?.message ?? 'not valid'}.` });
+}

@@ -1,0 +1,169 @@
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Owner, RunId } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import type { Attempts } from './attempts.ts';
+import type { Carer } from './care.ts';
+import type { EngineLimits } from './limits.ts';
+import type { Run } from './model.ts';
+import type { Places } from './places.ts';
+import type { RunStore } from './ports.ts';
+import type { Waits } from './waits.ts';
+
+/**
+ * The one timer of the engine. Each turn: deadlines of starts in flight, waits whose time is up, due
+ * runs claimed and cared for; every few seconds the heartbeat and what dead processes left; now and then
+ * the retention. Nothing here is per run, and a turn that fails is tried again at the next.
+ */
+export interface Sweep {
+  start(): Promise<void>;
+  /** A turn at once: something was made due. */
+  soon(): void;
+  /** A start may only be sent while this holds: others may take us for dead soon. */
+  heartbeatIsYoung(): boolean;
+  /** No more claims; heartbeats go on. */
+  stop(): void;
+  /** Resolves once nobody cares for a claimed run any more. */
+  idle(): Promise<void>;
+  /** No more of anything. */
+  end(): void;
+}
+
+const TURN_MS = 200;
+const BEAT_MS = 3_000;
+const HEARTBEAT_YOUNG_MS = 5_000;
+const RECHECK_MS = 1_000;
+/** Queued runs begun in one turn: each needs its inputs read and its attempt written. */
+const QUEUED_CLAIM_MAX = 64;
+const PURGE_MS = 600_000;
+const PURGE_ROWS = 500;
+
+export interface SweepParts {
+  store: RunStore;
+  attempts: Attempts;
+  waits: Waits;
+  carer: Carer;
+  places: Places;
+  limits: EngineLimits;
+  clock: Clock;
+  log: Log;
+  owner: Owner;
+  stopped: AbortSignal;
+  /** A run may have been changed by another process. */
+  onHint: (id: RunId) => Promise<void>;
+}
+
+export function createSweep(parts: SweepParts): Sweep {
+  const { store, attempts, waits, clock, log, owner } = parts;
+  const caring = new Set<Promise<void>>();
+  let state: 'new' | 'caring' | 'draining' | 'ended' = 'new';
+  let turning = false;
+  let again = false;
+  let beatConfirmedMs = -Infinity;
+  let nextBeatMs = 0;
+  let nextRecheckMs = 0;
+  let nextPurgeMs = 0;
+  let cancelTimer = () => {};
+
+  const heartbeatIsYoung = () => clock.monotonic() - beatConfirmedMs < HEARTBEAT_YOUNG_MS;
+
+  async function beat(): Promise<void> {
+    const askedMs = clock.monotonic();
+    nextBeatMs = askedMs + BEAT_MS;
+    const held = await store.beat(owner);
+    if (held === 'held') beatConfirmedMs = askedMs;
+    else log.error({}, 'this process was declared dead; it sends no more starts');
+    if (state === 'caring') {
+      const orphans = await store.reclaim(owner);
+      if (orphans > 0) log.info({ runs: orphans }, 'runs of a dead process taken over');
+    }
+  }
+
+  async function claim(): Promise<void> {
+    const room = parts.limits.pollsMax - caring.size;
+    if (room <= 0) return;
+    const runs = await store.claim(owner, room, Math.min(parts.places.left(), QUEUED_CLAIM_MAX));
+    for (const run of runs) care(run);
+    // A full batch means that more is due.
+    if (runs.length >= Math.min(room, QUEUED_CLAIM_MAX)) again = true;
+  }
+
+  function care(run: Run): void {
+    const done: Promise<void> = parts.carer
+      .attend(run)
+      .catch((cause: unknown) => log.error({ cause, run_id: run.id }, 'run could not be cared for'))
+      .finally(() => {
+        caring.delete(done);
+        if (again) soon();
+      });
+    caring.add(done);
+  }
+
+  async function recheck(): Promise<void> {
+    nextRecheckMs = clock.monotonic() + RECHECK_MS;
+    for (const id of new Set([...waits.ids(), ...attempts.ids()])) await parts.onHint(id);
+  }
+
+  async function purge(): Promise<void> {
+    const deleted = await store.purge(clock.now() - parts.limits.retentionMs, PURGE_ROWS);
+    nextPurgeMs = clock.monotonic() + (deleted >= PURGE_ROWS ? TURN_MS : PURGE_MS);
+    if (deleted > 0) log.info({ runs: deleted }, 'runs past their retention deleted');
+  }
+
+  async function turn(): Promise<void> {
+    const now = clock.monotonic();
+    attempts.sweep();
+    waits.sweep();
+    if (now >= nextBeatMs) await beat();
+    if (state !== 'caring') return;
+    if (now >= nextRecheckMs) await recheck();
+    await claim();
+    if (now >= nextPurgeMs) await purge();
+  }
+
+  async function run(): Promise<void> {
+    cancelTimer();
+    if (turning) return void (again = true);
+    turning = true;
+    again = false;
+    try {
+      await turn();
+    } catch (cause) {
+      const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
+      log[expected ? 'warn' : 'error']({ cause }, 'a sweep failed and is tried again');
+    } finally {
+      turning = false;
+      if (state !== 'ended')
+        cancelTimer = clock.after(again && caring.size < parts.limits.pollsMax ? 0 : TURN_MS, () => void run());
+    }
+  }
+
+  function soon(): void {
+    if (state === 'caring') void run();
+  }
+
+  return {
+    async start() {
+      await beat();
+      state = 'caring';
+      store.watch((id) => {
+        if (id === null) nextRecheckMs = 0;
+      }, parts.stopped);
+      await store.reclaim(owner);
+      nextPurgeMs = clock.monotonic() + PURGE_MS / 10;
+      void run();
+    },
+    soon,
+    heartbeatIsYoung,
+    stop() {
+      if (state === 'caring') state = 'draining';
+    },
+    async idle() {
+      while (caring.size > 0) await Promise.all(caring);
+    },
+    end() {
+      state = 'ended';
+      cancelTimer();
+    },
+  };
+}
