@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../src/core/clock.ts';
+import { createIds } from '../src/core/ids.ts';
+import type { Log } from '../src/core/log.ts';
+import { createSystemRandom } from '../src/core/random.ts';
+import { openStore, type Store } from '../src/store/open-store.ts';
+import { newRun, success } from '../test/contract/store/sample-run.ts';
+
+// CPU time of a stored run: `create` with two events, then `move` to its end with one; both on disk.
+// node bench/store-writes.ts [worker|inline] [runs a round] [with-keys]
+
+const CONCURRENCY = 64;
+const ROUNDS = 5;
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const ids = createIds({ clock: systemClock, random: createSystemRandom() });
+
+const writer = process.argv[2] === 'inline' ? 'inline' : 'worker';
+const runsPerRound = Number(process.argv[3] ?? 20_000);
+const withKeys = process.argv[4] === 'with-keys';
+
+async function storeOneRun(store: Store): Promise<void> {
+  const at = Date.now();
+  const run = newRun(ids.run(), at);
+  const idempotency = withKeys ? { lineage: run.lineage, subject: '', key: run.id, fingerprint: 'f'.repeat(43) } : null;
+  const created = await store.runs.create(run, { idempotency });
+  if (created.kind !== 'created' || run.owner === null) throw new Error('the run was not created');
+  const moved = await store.runs.move({ run: created.run, owner: run.owner }, success(created.run, at));
+  if (moved === 'stale') throw new Error('the run was not moved');
+}
+
+async function round(store: Store): Promise<{ cpuUs: number; wallUs: number }> {
+  let left = runsPerRound;
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: CONCURRENCY }, async () => {
+      while (left-- > 0) await storeOneRun(store);
+    }),
+  );
+  const used = process.cpuUsage(cpu);
+  return {
+    cpuUs: (used.user + used.system) / runsPerRound,
+    wallUs: ((performance.now() - start) * 1000) / runsPerRound,
+  };
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'rungate-bench-'));
+const store = await openStore({
+  url: `sqlite:${join(directory, 'bench.db')}`,
+  clock: systemClock,
+  log: silent,
+  role: 'serve',
+  writer,
+});
+try {
+  await round(store);
+  for (let i = 1; i <= ROUNDS; i++) {
+    const { cpuUs, wallUs } = await round(store);
+    console.log(`round ${i}: ${cpuUs.toFixed(1)} µs CPU, ${wallUs.toFixed(1)} µs elapsed a run (${writer})`);
+  }
+} finally {
+  await store.close();
+  rmSync(directory, { recursive: true });
+}

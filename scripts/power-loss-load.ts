@@ -1,0 +1,87 @@
+import { statSync, writeSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { systemClock } from '../src/core/clock.ts';
+import { createIds } from '../src/core/ids.ts';
+import { createSystemRandom } from '../src/core/random.ts';
+import type { Run } from '../src/runs/model.ts';
+import { openStore } from '../src/store/open-store.ts';
+import { newRun, success } from '../test/contract/store/sample-run.ts';
+import type { Acknowledged } from './power-loss.ts';
+
+// The load of power-loss.ts: runs of every shape at once, one line for each acknowledged write, then `done`.
+
+const RUNS = 300;
+const CONCURRENCY = 16;
+const path = process.argv[2] ?? '';
+const ids = createIds({ clock: systemClock, random: createSystemRandom() });
+
+const store = await openStore({
+  url: `sqlite:${path}`,
+  clock: systemClock,
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+  role: 'serve',
+  writer: 'worker',
+});
+
+// Begins a read before the log holds anything, and never ends it: no checkpoint can write back past it,
+// so the log keeps every frame from the first on.
+const holder = new DatabaseSync(path);
+holder.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+holder.exec('BEGIN');
+holder.prepare('SELECT count(*) FROM runs').get();
+
+function acknowledge(run: Run, key: string | null): void {
+  const line: Acknowledged = {
+    id: run.id,
+    version: run.version,
+    seq: run.seq,
+    key,
+    walBytes: statSync(`${path}-wal`).size,
+  };
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+async function oneRun(i: number): Promise<void> {
+  const now = systemClock.now();
+  // Some payloads are large enough for a table of their own, and some for many pages.
+  const inputs = { text: 'x'.repeat(i % 10 === 0 ? 30_000 : i % 500) };
+  const fresh = newRun(ids.run(), now, { inputs });
+  const key = i % 3 === 0 ? `key-${i}` : null;
+  const idempotency = key === null ? null : { lineage: fresh.lineage, subject: '', key, fingerprint: 'f' };
+  const created = await store.runs.create(fresh, { idempotency });
+  if (created.kind !== 'created') throw new Error('the run was not created');
+  acknowledge(created.run, key);
+  let run = created.run;
+  for (let step = 0; step < i % 4; step++) {
+    const events = Array.from({ length: step }, () => ({ type: 'run.progress' as const, at: now, data: { step } }));
+    run = moved(
+      await store.runs.move({ run }, { status: 'running', patch: {}, events, owner: run.owner, dueInMs: null }),
+    );
+    acknowledge(run, key);
+  }
+  if (i % 7 === 0) return;
+  const change = success(run, now);
+  run = moved(
+    await store.runs.move(
+      { run },
+      i % 5 === 0
+        ? { ...change, status: 'failed', giveBackKey: true }
+        : { ...change, output: { text: 'y'.repeat(i % 11 === 0 ? 20_000 : 50), data: null, citations: [] } },
+    ),
+  );
+  acknowledge(run, key);
+}
+
+function moved(result: Run | 'stale'): Run {
+  if (result === 'stale') throw new Error('nobody else moves this run');
+  return result;
+}
+
+let next = 0;
+await Promise.all(
+  Array.from({ length: CONCURRENCY }, async () => {
+    while (next < RUNS) await oneRun(next++);
+  }),
+);
+writeSync(1, 'done\n');
+setInterval(() => {}, 60_000);

@@ -1,0 +1,64 @@
+import type { KeyStore } from '../access/ports.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { RunStore } from '../runs/ports.ts';
+import type { CredentialStore } from '../vault/ports.ts';
+import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
+import { openError } from './sqlite/store-errors.ts';
+
+export interface Store {
+  runs: RunStore;
+  keys: KeyStore;
+  credentials: CredentialStore;
+  /** Reads, and commits a write: resolves if the store is fit for service, throws `store_unavailable` otherwise. */
+  check(): Promise<void>;
+  /** Refuses new writes, waits for those under way, lets go of the files and of the serve lock. */
+  close(): Promise<void>;
+}
+
+export interface StoreLimits {
+  /** How long a server waits for another to let go of the database, and a command for a migration under way. */
+  lockWaitMs: number;
+  /** Writes that wait at most; beyond it `store_unavailable`. */
+  queueOperationsMax: number;
+  /** Characters that wait at most, in all writes together. */
+  queueCharactersMax: number;
+  /** How often changes by other processes are looked for; 0: never. */
+  watchIntervalMs: number;
+  /** How long an idempotency key is kept at least. */
+  idempotencyMs: number;
+}
+
+export const STORE_LIMITS: Readonly<StoreLimits> = {
+  lockWaitMs: 5_000,
+  queueOperationsMax: 10_000,
+  queueCharactersMax: 128_000_000,
+  watchIntervalMs: 250,
+  idempotencyMs: 86_400_000,
+};
+
+export interface StoreOptions {
+  /** `sqlite:<path>`; `sqlite::memory:` for a store that is gone with its process (tests, simulations). */
+  url: string;
+  clock: Clock;
+  log: Log;
+  /** `serve` holds the serve lock until it closes or dies; `command` works beside a server. */
+  role: 'serve' | 'command';
+  /** `worker`: commits on a thread of its own; `inline`: on the caller's, without any timer. */
+  writer?: 'worker' | 'inline';
+  limits?: Partial<StoreLimits>;
+}
+
+/** Opens the store that `url` names. Throws `GatewayError` `store_unavailable` with a message that says what to do. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const path = /^sqlite:(.+)$/s.exec(options.url)?.[1];
+  if (path === undefined) {
+    throw openError('The database URL must be `sqlite:` and a path, for example `sqlite:./data/rungate.db`.');
+  }
+  return openSqliteStore({
+    ...options,
+    path,
+    writer: options.writer ?? (options.role === 'serve' ? 'worker' : 'inline'),
+    limits: { ...STORE_LIMITS, ...options.limits },
+  });
+}

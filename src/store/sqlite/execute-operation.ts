@@ -1,0 +1,208 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import {
+  PLAIN_STATEMENTS,
+  type ClaimRow,
+  type FlatEvents,
+  type MoveRow,
+  type Operation,
+  type OperationResult,
+  type OperationResults,
+  type PlainStatement,
+  type Row,
+  type Value,
+} from './operations.ts';
+import { RUN_COLUMNS } from './run-row.ts';
+
+/** Pages given back to the disk at a time, once a quarter of the file and more than 4 MB of it are free. */
+const VACUUM_SHARE = 4;
+const VACUUM_FREE_PAGES_MIN = 1_024;
+
+/** Executes operations on one connection; statements are prepared once, when first needed. */
+export interface Executor {
+  execute(operation: Operation): OperationResult;
+}
+
+export function createExecutor(db: DatabaseSync): Executor {
+  const statements = prepareStatements(db);
+  return {
+    execute(operation) {
+      switch (operation[0]) {
+        case 'create':
+          return create(statements, operation[1], operation[2], operation[3], operation[4]);
+        case 'move':
+          return move(statements, operation[1], operation[2], operation[3], operation[4]);
+        case 'claim':
+          return claim(statements, operation);
+        case 'reclaim':
+          return reclaim(statements, operation[1], operation[2]);
+        case 'release':
+          return changes(statements.release, [operation[3], operation[1], operation[2]]);
+        case 'purgeRuns':
+          return purgeRuns(statements, operation[1], operation[2]);
+        case 'vacuum':
+          return vacuum(db);
+        case 'run':
+          return changes(statements.plain(operation[1]), operation[2]);
+      }
+    },
+  };
+}
+
+type Statements = ReturnType<typeof prepareStatements>;
+
+function prepareStatements(db: DatabaseSync) {
+  const plain = new Map<PlainStatement, StatementSync>();
+  return {
+    insertRun: db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
+    insertEvent: db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)'),
+    insertPayload: db.prepare('INSERT OR REPLACE INTO payloads VALUES (?, ?, ?)'),
+    // A row that has served, 24 h and its run's end, makes room for the next one of the same key.
+    insertClaim: db.prepare(`INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (lineage, subject, key) DO UPDATE SET
+        run_id = excluded.run_id, fingerprint = excluded.fingerprint, created_at = excluded.created_at
+      WHERE idempotency.created_at < ?
+        AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = idempotency.run_id AND runs.finished_at IS NULL)`),
+    findClaim: arrays(
+      db.prepare('SELECT run_id, fingerprint FROM idempotency WHERE lineage = ? AND subject = ? AND key = ?'),
+    ),
+    // An ended run is never left, whatever a caller believes; an owner of NULL means that any owner will do.
+    moveRun: arrays(
+      db.prepare(`UPDATE runs SET version = version + 1, seq = seq + ?, status = ?, provider = ?, workflow = ?,
+        owner = ?, due_at = ?, finished_at = ?, pinned = coalesce(?, pinned), state = ?, output = coalesce(?, output)
+        WHERE id = ? AND version = ? AND owner IS coalesce(?, owner) AND finished_at IS NULL
+        RETURNING seq`),
+    ),
+    giveBackKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND (lineage, subject, key) =
+      (SELECT lineage, coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
+    runRow: arrays(db.prepare('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id = ?')),
+    dueRows: arrays(
+      db.prepare(
+        'SELECT ' +
+          RUN_COLUMNS +
+          ` FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ?
+            AND NOT EXISTS (SELECT 1 FROM owners WHERE owner = ? AND dead = 1) ORDER BY due_at LIMIT ?`,
+      ),
+    ),
+    queuedRows: arrays(
+      db.prepare(
+        'SELECT ' +
+          RUN_COLUMNS +
+          ` FROM runs WHERE status = 'queued' AND owner IS NULL
+            AND NOT EXISTS (SELECT 1 FROM owners WHERE owner = ? AND dead = 1) ORDER BY id LIMIT ?`,
+      ),
+    ),
+    takeRun: db.prepare('UPDATE runs SET owner = ?, due_at = NULL WHERE id = ?'),
+    reclaim: db.prepare(`UPDATE runs SET owner = NULL, due_at = ?
+      WHERE finished_at IS NULL AND owner IS NOT NULL AND owner <> ?`),
+    buryOwners: db.prepare('UPDATE owners SET dead = 1 WHERE owner <> ?'),
+    forgetOwners: db.prepare('DELETE FROM owners WHERE dead = 1 AND beat_at < ? - 86400000'),
+    release: db.prepare(`UPDATE runs SET owner = NULL, due_at = ?
+      WHERE finished_at IS NULL AND owner = ? AND id NOT IN (SELECT value FROM json_each(?))`),
+    deleteRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at < ?'),
+    deleteEvents: db.prepare('DELETE FROM events WHERE run_id = ?'),
+    deletePayloads: db.prepare('DELETE FROM payloads WHERE run_id = ?'),
+    plain(name: PlainStatement): StatementSync {
+      const known = plain.get(name);
+      if (known !== undefined) return known;
+      const made = db.prepare(PLAIN_STATEMENTS[name]);
+      plain.set(name, made);
+      return made;
+    },
+  };
+}
+
+function create(
+  statements: Statements,
+  row: Row,
+  events: FlatEvents,
+  ...[claimRow, largeInputs]: [ClaimRow | null, string | null]
+): OperationResults['create'] {
+  if (claimRow !== null && changes(statements.insertClaim, claimRow) === 0) {
+    const [winner, fingerprint] = get(statements.findClaim, claimRow.slice(0, 3)) as [string, string];
+    if (fingerprint !== claimRow[4]) return 'reused';
+    return { winner, run: get(statements.runRow, [winner]) };
+  }
+  const id = row[0] as string;
+  statements.insertRun.run(...row);
+  insertEvents(statements, id, 1, events);
+  if (largeInputs !== null) statements.insertPayload.run(id, 'inputs', largeInputs);
+  return null;
+}
+
+function move(
+  statements: Statements,
+  change: MoveRow,
+  events: FlatEvents,
+  ...[largeOutput, givesBackKey]: [string | null, boolean]
+): OperationResults['move'] {
+  const moved = get(statements.moveRun, change);
+  if (moved === null) return null;
+  const seq = moved[0] as number;
+  const id = change[10];
+  insertEvents(statements, id, seq - events.length / 3 + 1, events);
+  if (largeOutput !== null) statements.insertPayload.run(id, 'output', largeOutput);
+  if (givesBackKey) statements.giveBackKey.run(id);
+  return seq;
+}
+
+function insertEvents(statements: Statements, id: string, firstSeq: number, events: FlatEvents): void {
+  for (let i = 0, seq = firstSeq; i < events.length; i += 3, seq++) {
+    statements.insertEvent.run(id, seq, events[i] as Value, events[i + 1] as Value, events[i + 2] as Value);
+  }
+}
+
+function claim(statements: Statements, [, owner, now, limit, queued]: Operation & { 0: 'claim' }): Row[] {
+  const rows = statements.dueRows.all(now, owner, limit) as unknown as Value[][];
+  const taken = new Set(rows.map((row) => row[0]));
+  for (const row of queued > 0 ? (statements.queuedRows.all(owner, queued) as unknown as Value[][]) : []) {
+    if (!taken.has(row[0])) rows.push(row);
+  }
+  for (const row of rows) {
+    statements.takeRun.run(owner, row[0] as string);
+    row[8] = owner;
+    row[9] = null;
+  }
+  return rows;
+}
+
+function reclaim(statements: Statements, owner: string, now: number): number {
+  statements.buryOwners.run(owner);
+  statements.forgetOwners.run(now);
+  return changes(statements.reclaim, [now, owner]);
+}
+
+function purgeRuns(statements: Statements, ids: readonly string[], before: number): number {
+  let deleted = 0;
+  for (const id of ids) {
+    if (changes(statements.deleteRun, [id, before]) === 0) continue;
+    statements.deleteEvents.run(id);
+    statements.deletePayloads.run(id);
+    deleted++;
+  }
+  return deleted;
+}
+
+/** Gives free pages at the end of the file back; freed pages are reused anyway, so only a large rest is worth moving. */
+function vacuum(db: DatabaseSync): number {
+  const before = pragma(db, 'PRAGMA freelist_count');
+  if (before < VACUUM_FREE_PAGES_MIN || before * VACUUM_SHARE < pragma(db, 'PRAGMA page_count')) return 0;
+  db.exec('PRAGMA incremental_vacuum(512)');
+  return before - pragma(db, 'PRAGMA freelist_count');
+}
+
+function pragma(db: DatabaseSync, sql: string): number {
+  return Number(Object.values(db.prepare(sql).get() ?? {})[0] ?? 0);
+}
+
+function changes(statement: StatementSync, values: Row): number {
+  return Number(statement.run(...values).changes);
+}
+
+function get(statement: StatementSync, values: Row): Row | null {
+  return (statement.get(...values) as unknown as Row | undefined) ?? null;
+}
+
+function arrays(statement: StatementSync): StatementSync {
+  statement.setReturnArrays(true);
+  return statement;
+}

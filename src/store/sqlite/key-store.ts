@@ -1,0 +1,51 @@
+import type { KeyStore, StoredKey } from '../../access/ports.ts';
+import type { Role } from '../../core/caller.ts';
+import { reviveJson } from '../../core/json.ts';
+import type { Row } from './operations.ts';
+import type { Reader } from './reader.ts';
+import type { Writer } from './writer.ts';
+
+/** Client keys in SQLite. */
+export function createKeyStore({ writer, reader }: { writer: Writer; reader: Reader }): KeyStore {
+  return {
+    async insert(key) {
+      await writer.write('run', 'insertKey', [
+        key.id,
+        key.name,
+        key.role,
+        key.lineage,
+        key.secretHash,
+        JSON.stringify(key.allowedWorkflows),
+        JSON.stringify(key.allowedProviders),
+        key.createdAt,
+        key.expiresAt,
+        key.revokedAt,
+      ]);
+    },
+    async find(id) {
+      const row = reader.read((statements) => statements.key.get(id));
+      return row === null ? null : keyFromRow(row);
+    },
+    async list() {
+      return reader.read((statements) => statements.keys.all()).map(keyFromRow);
+    },
+    async revoke(id, at) {
+      return (await writer.write('run', 'revokeKey', [at, id])) > 0;
+    },
+  };
+}
+
+function keyFromRow(row: Row): StoredKey {
+  return {
+    id: row[0] as string,
+    name: row[1] as string,
+    role: row[2] as Role,
+    lineage: row[3] as string,
+    secretHash: row[4] as Uint8Array,
+    allowedWorkflows: reviveJson<string[]>(row[5] as string),
+    allowedProviders: reviveJson<string[]>(row[6] as string),
+    createdAt: row[7] as number,
+    expiresAt: row[8] as number | null,
+    revokedAt: row[9] as number | null,
+  };
+}

@@ -1,0 +1,48 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Row, Value } from './operations.ts';
+import { RUN_COLUMNS } from './run-row.ts';
+
+/** A prepared read. Rows come as arrays in the order of the columns. */
+export interface Read {
+  get(...values: Value[]): Row | null;
+  all(...values: Value[]): Row[];
+  /** Reads on while the caller asks for more; the read ends with the loop. */
+  each(...values: Value[]): Iterable<Row>;
+}
+
+export type ReadStatements = ReturnType<typeof prepareReads>;
+
+/** Every read that the store knows, prepared on one connection. */
+export function prepareReads(db: DatabaseSync) {
+  const read = (sql: string): Read => toRead(db.prepare(sql));
+  return {
+    run: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id = ?'),
+    runWithPayloads: read('SELECT ' + RUN_COLUMNS + ', inputs, output FROM runs WHERE id = ?'),
+    payload: read('SELECT text FROM payloads WHERE run_id = ? AND part = ?'),
+    claim: read(`SELECT run_id, fingerprint, created_at FROM idempotency
+      WHERE lineage = ? AND subject = ? AND key = ?`),
+    runsOfAll: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?'),
+    runsOfLineage: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE lineage = ? AND id < ? ORDER BY id DESC LIMIT ?'),
+    events: read('SELECT seq, type, at, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?'),
+    anyDue: read('SELECT 1 FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ? LIMIT 1'),
+    anyQueued: read(`SELECT 1 FROM runs WHERE status = 'queued' AND owner IS NULL LIMIT 1`),
+    unfinished: read(`SELECT count(*), count(*) FILTER (WHERE status = 'queued') FROM runs WHERE finished_at IS NULL`),
+    oldRuns: read('SELECT id, finished_at FROM runs WHERE id > ? AND id < ? ORDER BY id LIMIT ?'),
+    key: read('SELECT * FROM keys WHERE id = ?'),
+    keys: read('SELECT * FROM keys ORDER BY created_at DESC, id DESC'),
+    credential: read('SELECT * FROM credentials WHERE id = ?'),
+    credentials: read(
+      'SELECT * FROM credentials WHERE provider = coalesce(?, provider) ORDER BY created_at DESC, id DESC',
+    ),
+    masterKeys: read('SELECT fingerprint FROM master_keys ORDER BY added_at, fingerprint'),
+  };
+}
+
+function toRead(statement: StatementSync): Read {
+  statement.setReturnArrays(true);
+  return {
+    get: (...values) => (statement.get(...values) as unknown as Row | undefined) ?? null,
+    all: (...values) => statement.all(...values) as unknown as Row[],
+    each: (...values) => statement.iterate(...values) as unknown as Iterable<Row>,
+  };
+}

@@ -1,0 +1,155 @@
+import { reviveJson, type JsonObject } from '../../core/json.ts';
+import type { Owner, RunId } from '../../core/ids.ts';
+import { hasEnded, type NewEvent, type Run, type RunOutput, type RunStatus } from '../../runs/model.ts';
+import type { FlatEvents, Row, Value } from './operations.ts';
+
+/** Above this many characters a payload lies in the table `payloads`. */
+export const INLINE_PAYLOAD_MAX = 8_192;
+/** Stands in the run's row for a payload in a table of its own; no JSON is empty. */
+export const ELSEWHERE = '';
+
+/** The columns of a run without its payloads, in the order that `runFromRow` reads. */
+export const RUN_COLUMNS =
+  'id, version, seq, status, lineage, subject, provider, workflow, owner, due_at, finished_at, pinned, state';
+
+type ColumnField =
+  | 'id'
+  | 'version'
+  | 'seq'
+  | 'status'
+  | 'lineage'
+  | 'subject'
+  | 'provider'
+  | 'workflow'
+  | 'owner'
+  | 'dueAt'
+  | 'finishedAt';
+
+/** Written with the run and rewritten only when a next attempt goes elsewhere. */
+const PINNED_FIELDS = [
+  'keyId',
+  'keyName',
+  'kind',
+  'baseUrl',
+  'allowPrivateNetwork',
+  'credentialId',
+  'settings',
+  'upstreamWorkflow',
+  'options',
+  'defaults',
+  'metadata',
+  'tags',
+  'timeoutMs',
+  'waitingTimeoutMs',
+  'trace',
+  'createdAt',
+] as const satisfies readonly (keyof Run)[];
+
+type PinnedField = (typeof PINNED_FIELDS)[number];
+type StateField = Exclude<keyof Run, ColumnField | PinnedField>;
+
+/** The part of a run that rarely changes, as JSON. */
+export function pinnedText(run: Pick<Run, PinnedField>): string {
+  return JSON.stringify({
+    keyId: run.keyId,
+    keyName: run.keyName,
+    kind: run.kind,
+    baseUrl: run.baseUrl,
+    allowPrivateNetwork: run.allowPrivateNetwork,
+    credentialId: run.credentialId,
+    settings: run.settings,
+    upstreamWorkflow: run.upstreamWorkflow,
+    options: run.options,
+    defaults: run.defaults,
+    metadata: run.metadata,
+    tags: run.tags,
+    timeoutMs: run.timeoutMs,
+    waitingTimeoutMs: run.waitingTimeoutMs,
+    trace: run.trace,
+    createdAt: run.createdAt,
+  } satisfies Pick<Run, PinnedField>);
+}
+
+/** The part of a run that moves change, as JSON. */
+export function stateText(run: Pick<Run, StateField>): string {
+  return JSON.stringify({
+    accepted: run.accepted,
+    upstream: run.upstream,
+    error: run.error,
+    waiting: run.waiting,
+    partial: run.partial,
+    attempts: run.attempts,
+    resolution: run.resolution,
+    startedAt: run.startedAt,
+    deadlineAt: run.deadlineAt,
+    remainingMs: run.remainingMs,
+    care: run.care,
+  } satisfies Pick<Run, StateField>);
+}
+
+/** True where a patch touches the part that is rarely rewritten. */
+export function touchesPinned(patch: Partial<Run>): boolean {
+  return PINNED_FIELDS.some((field) => field in patch);
+}
+
+/** Reads a row of `RUN_COLUMNS`. */
+export function runFromRow(row: Row): Run {
+  const pinned = reviveJson<Pick<Run, PinnedField>>(row[11] as string);
+  const state = reviveJson<Pick<Run, StateField>>(row[12] as string);
+  return {
+    id: row[0] as RunId,
+    version: row[1] as number,
+    seq: row[2] as number,
+    status: row[3] as RunStatus,
+    lineage: row[4] as string,
+    subject: row[5] as string | null,
+    provider: row[6] as string,
+    workflow: row[7] as string,
+    owner: row[8] as Owner | null,
+    dueAt: row[9] as number | null,
+    finishedAt: row[10] as number | null,
+    ...pinned,
+    ...state,
+  };
+}
+
+/** The values of one INSERT into `runs`. */
+export function insertValues(run: Run, idempotencyKey: string | null, inputs: string): Value[] {
+  return [
+    run.id,
+    run.version,
+    run.seq,
+    run.status,
+    run.lineage,
+    run.subject,
+    run.provider,
+    run.workflow,
+    run.owner,
+    run.dueAt,
+    run.finishedAt,
+    idempotencyKey,
+    pinnedText(run),
+    stateText(run),
+    inputs,
+  ];
+}
+
+/** Splits a payload into what stands in the row and what lies elsewhere. */
+export function placePayload(value: JsonObject | RunOutput): { inRow: string; large: string | null } {
+  const text = JSON.stringify(value);
+  return text.length > INLINE_PAYLOAD_MAX ? { inRow: ELSEWHERE, large: text } : { inRow: text, large: null };
+}
+
+/** Events as the writer takes them; the ends of runs are rendered from the row, so they keep no data. */
+export function flatEvents(events: readonly NewEvent[]): FlatEvents {
+  const flat: Value[] = [];
+  for (const event of events) {
+    const keepsData = event.data !== null && !isEnd(event);
+    flat.push(event.type, event.at, keepsData ? JSON.stringify(event.data) : null);
+  }
+  return flat;
+}
+
+function isEnd(event: NewEvent): boolean {
+  return hasEnded({ status: event.type.slice('run.'.length) as RunStatus });
+}

@@ -1,0 +1,193 @@
+import type { Clock } from '../../core/clock.ts';
+import type { RunId } from '../../core/ids.ts';
+import { reviveJson, type Json, type JsonObject } from '../../core/json.ts';
+import { hasEnded, type EventType, type Run, type RunEvent, type RunOutput } from '../../runs/model.ts';
+import type { Change, Claimed, IdempotencyClaim, NewRun, RunStore } from '../../runs/ports.ts';
+import type { Hints } from './hints.ts';
+import { listRuns } from './list-runs.ts';
+import type { ClaimRow, Row } from './operations.ts';
+import { createPurge } from './purge-runs.ts';
+import type { ReadStatements } from './read-statements.ts';
+import type { Reader } from './reader.ts';
+import * as rows from './run-row.ts';
+import type { Writer } from './writer.ts';
+
+export interface RunStoreParts {
+  writer: Writer;
+  reader: Reader;
+  hints: Hints;
+  clock: Clock;
+  /** How long an idempotency key is kept at least. */
+  idempotencyMs: number;
+  /** The serve lock is held, so every other owner is dead. */
+  alone: boolean;
+}
+
+/** Runs in SQLite. Whole rows are computed here from the caller's snapshot; compare-and-set in SQL makes that safe. */
+export function createRunStore(parts: RunStoreParts): RunStore {
+  const { writer, reader, hints, clock } = parts;
+  const purge = createPurge(parts);
+  return {
+    create: (run, options) => create(parts, run, options.idempotency),
+    move: (from, change) => move(parts, from, change),
+    async findByKey(claim) {
+      return reader.read((statements) => findByKey(statements, claim, clock.now() - parts.idempotencyMs));
+    },
+    async get(id) {
+      return reader.read((statements) => getRun(statements, id));
+    },
+    async peek(id) {
+      return reader.read((statements) => runOf(statements.run.get(id)));
+    },
+    async list(filter, page) {
+      return reader.read((statements) => listRuns(statements, filter, page));
+    },
+    async eventsAfter(id, seq, limit) {
+      return reader.read((statements) => statements.events.all(id, seq, limit).map(eventFromRow));
+    },
+    async countUnfinished() {
+      const [total, queued] = reader.read((statements) => statements.unfinished.get()) as [number, number];
+      return { queued, total };
+    },
+    async claim(owner, limit, queued) {
+      const now = clock.now();
+      // Nearly always nothing is due; finding that out costs no write.
+      const any = (statements: ReadStatements) =>
+        statements.anyDue.get(now) ?? (queued > 0 ? statements.anyQueued.get() : null);
+      if (reader.read(any) === null) return [];
+      return (await writer.write('claim', owner, now, limit, queued)).map(rows.runFromRow);
+    },
+    async reclaim(owner) {
+      return parts.alone ? writer.write('reclaim', owner, clock.now()) : 0;
+    },
+    async beat(owner) {
+      return (await writer.write('run', 'beat', [owner, clock.now()])) === 1 ? 'held' : 'lost';
+    },
+    async release(owner, except) {
+      await writer.write('release', owner, JSON.stringify(except), clock.now());
+    },
+    watch: (hint, signal) => hints.watch(hint, signal),
+    purge,
+  };
+}
+
+async function create(
+  { writer, hints, clock, idempotencyMs }: RunStoreParts,
+  { inputs, events, dueInMs, ...rest }: NewRun,
+  idempotency: IdempotencyClaim | null,
+): Promise<Claimed> {
+  const now = clock.now();
+  const run: Run = { ...rest, version: 1, seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs };
+  const place = rows.placePayload(inputs);
+  const result = await writer.write(
+    'create',
+    rows.insertValues(run, idempotency?.key ?? null, place.inRow),
+    rows.flatEvents(events),
+    idempotency === null ? null : claimRow(run, idempotency, { now, expiredBefore: now - idempotencyMs }),
+    place.large,
+  );
+  if (result === null) {
+    hints.changed(run.id);
+    return { kind: 'created', run };
+  }
+  if (result === 'reused') return { kind: 'reused' };
+  return { kind: 'same', runId: result.winner as RunId, run: runOf(result.run) };
+}
+
+function claimRow(
+  run: Run,
+  { lineage, subject, key, fingerprint }: IdempotencyClaim,
+  { now, expiredBefore }: { now: number; expiredBefore: number },
+): ClaimRow {
+  // The key is given back by way of the run's own lineage and subject.
+  if (lineage !== run.lineage || subject !== (run.subject ?? ''))
+    throw new Error('the claim belongs to another caller');
+  return [lineage, subject, key, run.id, fingerprint, now, expiredBefore];
+}
+
+async function move(
+  { writer, hints, clock }: RunStoreParts,
+  from: Parameters<RunStore['move']>[0],
+  change: Change,
+): Promise<Run | 'stale'> {
+  if (hasEnded(from.run)) return 'stale';
+  const next = changedRun(from.run, change, clock.now());
+  const place = change.output === undefined ? null : rows.placePayload(change.output);
+  const seq = await writer.write(
+    'move',
+    [
+      change.events.length,
+      next.status,
+      next.provider,
+      next.workflow,
+      next.owner,
+      next.dueAt,
+      next.finishedAt,
+      rows.touchesPinned(change.patch) ? rows.pinnedText(next) : null,
+      rows.stateText(next),
+      place?.inRow ?? null,
+      next.id,
+      from.run.version,
+      from.owner ?? null,
+    ],
+    rows.flatEvents(change.events),
+    place?.large ?? null,
+    change.giveBackKey ?? false,
+  );
+  if (seq === null) return 'stale';
+  hints.changed(next.id);
+  return { ...next, seq };
+}
+
+/** The run after the change. Whatever the change says, an ended run has an end, and nobody cares for it any more. */
+function changedRun(run: Run, { status, patch, owner, dueInMs }: Change, now: number): Run {
+  const ended = hasEnded({ status });
+  const next: Run & { inputs?: unknown; output?: unknown } = {
+    ...run,
+    ...patch,
+    status,
+    version: run.version + 1,
+    owner: ended ? null : owner,
+    dueAt: ended || dueInMs === null ? null : now + dueInMs,
+    finishedAt: ended ? (patch.finishedAt ?? now) : null,
+  };
+  // A snapshot read with its payloads would show the old ones.
+  if ('inputs' in next) delete next.inputs;
+  if ('output' in next) delete next.output;
+  return next;
+}
+
+function findByKey(statements: ReadStatements, claim: IdempotencyClaim, expiredBefore: number) {
+  const row = statements.claim.get(claim.lineage, claim.subject, claim.key);
+  if (row === null) return null;
+  const [runId, fingerprint, createdAt] = row as [RunId, string, number];
+  const run = runOf(statements.run.get(runId));
+  if (createdAt < expiredBefore && (run === null || hasEnded(run))) return null;
+  return fingerprint === claim.fingerprint ? { kind: 'same' as const, runId, run } : { kind: 'reused' as const };
+}
+
+function getRun(statements: ReadStatements, id: RunId) {
+  const row = statements.runWithPayloads.get(id);
+  if (row === null) return null;
+  const inputs = payloadText(statements, id, 'inputs', row[13] as string);
+  const output = payloadText(statements, id, 'output', row[14] as string | null);
+  return {
+    ...rows.runFromRow(row),
+    inputs: inputs === null ? {} : reviveJson<JsonObject>(inputs),
+    output: output === null ? null : reviveJson<RunOutput>(output),
+  };
+}
+
+function payloadText(statements: ReadStatements, id: RunId, part: string, inRow: string | null): string | null {
+  if (inRow !== rows.ELSEWHERE) return inRow;
+  return (statements.payload.get(id, part)?.[0] as string | undefined) ?? null;
+}
+
+function runOf(row: Row | null): Run | null {
+  return row === null ? null : rows.runFromRow(row);
+}
+
+function eventFromRow(row: Row): RunEvent {
+  const [seq, type, at, data] = row as [number, EventType, number, string | null];
+  return { seq, type, at, data: data === null ? null : reviveJson<Json>(data) };
+}

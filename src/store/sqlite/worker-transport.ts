@@ -1,0 +1,59 @@
+import { Worker } from 'node:worker_threads';
+import type { DatabaseFile } from './connection.ts';
+import type { BatchReply } from './writer-session.ts';
+import type { WriterTransport } from './writer-transport.ts';
+
+/** What the main thread sends; the answers come back in the same order. */
+export type WriterRequest = { ask: 'run'; batch: unknown[] } | { ask: 'dataVersion' } | { ask: 'close' };
+export type WriterAnswer = BatchReply | number | null;
+
+/** Published builds hold `.js` files; the source runs as it is. */
+const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './writer-worker.ts' : './writer-worker.js', import.meta.url);
+
+interface Waiting {
+  resolve(answer: WriterAnswer): void;
+  reject(cause: unknown): void;
+}
+
+/** Writes on a worker thread, so that no fsync holds the event loop. A thread that dies is replaced when next needed. */
+export function createWorkerTransport({ file, entry = ENTRY }: { file: DatabaseFile; entry?: URL }): WriterTransport {
+  let worker: Worker | null = null;
+  const waiting: Waiting[] = [];
+
+  function spawn(): Worker {
+    const made = new Worker(entry, { workerData: file, name: 'store-writer' });
+    let cause: unknown = new Error('the writer thread ended');
+    made.on('message', (answer: WriterAnswer) => waiting.shift()?.resolve(answer));
+    made.on('error', (error) => (cause = error));
+    made.on('exit', () => {
+      if (worker === made) worker = null;
+      for (const one of waiting.splice(0)) one.reject(cause);
+    });
+    return made;
+  }
+
+  function ask(request: WriterRequest): Promise<WriterAnswer> {
+    const target = (worker ??= spawn());
+    return new Promise((resolve, reject) => {
+      // In this order: what cannot be sent must not wait for an answer.
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      target.postMessage(request);
+      waiting.push({ resolve, reject });
+    });
+  }
+
+  worker = spawn();
+  return {
+    execute: (batch) => ask({ ask: 'run', batch }) as Promise<BatchReply>,
+    dataVersion: () => ask({ ask: 'dataVersion' }) as Promise<number | null>,
+    defer: (flush) => setImmediate(flush),
+    async close() {
+      const last = worker;
+      if (last === null) return;
+      const ended = new Promise((resolve) => last.once('exit', resolve));
+      // A thread that dies of it is as good as closed: what it had committed is on disk.
+      await ask({ ask: 'close' }).catch(() => null);
+      await ended;
+    },
+  };
+}

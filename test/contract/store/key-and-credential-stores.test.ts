@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StoredKey } from '../../../src/access/ports.ts';
+import type { Store, StoreOptions } from '../../../src/store/open-store.ts';
+import type { StoredCredential } from '../../../src/vault/ports.ts';
+import { createTestPlace, type TestPlace } from './open-test-store.ts';
+
+const ENGINES: [string, Partial<StoreOptions>][] = [
+  ['SQLite, writer in a worker thread', { writer: 'worker' }],
+  ['SQLite, writer inline', { writer: 'inline' }],
+  ['SQLite in memory', { url: 'sqlite::memory:' }],
+];
+
+describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
+  let place: TestPlace;
+  let store: Store;
+
+  beforeEach(async () => {
+    place = createTestPlace(options);
+    store = await place.open();
+  });
+  afterEach(() => place.remove());
+
+  const key = (overrides: Partial<StoredKey> = {}): StoredKey => ({
+    id: 'a1',
+    name: 'support desk',
+    role: 'runs',
+    lineage: 'a1',
+    secretHash: Uint8Array.from({ length: 32 }, (_, i) => 255 - i),
+    allowedWorkflows: ['summarize-ticket'],
+    allowedProviders: ['ai-tutor/wf_1'],
+    createdAt: 1_000,
+    expiresAt: null,
+    revokedAt: null,
+    ...overrides,
+  });
+
+  const credential = (overrides: Partial<StoredCredential> = {}): StoredCredential => ({
+    id: 'cred_1',
+    provider: 'ai-tutor',
+    label: null,
+    purpose: 'api',
+    sealed: new Uint8Array([1, 0, 2, 255]),
+    createdAt: 1_000,
+    ...overrides,
+  });
+
+  it('keeps keys as they were given', async () => {
+    const expiring = key({ id: 'a2', role: 'admin', allowedWorkflows: [], expiresAt: 5_000, createdAt: 2_000 });
+    await Promise.all([store.keys.insert(key()), store.keys.insert(expiring)]);
+    expect(await store.keys.find('a1')).toEqual(key());
+    expect(await store.keys.find('nobody')).toBeNull();
+    expect(await store.keys.list()).toEqual([expiring, key()]);
+  });
+
+  it('never lets one key replace another', async () => {
+    await store.keys.insert(key());
+    await expect(store.keys.insert(key({ name: 'thief' }))).rejects.toMatchObject({ code: 'internal' });
+    expect(await store.keys.find('a1')).toEqual(key());
+  });
+
+  it('revokes a key once, at the first time given', async () => {
+    await store.keys.insert(key());
+    expect(await store.keys.revoke('a1', 3_000)).toBe(true);
+    expect(await store.keys.revoke('a1', 4_000)).toBe(true);
+    expect(await store.keys.revoke('nobody', 4_000)).toBe(false);
+    expect(await store.keys.find('a1')).toEqual(key({ revokedAt: 3_000 }));
+  });
+
+  it('keeps sealed credentials byte for byte, newest first', async () => {
+    const second = credential({ id: 'cred_2', label: 'backup', purpose: 'webhook', createdAt: 2_000 });
+    const other = credential({ id: 'cred_3', provider: 'b3os', createdAt: 3_000 });
+    for (const one of [credential(), second, other]) await store.credentials.insert(one);
+    expect(await store.credentials.get('cred_1')).toEqual(credential());
+    expect(await store.credentials.get('cred_9')).toBeNull();
+    expect(await store.credentials.list()).toEqual([other, second, credential()]);
+    expect(await store.credentials.list('ai-tutor')).toEqual([second, credential()]);
+  });
+
+  it('removes a credential once', async () => {
+    await store.credentials.insert(credential());
+    expect(await store.credentials.remove('cred_1')).toBe(true);
+    expect(await store.credentials.remove('cred_1')).toBe(false);
+    expect(await store.credentials.get('cred_1')).toBeNull();
+  });
+
+  it('knows the master keys it was told of', async () => {
+    expect(await store.credentials.masterKeys()).toEqual([]);
+    await store.credentials.addMasterKey('first');
+    place.clock.advance(1);
+    await store.credentials.addMasterKey('second');
+    await store.credentials.addMasterKey('first');
+    expect(await store.credentials.masterKeys()).toEqual(['first', 'second']);
+  });
+});

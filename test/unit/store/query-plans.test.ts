@@ -1,0 +1,58 @@
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it } from 'vitest';
+import { createExecutor } from '../../../src/store/sqlite/execute-operation.ts';
+import { migrate } from '../../../src/store/sqlite/migrate.ts';
+import { PLAIN_STATEMENTS } from '../../../src/store/sqlite/operations.ts';
+import { prepareReads } from '../../../src/store/sqlite/read-statements.ts';
+
+/** Small by nature, read whole. */
+const MAY_BE_SCANNED = /^SCAN (keys|credentials|master_keys|owners|json_each)\b/;
+/** Walks along an index in order, with a LIMIT; or only over unfinished runs. */
+const WALKS =
+  /^SCAN (runs|i|owners) USING (COVERING )?INDEX (runs_unfinished|runs_by_id|sqlite_autoindex_runs_1|idempotency_by_age)/;
+
+function explain(db: DatabaseSync, sql: string): string[] {
+  const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
+  return rows.map((row) => row.detail);
+}
+
+/** Every statement that the store prepares. */
+function statements(): string[] {
+  const seen: string[] = [];
+  const db = new DatabaseSync(':memory:');
+  migrate(db);
+  const prepare = db.prepare.bind(db);
+  db.prepare = (sql) => {
+    seen.push(sql);
+    return prepare(sql);
+  };
+  createExecutor(db);
+  prepareReads(db);
+  db.close();
+  return [...seen, ...Object.values(PLAIN_STATEMENTS)];
+}
+
+describe('the statements of the store', () => {
+  const db = new DatabaseSync(':memory:');
+  migrate(db);
+
+  it('are all looked at', () => {
+    expect(statements().length).toBeGreaterThan(35);
+  });
+
+  it.each(statements())('find their rows by an index: %s', (sql) => {
+    for (const step of explain(db, sql)) {
+      const scans = step.startsWith('SCAN') && !MAY_BE_SCANNED.test(step) && !WALKS.test(step);
+      expect(scans ? step : null).toBeNull();
+    }
+  });
+
+  it('would be caught without one', () => {
+    expect(explain(db, 'SELECT id FROM runs WHERE provider = ?')[0]).toMatch(/^SCAN runs/);
+  });
+
+  it('claim and give back by way of the unfinished runs only', () => {
+    const using = statements().filter((sql) => explain(db, sql).some((step) => step.includes('runs_unfinished')));
+    expect(using.length).toBeGreaterThanOrEqual(5);
+  });
+});
