@@ -1,0 +1,60 @@
+import type { Call } from '../call.ts';
+import { createScrubber, type Scrubber } from '../scrubber.ts';
+import {
+  ForwardingHandler,
+  type AnswerHandler,
+  type Controller,
+  type Interceptor,
+  type ResponseHeaders,
+} from './interceptor.ts';
+
+/**
+ * Replaces our credential by `[secret]` wherever a vendor echoes it, in header values and in the body. The body is
+ * gathered first, since an echo may lie across two chunks; the size cap, nearer to the wire, bounds it. The scrubber
+ * is made for each answer and dropped with it: it is as secret as what it looks for.
+ */
+export function scrubAnswer(): Interceptor {
+  return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call));
+}
+
+class ScrubbingHandler extends ForwardingHandler {
+  readonly #call: Call;
+  #scrubber: Scrubber | null = null;
+  #chunks: Buffer[] = [];
+
+  constructor(next: AnswerHandler, call: Call) {
+    super(next);
+    this.#call = call;
+  }
+
+  override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
+    const scrubber = this.#made();
+    const clean: ResponseHeaders = {};
+    for (const name in headers) {
+      const value = headers[name];
+      clean[name] = typeof value === 'string' ? scrubber.text(value) : value?.map((one) => scrubber.text(one));
+    }
+    this.next.onResponseStart(controller, status, clean, text);
+  }
+
+  override onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.#chunks.push(chunk);
+  }
+
+  override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+    const [first] = this.#chunks;
+    if (first !== undefined) {
+      const body = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+      this.#chunks = [];
+      // An encoded body is not shown to anybody, so there is nothing to find in it.
+      this.next.onResponseData(controller, this.#call.encoded ? body : this.#made().bytes(body));
+    }
+    this.next.onResponseEnd(controller, trailers);
+  }
+
+  #made(): Scrubber {
+    const { secret } = this.#call;
+    if (secret === null) throw new Error('an answer without a request');
+    return (this.#scrubber ??= createScrubber(secret.open()));
+  }
+}

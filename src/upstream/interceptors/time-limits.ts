@@ -1,0 +1,81 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Call } from '../call.ts';
+import {
+  ForwardingHandler,
+  type AnswerHandler,
+  type Controller,
+  type Interceptor,
+  type ResponseHeaders,
+} from './interceptor.ts';
+
+/**
+ * Keeps both of a call's times: until the head of the answer is there (opening the credential, waiting for a
+ * connection and connecting included), then how long the body may be silent. undici's own timers are off: they are up
+ * to a second late. A call that ran out of time unsent is `connect`: there was no connection for it.
+ */
+export function timeLimits({ clock }: { clock: Clock }): Interceptor {
+  return (dispatch) => (call, handler) => {
+    const timed = new TimedHandler(handler, call, clock);
+    timed.waitForHead();
+    return dispatch(call, timed);
+  };
+}
+
+class TimedHandler extends ForwardingHandler {
+  readonly #call: Call;
+  readonly #clock: Clock;
+  #dueAt = 0;
+  #head = false;
+
+  constructor(next: AnswerHandler, call: Call, clock: Clock) {
+    super(next);
+    this.#call = call;
+    this.#clock = clock;
+  }
+
+  waitForHead(): void {
+    this.#dueAt = this.#clock.monotonic() + this.#call.request.headersTimeoutMs;
+    this.#arm(this.#call.request.headersTimeoutMs);
+  }
+
+  override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
+    this.#head = true;
+    this.#call.stopTimer?.();
+    this.#dueAt = this.#clock.monotonic() + this.#call.request.bodyTimeoutMs;
+    this.#arm(this.#call.request.bodyTimeoutMs);
+    this.next.onResponseStart(controller, status, headers, text);
+  }
+
+  /** Only notes the time: the running timer looks at it when it fires, so a chunk costs no timer. */
+  override onResponseData(controller: Controller, chunk: Buffer): void {
+    this.#dueAt = this.#clock.monotonic() + this.#call.request.bodyTimeoutMs;
+    this.next.onResponseData(controller, chunk);
+  }
+
+  #arm(ms: number): void {
+    this.#call.stopTimer = this.#clock.after(ms, () => this.#due());
+  }
+
+  #due(): void {
+    const leftMs = this.#dueAt - this.#clock.monotonic();
+    if (leftMs > 0) this.#arm(Math.ceil(leftMs));
+    else this.#readFirst(this.#dueAt);
+  }
+
+  /** After a busy spell the answer may lie in the socket already: one turn of the loop reads it before it counts as late. */
+  #readFirst(dueAt: number): void {
+    const head = this.#head;
+    setImmediate(() => {
+      if (this.#call.over || this.#head !== head) return;
+      if (this.#dueAt !== dueAt) this.#due();
+      else this.#expire();
+    });
+  }
+
+  #expire(): void {
+    const { controller, sent } = this.#call;
+    if (this.#head) controller?.abort(new Error('the body fell silent'));
+    else if (sent) this.#call.cancel('headers_timeout');
+    else this.#call.cancel('connect', new Error('no connection was there in time'));
+  }
+}
