@@ -1,0 +1,243 @@
+import { DAMAGE_RULES, readDamage, takesEffect, type Damage, type DamageRule } from './damages.ts';
+
+/** What a vendor has beyond a start, so that a fault can be told to mean something there. */
+export type Trait =
+  | 'poll'
+  | 'cancel'
+  | 'client-run-id'
+  | 'waiting'
+  | 'partial'
+  | 'user-abort'
+  | 'vendor-cancel'
+  | 'archive'
+  | 'steps'
+  | 'citations';
+
+export type End = 'success' | 'failure' | 'user-aborted' | 'cancelled' | 'partial';
+
+export interface RepeatedDamage {
+  damage: Damage;
+  /** How many answers in a row it befalls; Infinity for all of them. */
+  times: number;
+}
+
+/** How the sandbox treats one workflow. */
+export interface Plan {
+  start: Damage | null;
+  polls: readonly RepeatedDamage[];
+  cancels: readonly RepeatedDamage[];
+  /** Whether a start begins a run, whatever is answered. */
+  begins: boolean;
+  /** Milliseconds after its beginning until reads find the run. */
+  knownAfterMs: number;
+  /** Milliseconds that the start's answer is held back; the run has begun before. */
+  slowMs: number;
+  /** Milliseconds that a run takes; null: the vendor's ordinary time. */
+  runMs: number | null;
+  end: End;
+  /** Milliseconds of waiting for somebody after `runMs`; null: does not wait. */
+  waitsMs: number | null;
+  cancel: { kind: 'works'; slowMs: number } | { kind: 'refused' };
+  archived: boolean;
+  /** Steps whose output can be downloaded. */
+  outputs: number;
+  /** Null: no `citations` field. */
+  citations: number | null;
+}
+
+/** One entry of the table of special workflow ids. */
+export interface FaultEntry {
+  /** How it is written: `slow-<ms>`. */
+  form: string;
+  examples: readonly string[];
+  effect: string;
+  /** What a vendor must have for this to mean anything; null: every vendor. */
+  needs: Trait | null;
+  /** Which of the vendor's answers, or the run itself, it concerns. */
+  concerns: 'start' | 'poll' | 'cancel' | 'run';
+}
+
+interface RunRule extends FaultEntry {
+  pattern: RegExp;
+  apply(plan: Plan, argument: number | null): Partial<Plan>;
+}
+
+const ORDINARY: Plan = {
+  start: null,
+  polls: [],
+  cancels: [],
+  begins: true,
+  knownAfterMs: 0,
+  slowMs: 0,
+  runMs: null,
+  end: 'success',
+  waitsMs: null,
+  cancel: { kind: 'works', slowMs: 0 },
+  archived: false,
+  outputs: 1,
+  citations: null,
+};
+
+/** How long a run lasts whose cancelling is what the caller wants to see. */
+const TO_BE_CANCELLED_MS = 60_000;
+const UNCANCELLABLE_MS = 5_000;
+const SLOW_CANCEL_MS = 1_000;
+const CUT: Damage = { kind: 'cut', at: 'before-headers' };
+
+const RUN_RULES: readonly RunRule[] = [
+  rule('slow-<ms>', 'the start answers after that many milliseconds; the run has begun before', {
+    examples: ['slow-300'],
+    concerns: 'start',
+    apply: (_plan, ms) => ({ slowMs: ms ?? 0 }),
+  }),
+  rule('runs-<ms>', 'the run takes that many milliseconds (a blocking call answers then)', {
+    examples: ['runs-0', 'runs-500'],
+    apply: (_plan, ms) => ({ runMs: ms }),
+  }),
+  rule('fails', 'the run begins and ends in the vendor’s failure', { apply: () => ({ end: 'failure' }) }),
+  rule('aborted', 'the run ends as aborted by a user of the vendor', {
+    needs: 'user-abort',
+    apply: () => ({ end: 'user-aborted' }),
+  }),
+  rule('cancelled-by-vendor', 'the run ends as cancelled, though nobody asked', {
+    needs: 'vendor-cancel',
+    apply: () => ({ end: 'cancelled' }),
+  }),
+  rule('partial', 'the run ends having done only some of it', {
+    needs: 'partial',
+    apply: () => ({ end: 'partial' }),
+  }),
+  rule('waits[-<ms>]', 'the run waits for somebody: that long, then it succeeds; without a number for ever', {
+    examples: ['waits', 'waits-700'],
+    needs: 'waiting',
+    apply: (_plan, ms) => ({ waitsMs: ms ?? Number.POSITIVE_INFINITY }),
+  }),
+  rule('uncancellable', 'a cancel is refused with 409; the run takes 5 s', {
+    needs: 'cancel',
+    concerns: 'cancel',
+    apply: (plan) => ({ cancel: { kind: 'refused' }, runMs: plan.runMs ?? UNCANCELLABLE_MS }),
+  }),
+  rule('cancel-slow[-<ms>]', 'a cancel is taken, and the run goes on that long (1 s) before it is cancelled', {
+    examples: ['cancel-slow', 'cancel-slow-200'],
+    needs: 'cancel',
+    concerns: 'cancel',
+    apply: (plan, ms) => ({
+      cancel: { kind: 'works', slowMs: ms ?? SLOW_CANCEL_MS },
+      runMs: plan.runMs ?? TO_BE_CANCELLED_MS,
+    }),
+  }),
+  rule('cut-begun', 'cuts the connection without an answer; the run exists under the client’s id', {
+    needs: 'client-run-id',
+    concerns: 'start',
+    apply: () => ({ start: CUT }),
+  }),
+  rule('cut-unbegun', 'cuts the connection without an answer; the run never begins', {
+    needs: 'client-run-id',
+    concerns: 'start',
+    apply: () => ({ start: CUT, begins: false }),
+  }),
+  rule('cut-late-<ms>', 'cuts the connection without an answer; reads find the run after that many milliseconds', {
+    examples: ['cut-late-400'],
+    needs: 'client-run-id',
+    concerns: 'start',
+    apply: (_plan, ms) => ({ start: CUT, knownAfterMs: ms ?? 0 }),
+  }),
+  rule('archived', 'the workflow is archived: the start answers 400', {
+    needs: 'archive',
+    concerns: 'start',
+    apply: () => ({ archived: true, begins: false }),
+  }),
+  rule('outputs-<n>', 'the run ends with that many downloadable outputs (at most 99)', {
+    examples: ['outputs-0', 'outputs-2'],
+    needs: 'steps',
+    apply: (_plan, n) => ({ outputs: Math.min(n ?? 1, 99) }),
+  }),
+  rule('cites-<n>', 'the answer has that many citations (at most 99)', {
+    examples: ['cites-0', 'cites-2'],
+    needs: 'citations',
+    apply: (_plan, n) => ({ citations: Math.min(n ?? 0, 99) }),
+  }),
+];
+
+/**
+ * The table of special workflow ids, for the documents and for tests that loop over it. An id is a
+ * list of parts joined by `.`; a part that stands here has its effect, any other is only a name:
+ * `runs-2000.poll-status-503-x2.my-test` takes 2 s and fails two polls. Correct requests only:
+ * a wrong credential, path or body gets its documented error whatever the workflow is.
+ */
+export const FAULTS: readonly FaultEntry[] = [
+  ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'start', needs: null, prefix: '' })),
+  ...RUN_RULES.map(({ form, examples, effect, needs, concerns }) => ({ form, examples, effect, needs, concerns })),
+  ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'poll', needs: 'poll', prefix: 'poll-' })),
+  ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'cancel', needs: 'cancel', prefix: 'cancel-' })),
+];
+
+/** The entries that mean something at a vendor with these traits. */
+export function faultsFor(traits: readonly Trait[]): FaultEntry[] {
+  return FAULTS.filter(({ needs }) => needs === null || traits.includes(needs));
+}
+
+/** Reads a workflow id: what the sandbox will do with it at a vendor with these traits. */
+export function readPlan(workflow: string, traits: readonly Trait[]): Plan {
+  return workflow.split('.').reduce((plan, part) => readPart(part, plan, traits), ORDINARY);
+}
+
+/** The damage that befalls an answer after `seen` earlier ones. */
+export function damageAfter(seen: number, list: readonly RepeatedDamage[]): Damage | null {
+  let rest = seen;
+  for (const { damage, times } of list) {
+    if (rest < times) return damage;
+    rest -= times;
+  }
+  return null;
+}
+
+function readPart(part: string, plan: Plan, traits: readonly Trait[]): Plan {
+  const start = readDamage(part);
+  if (start !== null) return { ...plan, start, begins: takesEffect(start) };
+  const poll = traits.includes('poll') ? readRepeated(part, 'poll-') : null;
+  if (poll !== null) return { ...plan, polls: [...plan.polls, poll] };
+  const cancel = traits.includes('cancel') ? readRepeated(part, 'cancel-') : null;
+  if (cancel !== null) {
+    return { ...plan, cancels: [...plan.cancels, cancel], runMs: plan.runMs ?? TO_BE_CANCELLED_MS };
+  }
+  for (const rule of RUN_RULES) {
+    const found = rule.needs === null || traits.includes(rule.needs) ? rule.pattern.exec(part) : null;
+    if (found) return { ...plan, ...rule.apply(plan, found[1] === undefined ? null : Number(found[1])) };
+  }
+  return plan;
+}
+
+/** `poll-<damage>[-x<n>|-forever]`; `answer-` may be left out. A status lasts, anything else happens once. */
+function readRepeated(part: string, prefix: string): RepeatedDamage | null {
+  if (!part.startsWith(prefix)) return null;
+  const [, name = '', count] = /^(.*?)(?:-(x\d{1,6}|forever))?$/.exec(part.slice(prefix.length)) ?? [];
+  const damage = readDamage(name) ?? readDamage(`answer-${name}`);
+  if (damage === null) return null;
+  if (count === undefined) return { damage, times: damage.kind === 'status' ? Number.POSITIVE_INFINITY : 1 };
+  return { damage, times: count === 'forever' ? Number.POSITIVE_INFINITY : Number(count.slice(1)) };
+}
+
+function entryOf(
+  { form, examples, effect }: DamageRule,
+  { concerns, needs, prefix }: { concerns: FaultEntry['concerns']; needs: Trait | null; prefix: string },
+): FaultEntry {
+  if (prefix === '') return { form, examples, effect: `the start ${effect}`, needs, concerns };
+  const short = (name: string) => prefix + name.replace(/^answer-/, '');
+  return {
+    form: `${short(form)}[-x<n>|-forever]`,
+    examples: examples.map(short),
+    effect: `a ${concerns} ${effect}: n times, else ${form.startsWith('status') ? 'for ever' : 'once'}`,
+    needs,
+    concerns,
+  };
+}
+
+function rule(
+  form: string,
+  effect: string,
+  given: Pick<RunRule, 'apply'> & Partial<Pick<RunRule, 'examples' | 'needs' | 'concerns'>>,
+): RunRule {
+  const source = form.replace(/\[-<\w+>\]/, '(?:-(\\d{1,9}))?').replace(/<\w+>/, '(\\d{1,9})');
+  return { form, effect, examples: [form], needs: null, concerns: 'run', pattern: new RegExp(`^${source}$`), ...given };
+}

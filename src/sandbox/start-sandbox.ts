@@ -1,0 +1,124 @@
+import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
+import { faultsFor, type FaultEntry } from './faults.ts';
+import { listen, type Listening } from './http-kit.ts';
+import { serveControl } from './serve-control.ts';
+import { serveVendor } from './serve-vendor.ts';
+import { createStartRecorder, type RecordedStart, type StartFilter, type StartRecorder } from './start-recorder.ts';
+import type { VendorSandbox } from './vendor.ts';
+import { VENDOR_SANDBOXES, type SandboxKind } from './vendors.ts';
+
+const RECORDS_MAX = 200_000;
+const RUNS_MAX = 200_000;
+
+export interface SandboxOptions {
+  clock: Clock;
+  random: Random;
+  /** A loopback address. */
+  host: string;
+  /** Fixed ports, so that clients find a sandbox again; any free one where none is given. */
+  ports?: Partial<Record<SandboxKind | 'control', number>>;
+  /** Credentials to accept instead of the demo ones. */
+  keys?: Partial<Record<SandboxKind, string>>;
+  /** Milliseconds that an ordinary run takes, instead of each vendor's own. */
+  runMs?: Partial<Record<SandboxKind, number>>;
+  /** Starts that are remembered; 200,000. */
+  recordsMax?: number;
+}
+
+export interface SandboxVendor {
+  kind: SandboxKind;
+  title: string;
+  origin: string;
+  /** What a provider's `base_url` must be. */
+  baseUrl: string;
+  /** The credential that it accepts. */
+  key: string;
+  /** The special workflow ids that mean something here. */
+  faults: readonly FaultEntry[];
+  /** HTTP requests that came in since the last reset, good or bad. */
+  requests: () => number;
+}
+
+export interface Sandbox {
+  vendors: Readonly<Record<SandboxKind, SandboxVendor>>;
+  /** Where other processes count starts. */
+  control: { origin: string };
+  /** What was started, oldest first, whether it began or not. */
+  starts(filter?: StartFilter): RecordedStart[];
+  /** Forgets every start and every run. */
+  reset(): void;
+  /** Cuts every connection and frees the ports. */
+  close(): Promise<void>;
+}
+
+interface Running {
+  vendor: SandboxVendor;
+  reset(): void;
+  close(): Promise<void>;
+}
+
+/** Starts every simulated vendor and the control server on loopback; rejects, with nothing left open, where a port is taken. */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const starts = createStartRecorder({ clock: options.clock, recordsMax: options.recordsMax ?? RECORDS_MAX });
+  const running: Running[] = [];
+  const reset = () => {
+    starts.reset();
+    for (const one of running) one.reset();
+  };
+  const close = async () => {
+    await Promise.all(running.map((one) => one.close()));
+  };
+  try {
+    for (const definition of VENDOR_SANDBOXES) running.push(await startVendor(definition, starts, options));
+    const port = options.ports?.control ?? 0;
+    const control = await listen(serveControl({ starts, reset }), { host: options.host, port });
+    return {
+      vendors: Object.fromEntries(running.map(({ vendor }) => [vendor.kind, vendor])) as Sandbox['vendors'],
+      control: { origin: control.origin },
+      starts: (filter) => starts.list(filter),
+      reset,
+      close: async () => void (await Promise.all([close(), control.close()])),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startVendor(
+  definition: VendorSandbox<SandboxKind>,
+  starts: StartRecorder,
+  { clock, random, host, ports, keys, runMs }: SandboxOptions,
+): Promise<Running> {
+  const { kind, title, basePath, demoKey, ordinaryRunMs, traits } = definition;
+  const key = keys?.[kind] ?? demoKey;
+  const parts = { clock, random, key, starts, runMs: runMs?.[kind] ?? ordinaryRunMs, runsMax: RUNS_MAX };
+  const vendor = definition.create(parts);
+  const handle = serveVendor(vendor, clock);
+  let requests = 0;
+  const listening: Listening = await listen(
+    (request, response) => {
+      requests += 1;
+      handle(request, response);
+    },
+    { host, port: ports?.[kind] ?? 0 },
+  );
+  const { origin } = listening;
+  return {
+    vendor: {
+      kind,
+      title,
+      origin,
+      baseUrl: origin + basePath,
+      key,
+      faults: faultsFor(traits),
+      requests: () => requests,
+    },
+    reset() {
+      requests = 0;
+      vendor.reset();
+    },
+    close: () => listening.close(),
+  };
+}

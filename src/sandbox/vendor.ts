@@ -1,0 +1,80 @@
+import type { Clock } from '../core/clock.ts';
+import type { Json } from '../core/json.ts';
+import type { Random } from '../core/random.ts';
+import type { Damage } from './damages.ts';
+import type { FaultEntry, Trait } from './faults.ts';
+import type { Call, Reply } from './http-kit.ts';
+import type { StartRecorder } from './start-recorder.ts';
+
+/** What an answer of a vendor will be: its normal reply, and what is done to it. */
+export interface Sending {
+  reply: Reply;
+  damage: Damage | null;
+  concerns: FaultEntry['concerns'];
+}
+
+export interface Route {
+  method: 'GET' | 'POST';
+  /** Below the origin, with at most one hole: `/v1/runs/:id/cancel`. */
+  path: string;
+  handle(call: Call, id: string): Promise<Sending>;
+}
+
+export interface ErrorDetail {
+  message?: string | undefined;
+  code?: string | null;
+  /** In the shape of the vendor's older pages, where they show one. */
+  older?: boolean;
+  concerns?: FaultEntry['concerns'];
+}
+
+/** What a simulated vendor gets. */
+export interface VendorParts {
+  clock: Clock;
+  random: Random;
+  /** The credential that it accepts. */
+  key: string;
+  /** Milliseconds that an ordinary run takes. */
+  runMs: number;
+  starts: StartRecorder;
+  /** Runs it remembers; the oldest are forgotten. */
+  runsMax: number;
+}
+
+/** A simulated vendor at work. */
+export interface Vendor {
+  routes: readonly Route[];
+  /** The documented error of this status, or the likeliest where the documents show none. */
+  errorReply(status: number, detail?: ErrorDetail): Reply;
+  /** What a 200 says that is no success. */
+  unsuccessful(): Json;
+  /** The credential that a request shows, for the fault which repeats it. */
+  credentialOf(call: Call): string;
+  reset(): void;
+}
+
+/** One vendor of the sandbox: its file in `vendors/` exports this. */
+export interface VendorSandbox<Kind extends string = string> {
+  kind: Kind;
+  title: string;
+  /** What the base URL has behind the origin. */
+  basePath: string;
+  demoKey: string;
+  /** Milliseconds that an ordinary run takes. */
+  ordinaryRunMs: number;
+  traits: readonly Trait[];
+  create(parts: VendorParts): Vendor;
+}
+
+/** The form of the ids that a simulated vendor takes for a workflow of its own. */
+const WORKFLOW_ID = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$/;
+
+/** Whether the sandbox knows this workflow; it knows every ordinary one. */
+export function isWorkflowId(text: string): boolean {
+  return WORKFLOW_ID.test(text);
+}
+
+/** Checks the types of one vendor; adds nothing at run time. */
+export function defineVendorSandbox<const Kind extends string>(vendor: VendorSandbox<Kind>): VendorSandbox<Kind> {
+  return vendor;
+}
