@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Caller, Role } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Ids } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+
+/** Who may use a route. A route that says nothing may be used by nobody. */
+export type RouteRoles = readonly Role[] | 'anyone';
+
+export interface RouteEntry {
+  method: string;
+  url: string;
+  roles: RouteRoles | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    roles?: RouteRoles;
+  }
+  interface FastifyRequest {
+    /** Monotonic milliseconds. */
+    startedMs: number;
+    /** Set by the guard; null on routes for anyone. */
+    caller: Caller | null;
+    /** The run that the request turned out to be about, for the log. */
+    runId: string | null;
+  }
+  interface FastifyInstance {
+    clock: Pick<Clock, 'now' | 'monotonic'>;
+    /** Every route there is, automatic HEAD ones included. */
+    routeTable: RouteEntry[];
+  }
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What every listener needs to know of the process. */
+export interface Health {
+  /** `reasons` are constant words for people and probes: `store`, `configuration`. */
+  ready(): { ok: boolean; reasons: readonly string[] };
+  draining(): boolean;
+}
+
+export interface HttpLimits {
+  bodyBytesMax: number;
+  /** All headers of one request together. */
+  headerBytesMax: number;
+  /** Time for a request, body included, to arrive. */
+  requestTimeoutMs: number;
+  connectionsMax: number;
+}
+
+export const HTTP_LIMITS_DEFAULT: HttpLimits = {
+  bodyBytesMax: 1_048_576,
+  headerBytesMax: 16_384,
+  requestTimeoutMs: 60_000,
+  connectionsMax: 10_000,
+};
+
+/** What every app is built from. */
+export interface AppParts {
+  /** Throws `unauthorized`. */
+  verifyKey: (authorization: string | undefined) => Promise<Caller>;
+  health: Health;
+  ids: Pick<Ids, 'request'>;
+  clock: Pick<Clock, 'now' | 'monotonic'>;
+  log: Log;
+  limits: HttpLimits;
+}
+
+/** The caller that the guard has proven. Throws on a route for anyone, which is a bug. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (request.caller === null) throw new TypeError('this route has no caller');
+  return request.caller;
+}
+
+/**
+ * A signal that aborts when the client goes away before it is answered. One is made for each request
+ * that is held, and for no other.
+ */
+export function leaveSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  // A closed response that was finished has nobody waiting; aborting for it would cost a tenth of a request.
+  const leave = () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  };
+  // The connection may have gone while the run was written.
+  if (reply.raw.destroyed) leave();
+  else reply.raw.once('close', leave);
+  return controller.signal;
+}

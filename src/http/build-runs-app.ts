@@ -1,0 +1,25 @@
+import type { App } from './app.ts';
+import { createApp } from './create-app.ts';
+import { addHealthRoutes } from './routes/health/check-health.ts';
+import { addListProviders } from './routes/providers/list-providers.ts';
+import { addCancelRun } from './routes/runs/cancel-run.ts';
+import { addCreateRun } from './routes/runs/create-run.ts';
+import { addGetRun } from './routes/runs/get-run.ts';
+import { addListRuns } from './routes/runs/list-runs.ts';
+import { addPauseRun } from './routes/runs/pause-run.ts';
+import { addResumeRun } from './routes/runs/resume-run.ts';
+import type { RunsAppParts } from './runs-parts.ts';
+
+/** The API for those who run workflows. Nothing listens until `listen` is called. */
+export function buildRunsApp(parts: RunsAppParts): App {
+  const app = createApp(parts);
+  addHealthRoutes(app, parts);
+  addCreateRun(app, parts);
+  addListRuns(app, parts);
+  addGetRun(app, parts);
+  addCancelRun(app, parts);
+  addResumeRun(app);
+  addPauseRun(app);
+  addListProviders(app, parts);
+  return app;
+}

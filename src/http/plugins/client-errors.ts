@@ -1,0 +1,94 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { errorBody } from '../../core/errors.ts';
+import type { ErrorCode } from '../../core/error-catalogue.ts';
+import type { App, AppParts } from '../app.ts';
+
+type Parts = Pick<AppParts, 'ids' | 'log'>;
+
+interface Refusal {
+  code: ErrorCode;
+  /** HTTP has statuses of its own for faults of its own; the envelope says the same. */
+  status: number;
+  message: string;
+  headers?: Readonly<Record<string, string>>;
+}
+
+const MALFORMED: Refusal = { code: 'invalid_request', status: 400, message: 'The request is not well-formed HTTP.' };
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  HPE_HEADER_OVERFLOW: { code: 'invalid_request', status: 431, message: 'The request’s headers are too large.' },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: {
+    code: 'payload_too_large',
+    status: 413,
+    message: 'The chunk extensions are too large.',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { code: 'invalid_request', status: 408, message: 'The request did not arrive in time.' },
+};
+const EXPECTATION: Refusal = {
+  code: 'invalid_request',
+  status: 417,
+  message: 'The only expectation that can be met is `100-continue`.',
+};
+const NO_TUNNEL: Refusal = {
+  code: 'method_not_allowed',
+  status: 405,
+  message: 'This server is no proxy.',
+  headers: { allow: 'GET, HEAD, POST' },
+};
+
+/** Answers what never becomes a request for Fastify: unmet expectations and CONNECT. */
+export function addClientErrors(app: App, parts: Parts): void {
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    const { head, body } = render(EXPECTATION, parts);
+    response.writeHead(EXPECTATION.status, head).end(body);
+  });
+  app.server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    socket.on('error', () => socket.destroy());
+    writeRefusal(socket, NO_TUNNEL, parts);
+  });
+}
+
+/** Makes the handler for requests that the HTTP parser refused, or that never arrived whole. */
+export function answerClientError(parts: Parts) {
+  return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+      socket.destroy();
+      return;
+    }
+    writeRefusal(socket, REFUSALS[error.code ?? ''] ?? MALFORMED, parts);
+  };
+}
+
+/**
+ * Whether an earlier request on this connection is still to be answered, or has been in part: bytes written
+ * now would pass for its answer. A request whose own body is broken is not complete.
+ */
+function isAnswering(socket: Socket): boolean {
+  const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null };
+  return response !== null && response !== undefined && (response.headersSent || response.req.complete);
+}
+
+function writeRefusal(socket: Socket, refusal: Refusal, parts: Parts): void {
+  const { head, body } = render(refusal, parts);
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  const statusLine = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`;
+  // `destroySoon` closes once the answer is written, whether or not the client ever closes.
+  socket.write(`${statusLine}${lines.join('')}\r\n${body}`);
+  socket.destroySoon();
+}
+
+function render({ code, status, message, headers }: Refusal, { ids, log }: Parts) {
+  const requestId = ids.request();
+  log.info({ request_id: requestId, status }, 'request refused before it was read');
+  const body = JSON.stringify({ error: { ...errorBody(code, { message, requestId }), status } });
+  const head: Record<string, string> = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(Buffer.byteLength(body)),
+    'x-request-id': requestId,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    connection: 'close',
+    ...headers,
+  };
+  return { head, body };
+}

@@ -1,0 +1,55 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../../core/errors.ts';
+import { HOP_HEADER } from '../../core/hop.ts';
+import type { App, AppParts, RouteRoles } from '../app.ts';
+import { acceptsJson } from '../headers/accept.ts';
+import { setBaseHeaders } from '../reply.ts';
+import { allowedMethods } from './route-table.ts';
+
+/**
+ * Decides by the matched route, before a byte of the body is read, whether a request may go on:
+ * unknown path, drain, key, role, then form. A route that declares no roles is refused to everybody.
+ */
+export function addGuard(app: App, { verifyKey, health }: Pick<AppParts, 'verifyKey' | 'health'>): void {
+  app.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+    setBaseHeaders(reply);
+    if (request.is404) throw noSuchRoute(app, request);
+    const { roles } = request.routeOptions.config;
+    requireHost(request);
+    if (request.headers[HOP_HEADER] !== undefined) throw new GatewayError('loop_detected');
+    if (roles === 'anyone') return;
+    if (request.method === 'POST' && health.draining()) throw new GatewayError('shutting_down');
+    const caller = await verifyKey(request.headers.authorization);
+    requireRole(roles, caller.role);
+    request.caller = caller;
+    requireForm(request);
+  });
+  // Reached only if the hook above let an unknown route through.
+  app.setNotFoundHandler((request) => {
+    throw noSuchRoute(app, request);
+  });
+}
+
+function noSuchRoute(app: App, { raw }: FastifyRequest): GatewayError {
+  const methods = allowedMethods(app.routeTable, raw.url ?? '/');
+  if (methods.length === 0) return new GatewayError('not_found');
+  return new GatewayError('method_not_allowed', { headers: { Allow: methods.join(', ') } });
+}
+
+function requireHost({ raw }: FastifyRequest): void {
+  if (raw.headers.host === undefined && raw.httpVersion === '1.1') {
+    throw new GatewayError('invalid_request', { param: 'Host', message: 'The request has no `Host` header.' });
+  }
+}
+
+function requireRole(roles: Exclude<RouteRoles, 'anyone'> | undefined, role: RouteRoles[number]): void {
+  if (roles?.some((allowed) => allowed === role)) return;
+  const needed = roles?.length ? `one of role ${roles.join(' or ')}` : 'none: it is open to nobody';
+  throw new GatewayError('forbidden', { message: `A key of role ${role} may not do that; the route needs ${needed}.` });
+}
+
+function requireForm({ headers }: FastifyRequest): void {
+  if (!acceptsJson(headers.accept)) throw new GatewayError('not_acceptable');
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new GatewayError('unsupported_media_type');
+}

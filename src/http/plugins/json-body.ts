@@ -1,0 +1,34 @@
+import type { FastifyRequest } from 'fastify';
+import { GatewayError } from '../../core/errors.ts';
+import { isJsonObject, parseJson, type JsonFault, type JsonObject } from '../../core/json.ts';
+import type { App } from '../app.ts';
+import { isUtf8 } from '../headers/media-type.ts';
+
+const MESSAGES: Readonly<Record<JsonFault, string>> = {
+  not_utf8: 'The request body is not valid UTF-8.',
+  not_json: 'The request body is not valid JSON.',
+  too_deep: 'The request body is nested too deeply.',
+};
+
+/** Bodies are JSON objects in UTF-8, or nothing; every other type is refused. */
+export function addJsonBody(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    try {
+      done(null, readBody(request, bytes));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+function readBody(request: FastifyRequest, bytes: Buffer): JsonObject | undefined {
+  if (!isUtf8(request.headers['content-type'])) throw new GatewayError('unsupported_media_type');
+  if (bytes.length === 0) return undefined;
+  const parsed = parseJson(bytes);
+  if (!parsed.ok) throw new GatewayError('invalid_json', { message: MESSAGES[parsed.fault] });
+  if (!isJsonObject(parsed.value)) {
+    throw new GatewayError('invalid_request', { message: 'The request body must be a JSON object.' });
+  }
+  return parsed.value;
+}

@@ -1,0 +1,35 @@
+import type { FastifySchemaCompiler } from 'fastify';
+import type * as z from 'zod';
+import { GatewayError } from '../../core/errors.ts';
+
+const PARAM_LENGTH_MAX = 200;
+
+/** Checks a part of a request with its zod schema; the first fault becomes the contract's error. */
+export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
+  return (data) => {
+    // Literal `null` was refused when the body was read, so this one means that there is none.
+    if (httpPart === 'body' && data === null && !schema.safeParse(undefined).success) {
+      return { error: new GatewayError('invalid_json', { message: 'The request has no body.' }) };
+    }
+    const result = schema.safeParse(data ?? undefined);
+    return result.success ? { value: result.data } : { error: requestFault(result.error) };
+  };
+};
+
+/** Restates what a schema found, naming the field; never its value. */
+function requestFault({ issues }: z.ZodError): GatewayError {
+  const issue = issues[0];
+  if (issue === undefined) return new GatewayError('invalid_request');
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const path = unknown === undefined ? issue.path : [...issue.path, unknown];
+  const param = path.map(String).join('.').slice(0, PARAM_LENGTH_MAX);
+  const reason = unknown === undefined ? messageOf(issue) : 'There is no such field.';
+  return path.length === 0
+    ? new GatewayError('invalid_request', { message: reason })
+    : new GatewayError('invalid_request', { param, message: `\`${param}\`: ${reason}` });
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  const required = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  return required ? 'This field is required.' : issue.message;
+}

@@ -1,0 +1,51 @@
+import type { FastifyReply } from 'fastify';
+import type { ErrorCode } from '../core/error-catalogue.ts';
+import { errorBody, type ErrorBody, type GatewayError } from '../core/errors.ts';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+const RETRY_LIMITED_S = 1;
+const RETRY_UNAVAILABLE_S = 5;
+
+/** Headers that every answer carries. */
+export function setBaseHeaders(reply: FastifyReply): void {
+  reply.header('x-request-id', reply.request.id);
+  reply.header('cache-control', 'no-store');
+  reply.header('x-content-type-options', 'nosniff');
+}
+
+/** Sends JSON text. `upstreamMs` is the part of the time that a vendor took. */
+export function sendJson(reply: FastifyReply, status: number, text: string, upstreamMs = 0): void {
+  const { startedMs, server } = reply.request;
+  const gatewayMs = Math.max(0, server.clock.monotonic() - startedMs - upstreamMs);
+  reply.header('server-timing', `upstream;dur=${upstreamMs.toFixed(1)}, gateway;dur=${gatewayMs.toFixed(1)}`);
+  reply.header('content-type', JSON_TYPE);
+  reply.code(status).send(text);
+}
+
+/** Sends an error as the contract's envelope, with the headers that belong to its code. */
+export function sendError(reply: FastifyReply, error: GatewayError): void {
+  const { headers, ...details } = error.details;
+  const body = errorBody(error.code, { ...details, message: error.message, requestId: reply.request.id });
+  setErrorHeaders(reply, error.code);
+  if (headers !== undefined) reply.headers(headers);
+  sendEnvelope(reply, body);
+}
+
+/** Sends an error object as the envelope; 429 and 503 always say when to come back, in header and body alike. */
+export function sendEnvelope(reply: FastifyReply, error: ErrorBody, upstreamMs = 0): void {
+  const retryAfterS = retryAfter(error);
+  if (retryAfterS !== null) reply.header('retry-after', retryAfterS);
+  sendJson(reply, error.status, JSON.stringify({ error: { ...error, retry_after_s: retryAfterS } }), upstreamMs);
+}
+
+/** Seconds after which the request may be sent again; null where the status asks for none. */
+function retryAfter({ status, retry_after_s: known }: ErrorBody): number | null {
+  if (status === 429) return known ?? RETRY_LIMITED_S;
+  if (status === 503) return known ?? RETRY_UNAVAILABLE_S;
+  return known;
+}
+
+function setErrorHeaders(reply: FastifyReply, code: ErrorCode): void {
+  if (code === 'unauthorized') reply.header('www-authenticate', 'Bearer realm="rungate"');
+  if (code === 'shutting_down') reply.header('connection', 'close');
+}

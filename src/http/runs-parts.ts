@@ -1,0 +1,21 @@
+import type { Caller } from '../core/caller.ts';
+import type { Registry } from '../providers/registry.ts';
+import type { RunService } from '../runs/run-service.ts';
+import type { AppParts } from './app.ts';
+
+/** What access decides beyond a route's roles. */
+export interface AccessPolicy {
+  /** Throws `forbidden` where the caller may not start this. */
+  mayStart(caller: Caller, target: { workflow: string; provider?: string }): void;
+  /** Whether the caller sees every key's runs, and so whose each one is. */
+  seesEveryone(caller: Caller): boolean;
+  /** Whether a provider, or one of its workflows, is the caller's to use. */
+  allowsProvider(caller: Caller, provider: string): boolean;
+}
+
+export interface RunsAppParts extends AppParts {
+  runs: RunService;
+  registry: () => Registry;
+  policy: AccessPolicy;
+  credentialPresent: (provider: string) => Promise<boolean>;
+}

@@ -1,0 +1,74 @@
+import * as z from 'zod';
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import type { RunRequest } from '../../runs/run-service.ts';
+
+const METADATA_PAIRS_MAX = 32;
+const METADATA_KEY = /^[^\p{Cc}\p{Cs}]{1,64}$/u;
+const METADATA_VALUE_LENGTH_MAX = 512;
+/** No control character, no lone surrogate, nothing that can end a path segment. */
+const NAME = /^[^\p{Cc}\p{Cs}/\\]+$/u;
+const TAG = /^[^\p{Cc}\p{Cs}]+$/u;
+
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(NAME, 'must not contain a slash, a backslash or a control character')
+  .refine((text) => !text.includes('..') && text !== '.', 'must not contain `..`');
+
+// Not copied by the schema: the parser made it, and copying would lose a key named `__proto__`.
+const jsonObject = z.custom<JsonObject>(isJsonObject, 'must be an object').meta({ type: 'object' });
+
+const metadata = z
+  .custom<Record<string, string>>(isJsonObject, { message: 'must be an object', abort: true })
+  .superRefine((value, context) => {
+    const fault = metadataFault(value);
+    if (fault) context.addIssue({ code: 'custom', ...fault });
+  })
+  .meta({ type: 'object', additionalProperties: { type: 'string' } });
+
+function metadataFault(value: Readonly<Record<string, unknown>>): { path: string[]; message: string } | null {
+  const keys = Object.keys(value);
+  if (keys.length > METADATA_PAIRS_MAX) return { path: [], message: `at most ${METADATA_PAIRS_MAX} pairs` };
+  for (const key of keys) {
+    const text = value[key];
+    if (!METADATA_KEY.test(key) || key === '__proto__') {
+      return { path: [key], message: 'a key has 1 to 64 characters, none of them a control character' };
+    }
+    if (typeof text !== 'string' || text.length > METADATA_VALUE_LENGTH_MAX) {
+      return { path: [key], message: `must be a string of at most ${METADATA_VALUE_LENGTH_MAX} characters` };
+    }
+  }
+  return null;
+}
+
+/** The body of `POST /runs`, checked for form; what exists and what a vendor takes is checked by runs. */
+export const runRequestSchema = z.strictObject({
+  workflow: name,
+  provider: name.optional(),
+  inputs: jsonObject.optional(),
+  options: jsonObject.optional(),
+  metadata: metadata.optional(),
+  tags: z.array(z.string().min(1).max(64).regex(TAG, 'must not contain a control character')).max(16).optional(),
+  timeout_s: z.int().min(1).max(86_400).optional(),
+  waiting_timeout_s: z.int().min(1).max(2_592_000).optional(),
+  on_disconnect: z.enum(['continue', 'cancel']).optional(),
+  webhook: z.strictObject({ url: z.string(), events: z.array(z.string()).optional() }).optional(),
+});
+
+export type RunRequestBody = z.infer<typeof runRequestSchema>;
+
+/** The body as runs takes it. */
+export function toRunRequest(body: RunRequestBody): RunRequest {
+  const { workflow, provider, inputs = {}, options = {}, metadata = {}, tags = [] } = body;
+  return {
+    workflow,
+    inputs,
+    options,
+    metadata,
+    tags,
+    ...(provider === undefined ? {} : { provider }),
+    ...(body.timeout_s === undefined ? {} : { timeoutS: body.timeout_s }),
+    ...(body.waiting_timeout_s === undefined ? {} : { waitingTimeoutS: body.waiting_timeout_s }),
+  };
+}

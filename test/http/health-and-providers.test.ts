@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { systemClock } from '../../src/core/clock.ts';
+import { createIds } from '../../src/core/ids.ts';
+import { createSystemRandom } from '../../src/core/random.ts';
+import { HTTP_LIMITS_DEFAULT } from '../../src/http/app.ts';
+import { buildAdminApp } from '../../src/http/build-admin-app.ts';
+import { defineProvider, get, nothing, path, plainWorkflowId, post } from '../../src/providers/define-provider.ts';
+import { running as stillRunning } from '../../src/providers/outcome.ts';
+import { createRegistry } from '../../src/providers/registry.ts';
+import { runsAppParts, startRunsApp, verifyTestKey } from '../support/runs-app.ts';
+
+const common = {
+  title: 'Vendor',
+  docsUrl: 'https://vendor.example/docs',
+  baseUrl: 'https://vendor.example',
+  auth: { type: 'bearer' },
+  workflowId: plainWorkflowId,
+  repeat: 'never',
+  notStarted: () => false,
+  start: { request: ({ workflow }: { workflow: string }) => post(path`/run/${workflow}`), read: () => stillRunning() },
+  readError: () => ({}),
+} as const;
+const blocking = defineProvider({
+  ...common,
+  kind: 'blocking',
+  options: z.strictObject({ version: z.int().optional() }),
+  settings: z.strictObject({ org: z.string().default('canary-setting') }),
+  defaultTimeoutS: 330,
+});
+const polled = defineProvider({
+  ...common,
+  kind: 'draft-and-goal',
+  options: nothing,
+  settings: nothing,
+  poll: { request: ({ runId }) => get(path`/runs/${runId}`), read: () => stillRunning() },
+  cancel: { request: ({ runId }) => post(path`/runs/${runId}/cancel`), read: () => stillRunning() },
+});
+const registry = createRegistry({ kinds: [blocking, polled], providers: {}, workflows: [] });
+
+interface Listed {
+  data: {
+    name: string;
+    kind: string;
+    credential: string;
+    capabilities: object;
+    options: object;
+    workflow_id: object;
+  }[];
+}
+
+describe('GET /providers', () => {
+  it('says what each provider can do and what it takes', async () => {
+    await using app = await startRunsApp({
+      registry: () => registry,
+      credentialPresent: async (name) => name === 'blocking',
+    });
+    const answer = await fetch(`${app.url}/providers`, { headers: { authorization: 'Bearer runs' } });
+    const text = await answer.text();
+    const { data } = JSON.parse(text) as Listed;
+    expect(data.map(({ name, credential }) => [name, credential])).toEqual([
+      ['blocking', 'present'],
+      ['draft-and-goal', 'missing'],
+    ]);
+    expect(data[0]).toMatchObject({
+      title: 'Vendor',
+      docs_url: 'https://vendor.example/docs',
+      timeout_s: 330,
+      capabilities: { start: 'blocking', cancel: false, resume: false },
+      options: { type: 'object', properties: { version: { type: 'integer' } }, additionalProperties: false },
+      workflow_id: { type: 'string' },
+    });
+    expect(data[1]?.capabilities).toMatchObject({ start: 'async', cancel: true });
+    expect(text).not.toContain('canary-setting');
+    expect(text).not.toContain('"base_url"');
+  });
+
+  it('shows a key with an allow-list only what is on it', async () => {
+    await using app = await startRunsApp({ registry: () => registry });
+    const answer = await fetch(`${app.url}/providers`, { headers: { authorization: 'Bearer narrow' } });
+    expect(((await answer.json()) as Listed).data.map(({ name }) => name)).toEqual(['draft-and-goal']);
+  });
+});
+
+describe('the probes', () => {
+  it('need no key', async () => {
+    await using app = await startRunsApp();
+    expect(await (await fetch(`${app.url}/healthz`)).json()).toEqual({ status: 'ok' });
+    expect((await fetch(`${app.url}/readyz`)).status).toBe(200);
+  });
+
+  it('say why the process cannot take work, and that it drains', async () => {
+    await using app = await startRunsApp();
+    app.state.reasons = ['store'];
+    app.state.draining = true;
+    const answer = await fetch(`${app.url}/readyz`);
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('5');
+    expect(await answer.json()).toEqual({ status: 'unavailable', reasons: ['store', 'draining'] });
+    expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
+  });
+
+  it('are on the admin listener too, and nothing else is yet', async () => {
+    const { parts } = runsAppParts();
+    const app = buildAdminApp({
+      verifyKey: verifyTestKey,
+      health: parts.health,
+      ids: createIds({ clock: systemClock, random: createSystemRandom() }),
+      clock: systemClock,
+      log: parts.log,
+      limits: HTTP_LIMITS_DEFAULT,
+    });
+    expect((await app.inject('/healthz')).statusCode).toBe(200);
+    expect((await app.inject('/readyz')).statusCode).toBe(200);
+    const other = await app.inject({ url: '/runs', headers: { authorization: 'Bearer admin' } });
+    expect(other.statusCode).toBe(404);
+    expect(app.routeTable).toHaveLength(4);
+    await app.close();
+  });
+});

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { HTTP_LIMITS_DEFAULT } from '../../src/http/app.ts';
+import { sendRaw, startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
+
+let app: RunningApp;
+beforeAll(async () => {
+  app = await startRunsApp();
+});
+afterAll(() => app[Symbol.asyncDispose]());
+
+const LINES = 'Host: x\r\nAuthorization: Bearer runs\r\n';
+
+async function expectEnvelope(bytes: string, status: number, code: string) {
+  const answer = await sendRaw(app.port, bytes);
+  expect(answer.status, `${answer.head}${answer.body}`).toBe(status);
+  const { error } = JSON.parse(answer.body) as Envelope;
+  expect(error).toMatchObject({ code, status });
+  expect(answer.head).toMatch(/content-type: application\/json/i);
+  expect(answer.head.toLowerCase()).toContain(`x-request-id: ${error.request_id}`);
+  return answer;
+}
+
+describe('what is no HTTP', () => {
+  it.each<[string, string, number, string]>([
+    ['rubbish', 'hello\r\n\r\n', 400, 'invalid_request'],
+    ['an unknown method', `FOO /runs HTTP/1.1\r\n${LINES}\r\n`, 400, 'invalid_request'],
+    ['an unknown version', `GET /runs HTTP/9.9\r\n${LINES}\r\n`, 400, 'invalid_request'],
+    ['a space in the target', `GET /ru ns HTTP/1.1\r\n${LINES}\r\n`, 400, 'invalid_request'],
+    ['a header without a colon', `GET /runs HTTP/1.1\r\n${LINES}rubbish\r\n\r\n`, 400, 'invalid_request'],
+    ['a folded header', `GET /runs HTTP/1.1\r\n${LINES}A: b\r\n c\r\n\r\n`, 400, 'invalid_request'],
+    ['NUL in a header', `GET /runs HTTP/1.1\r\n${LINES}A: b\0c\r\n\r\n`, 400, 'invalid_request'],
+    ['a wrong length', `POST /runs HTTP/1.1\r\n${LINES}Content-Length: x\r\n\r\n`, 400, 'invalid_request'],
+    ['a negative length', `POST /runs HTTP/1.1\r\n${LINES}Content-Length: -1\r\n\r\n`, 400, 'invalid_request'],
+    [
+      'two lengths',
+      `POST /runs HTTP/1.1\r\n${LINES}Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}`,
+      400,
+      'invalid_request',
+    ],
+    [
+      'a length beside chunks',
+      `POST /runs HTTP/1.1\r\n${LINES}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}`,
+      400,
+      'invalid_request',
+    ],
+    [
+      'a broken chunk',
+      `POST /runs HTTP/1.1\r\n${LINES}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      400,
+      'invalid_request',
+    ],
+    [
+      'headers beyond the limit',
+      `GET /runs HTTP/1.1\r\n${LINES}A: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'invalid_request',
+    ],
+    ['a target beyond the limit', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${LINES}\r\n`, 431, 'invalid_request'],
+    [
+      'an expectation',
+      `POST /runs HTTP/1.1\r\n${LINES}Expect: miracles\r\nContent-Length: 0\r\n\r\n`,
+      417,
+      'invalid_request',
+    ],
+    ['CONNECT', `CONNECT evil.example:443 HTTP/1.1\r\n${LINES}\r\n`, 405, 'method_not_allowed'],
+    ['no Host', 'GET /runs HTTP/1.1\r\nAuthorization: Bearer runs\r\n\r\n', 400, 'invalid_request'],
+    ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'invalid_request'],
+  ])('%s is answered with the envelope', async (_what, bytes, status, code) => {
+    await expectEnvelope(bytes, status, code);
+  });
+
+  it.each<[string, string, number, string]>([
+    ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
+    ['an absolute target', `GET http://evil.example/runz HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
+    ['dot segments', `GET /healthz/../runs HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
+    [
+      'a wish to upgrade',
+      `GET /nowhere HTTP/1.1\r\n${LINES}Connection: upgrade\r\nUpgrade: h2c\r\n\r\n`,
+      404,
+      'not_found',
+    ],
+    ['TRACE', `TRACE /runs HTTP/1.1\r\n${LINES}\r\n`, 405, 'method_not_allowed'],
+    [
+      'two keys',
+      `GET /runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nAuthorization: Bearer runs\r\n\r\n`,
+      401,
+      'unauthorized',
+    ],
+    [
+      'two idempotency keys',
+      `POST /runs HTTP/1.1\r\n${LINES}Content-Type: application/json\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 16\r\n\r\n{"workflow":"w"}`,
+      400,
+      'invalid_request',
+    ],
+  ])('%s is answered with the envelope', async (_what, bytes, status, code) => {
+    await expectEnvelope(bytes, status, code);
+  });
+
+  it.each(['Host: evil.example', 'Host: /runs', 'Host: ../admin', 'Host:', 'Host: a@b:99999'])(
+    '%s decides nothing',
+    async (host) => {
+      const open = await sendRaw(app.port, `GET /healthz HTTP/1.1\r\n${host}\r\n\r\n`);
+      expect(open.status).toBe(200);
+      const closed = await sendRaw(app.port, `GET /runs HTTP/1.1\r\n${host}\r\n\r\n`);
+      expect(closed.status).toBe(401);
+    },
+  );
+
+  it('is not answered in the place of a request that is still held', async () => {
+    const socket = connect({ host: '127.0.0.1', port: app.port });
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    socket.on('error', () => undefined);
+    const body = '{"workflow":"w"}';
+    socket.write(
+      `POST /runs HTTP/1.1\r\n${LINES}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    socket.write('rubbish\r\n\r\n');
+    await once(socket, 'close');
+    expect(text).toBe('');
+  });
+
+  it('keeps a connection after a refused body that was read', async () => {
+    const socket = connect({ host: '127.0.0.1', port: app.port });
+    let text = '';
+    const answered = new Promise<void>((resolve) => {
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.includes('"status":"ok"')) resolve();
+      });
+      socket.on('close', () => resolve());
+    });
+    socket.write(`POST /runs HTTP/1.1\r\n${LINES}Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{`);
+    socket.write(`GET /healthz HTTP/1.1\r\n${LINES}\r\n`);
+    await answered;
+    socket.destroy();
+    expect(text).toMatch(/^HTTP\/1.1 400 [^]*HTTP\/1.1 200 /);
+  });
+
+  it('meets the one expectation there is', async () => {
+    const body = '{"workflow":5}';
+    const { status } = await sendRaw(
+      app.port,
+      `POST /runs HTTP/1.1\r\n${LINES}Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(status).toBe(100);
+  });
+});
+
+describe('a request that does not arrive', () => {
+  it('is given up in time', async () => {
+    await using slow = await startRunsApp({ limits: { ...HTTP_LIMITS_DEFAULT, requestTimeoutMs: 100 } });
+    const { status, body } = await sendRaw(slow.port, `POST /runs HTTP/1.1\r\n${LINES}Content-Length: 10\r\n`);
+    expect(status).toBe(408);
+    expect((JSON.parse(body) as Envelope).error).toMatchObject({ code: 'invalid_request', status: 408 });
+  });
+});

@@ -1,0 +1,187 @@
+import { GatewayError, errorBody } from '../../src/core/errors.ts';
+import type { Caller } from '../../src/core/caller.ts';
+import type { Ids, RunId } from '../../src/core/ids.ts';
+import { canonicalJson, type Json } from '../../src/core/json.ts';
+import { hasEnded, type RunWithPayloads } from '../../src/runs/model.ts';
+import type { RunRequest, RunService, StartedRun } from '../../src/runs/run-service.ts';
+
+type Patch = Partial<RunWithPayloads>;
+
+interface Hold {
+  id: RunId;
+  ms: number;
+  signal: AbortSignal;
+}
+
+/** Runs kept in a map: enough of a run service for what lies in front of it. Tests play the vendor. */
+export interface MemoryRuns extends RunService {
+  /** Bodies and contexts that reached `create`, in order. */
+  readonly created: { request: RunRequest; context: Parameters<RunService['create']>[2] }[];
+  /** Every `settle` so far. */
+  readonly holds: Hold[];
+  /** The first `settle`, once there is one. */
+  firstHold(): Promise<Hold>;
+  /** What the vendor makes of every run from now on, before `create` resolves. */
+  behave(patch: Patch, vendorHeaders?: Record<string, string>): void;
+  /** What the vendor makes of one run now; open holds see it. */
+  change(id: RunId, patch: Patch): void;
+  /** The next call of a method throws this. */
+  failNext(method: keyof RunService, error: Error): void;
+}
+
+export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () => number }): MemoryRuns {
+  const runs = new Map<RunId, RunWithPayloads>();
+  const keys = new Map<string, { id: RunId; body: string }>();
+  const waiters = new Set<() => void>();
+  const failures = new Map<keyof RunService, Error>();
+  const created: MemoryRuns['created'] = [];
+  const holds: Hold[] = [];
+  const firstHold = Promise.withResolvers<Hold>();
+  let behaviour: { patch: Patch; headers: Record<string, string> } = { patch: {}, headers: {} };
+
+  function failIfAsked(method: keyof RunService): void {
+    const error = failures.get(method);
+    failures.delete(method);
+    if (error) throw error;
+  }
+  function own(caller: Caller, id: RunId): RunWithPayloads {
+    const run = runs.get(id);
+    if (!run || (caller.role === 'runs' && run.lineage !== caller.lineage)) throw new GatewayError('not_found');
+    return run;
+  }
+  function change(id: RunId, patch: Patch): void {
+    const run = runs.get(id);
+    if (run) runs.set(id, { ...run, ...patch });
+    for (const wake of waiters) wake();
+  }
+  return {
+    created,
+    holds,
+    firstHold: () => firstHold.promise,
+    behave: (patch, headers = {}) => (behaviour = { patch, headers }),
+    change,
+    failNext: (method, error) => failures.set(method, error),
+    async create(caller, request, context): Promise<StartedRun> {
+      failIfAsked('create');
+      const body = canonicalJson(request as unknown as Json);
+      const claimed = context.idempotencyKey === null ? undefined : keys.get(context.idempotencyKey);
+      if (claimed && claimed.body !== body) throw new GatewayError('idempotency_key_reused');
+      if (claimed) return started(own(caller, claimed.id), true, {});
+      created.push({ request, context });
+      const run = { ...newRun(ids.run(), caller, { request, at: now() }), ...behaviour.patch };
+      runs.set(run.id, run);
+      if (context.idempotencyKey !== null) keys.set(context.idempotencyKey, { id: run.id, body });
+      return started(run, false, behaviour.headers);
+    },
+    async settle(caller, id, { ms, signal }) {
+      failIfAsked('settle');
+      holds.push({ id, ms, signal });
+      firstHold.resolve({ id, ms, signal });
+      const settled = () => signal.aborted || hasEnded(own(caller, id)) || own(caller, id).status === 'waiting';
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          if (!settled()) return;
+          waiters.delete(wake);
+          resolve();
+        };
+        waiters.add(wake);
+        signal.addEventListener('abort', wake);
+        setTimeout(() => {
+          waiters.delete(wake);
+          resolve();
+        }, ms).unref();
+        wake();
+      });
+      return own(caller, id);
+    },
+    async get(caller, id) {
+      failIfAsked('get');
+      return own(caller, id);
+    },
+    async list(caller, filter, { limit, before }) {
+      failIfAsked('list');
+      const all = [...runs.values()]
+        .filter((run) => caller.role !== 'runs' || run.lineage === caller.lineage)
+        .filter((run) => !filter.status || filter.status.includes(run.status))
+        .filter((run) => filter.provider === undefined || run.provider === filter.provider)
+        .filter((run) => filter.workflow === undefined || run.workflow === filter.workflow)
+        .filter((run) => before === null || run.id < before)
+        .toReversed();
+      const page = all.slice(0, limit).map(({ inputs: _inputs, output: _output, ...run }) => run);
+      return { runs: page, next: all.length > limit ? (page.at(-1)?.id ?? null) : null };
+    },
+    async cancel(caller, id) {
+      failIfAsked('cancel');
+      const run = own(caller, id);
+      if (run.status === 'queued') change(id, { status: 'cancelled', finishedAt: now() });
+      else if (!hasEnded(run)) change(id, { status: 'cancelling' });
+      return own(caller, id);
+    },
+  };
+}
+
+function started(run: RunWithPayloads, replayed: boolean, headers: Record<string, string>): StartedRun {
+  const { inputs: _inputs, output: _output, ...bare } = run;
+  return { run: bare, replayed, vendorHeaders: () => headers, upstreamMs: () => 12.5 };
+}
+
+function newRun(id: RunId, caller: Caller, { request, at }: { request: RunRequest; at: number }): RunWithPayloads {
+  return {
+    id,
+    version: 1,
+    seq: 2,
+    status: 'running',
+    keyId: caller.keyId,
+    keyName: caller.keyName,
+    lineage: caller.lineage,
+    subject: caller.subject,
+    workflow: request.workflow,
+    provider: request.provider ?? 'fake',
+    kind: 'fake',
+    baseUrl: 'https://vendor.example',
+    allowPrivateNetwork: false,
+    credentialId: 'cred_1',
+    settings: {},
+    upstreamWorkflow: request.workflow,
+    defaults: {},
+    options: request.options,
+    metadata: request.metadata,
+    tags: request.tags,
+    timeoutMs: 300_000,
+    waitingTimeoutMs: 604_800_000,
+    accepted: false,
+    upstream: { runId: null, status: null, requestId: null, stopped: null, pollError: null, rateLimit: null },
+    error: null,
+    waiting: null,
+    partial: false,
+    attempts: [],
+    resolution: null,
+    trace: null,
+    createdAt: at,
+    startedAt: at,
+    finishedAt: null,
+    deadlineAt: at + 300_000,
+    remainingMs: null,
+    owner: null,
+    dueAt: null,
+    care: { step: 'none' },
+    inputs: request.inputs,
+    output: null,
+  };
+}
+
+/** A run that ended well. */
+export function endedWell(at: number): Patch {
+  return {
+    status: 'succeeded',
+    accepted: true,
+    finishedAt: at,
+    output: { text: 'Once upon a time', data: { answer: 42 }, citations: [] },
+  };
+}
+
+/** A run that the vendor refused to start, asking to wait. */
+export function refused(at: number, retryAfterS?: number): Patch {
+  const error = errorBody('upstream_rate_limited', retryAfterS === undefined ? {} : { retryAfterS });
+  return { status: 'failed', accepted: false, finishedAt: at, error };
+}
