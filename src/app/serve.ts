@@ -1,0 +1,64 @@
+import type { Environment } from '../config/environment.ts';
+import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import { createLogger, openLogDestination } from '../observability/logger.ts';
+import { startGateway, type Gateway } from './start-gateway.ts';
+
+export interface ServeOptions {
+  environment: Environment;
+  /** `--config`, which goes before `RUNGATE_CONFIG`. */
+  configFile: string | null;
+  sandbox: boolean;
+  stdout: { write(text: string): unknown };
+}
+
+/**
+ * Runs the gateway until SIGTERM or SIGINT, then drains it; a second signal ends the process at once.
+ * People read standard output: the addresses. The log goes to standard error, one JSON document a line.
+ */
+export async function serve({ environment, configFile, sandbox, stdout }: ServeOptions): Promise<void> {
+  const settings = withFile(
+    sandbox ? sandboxSettings(loadSettings(environment)) : loadSettings(environment),
+    configFile,
+  );
+  const destination = openLogDestination();
+  const log = createLogger({ level: settings.logLevel, destination });
+  for (const warning of settings.warnings) log.warn({}, warning);
+  const told = whenTold();
+  const gateway = await startGateway({ settings, environment, sandbox, log });
+  stdout.write(banner(gateway));
+  log.info({ sandbox }, 'ready');
+  const signal = await told;
+  log.info(
+    { signal, drain_timeout_s: settings.limits.drainTimeoutS },
+    'stopping: runs that wait for a vendor may finish',
+  );
+  await gateway.stop();
+  log.info({}, 'stopped');
+  destination.flushSync();
+}
+
+function withFile(settings: Settings, configFile: string | null): Settings {
+  return configFile === null ? settings : { ...settings, config: { path: configFile, mayBeAbsent: false } };
+}
+
+/** Listens from the beginning, so that a signal during the start is not lost. */
+function whenTold(): Promise<string> {
+  return new Promise((resolve) => {
+    let told = false;
+    const tell = (signal: string) => {
+      if (told) process.exit(1);
+      told = true;
+      resolve(signal);
+    };
+    process.on('SIGTERM', tell);
+    process.on('SIGINT', tell);
+  });
+}
+
+function banner({ runsUrl, adminUrl, sandbox }: Gateway): string {
+  const lines = [`runs API   ${runsUrl}`, `admin API  ${adminUrl}`];
+  for (const vendor of Object.values(sandbox?.vendors ?? {}))
+    lines.push(`sandbox    ${vendor.baseUrl}  ${vendor.title}`);
+  if (sandbox) lines.push(`sandbox    ${sandbox.control.origin}  counts starts: GET /starts`);
+  return `${lines.join('\n')}\n`;
+}

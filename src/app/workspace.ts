@@ -1,0 +1,102 @@
+import type { KeyStore } from '../access/ports.ts';
+import type { Environment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import { readReference } from '../config/references.ts';
+import { systemClock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { createIds, type RunId } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import { createSystemRandom } from '../core/random.ts';
+import { createLogger } from '../observability/logger.ts';
+import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
+import { createRegistry, type Registry } from '../providers/registry.ts';
+import { createRunCommands } from '../runs/commands.ts';
+import type { Run, RunWithPayloads } from '../runs/model.ts';
+import { createMover } from '../runs/mover.ts';
+import type { RunStore } from '../runs/ports.ts';
+import { openStore } from '../store/open-store.ts';
+import { createVault, type Vault } from '../vault/credentials.ts';
+import { masterKeysOnDemand, openMasterKeys } from '../vault/open-master-keys.ts';
+import type { CredentialStore } from '../vault/ports.ts';
+
+/**
+ * What commands work on: the store, which a server may be using at the same time. What a command does
+ * not need is not looked at, so that a key can be revoked while `rungate.yaml` is broken or the master
+ * key is away.
+ */
+export interface Workspace {
+  settings: Settings;
+  store: { runs: RunStore; keys: KeyStore; credentials: CredentialStore };
+  vault: Vault;
+  /** Reads the configuration. Throws `ConfigError`. */
+  registry: () => Promise<Registry>;
+  /** The run after the command, or as it is where it has ended. Throws `not_found`. */
+  cancelRun: (id: RunId) => Promise<RunWithPayloads>;
+  close(): Promise<void>;
+}
+
+export interface WorkspaceOptions {
+  environment: Environment;
+  /** Works in the sandbox's data directory. */
+  sandbox: boolean;
+  logTo: { write(text: string): unknown };
+}
+
+export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
+
+/** Opens the store that the environment names, for one command. */
+export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOptions): Promise<Workspace> {
+  const plain = loadSettings(environment);
+  const settings = sandbox ? sandboxSettings(plain) : plain;
+  const log = commandLog(settings, logTo);
+  const store = await openStore({ url: settings.databaseUrl, role: 'command', clock: systemClock, log });
+  return {
+    settings,
+    store,
+    vault: createCommandVault(settings, { store: store.credentials, environment, log }),
+    registry: async () => {
+      const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
+      return createRegistry({ kinds: PROVIDER_KINDS, ...config });
+    },
+    cancelRun: (id) => cancelRun(id, store.runs, log),
+    close: () => store.close(),
+  };
+}
+
+/** A command's answer is what it prints; its log speaks up only when something is the matter. */
+function commandLog({ logLevel }: Settings, destination: WorkspaceOptions['logTo']): Log {
+  const write = (text: string) => void destination.write(text);
+  return createLogger({ level: logLevel === 'info' ? 'warn' : logLevel, destination: { write } });
+}
+
+function createCommandVault(
+  settings: Settings,
+  { store, environment, log }: { store: CredentialStore; environment: Environment; log: Log },
+): Vault {
+  const random = createSystemRandom();
+  const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
+  return createVault({
+    store,
+    masterKeys: masterKeysOnDemand(() => openMasterKeys(source, { store, random, log })),
+    ids: createIds({ clock: systemClock, random }),
+    clock: systemClock,
+    random,
+    readReference: async (reference) => readReference(reference, environment),
+  });
+}
+
+async function cancelRun(id: RunId, store: RunStore, log: Log): Promise<RunWithPayloads> {
+  const mover = createMover({ store, clock: systemClock, log, onMoved: () => undefined });
+  await createRunCommands({ store, mover, clock: systemClock, kindOf }).cancel(id);
+  const run = await store.get(id);
+  if (run === null) throw new GatewayError('not_found');
+  return run;
+}
+
+/** Kinds come with the program, whatever the configuration says. */
+function kindOf(run: Run) {
+  const kind = PROVIDER_KINDS.find(({ kind: name }) => name === run.kind);
+  if (kind === undefined) throw new GatewayError('internal', { cause: new Error(`no provider kind ${run.kind}`) });
+  return kind;
+}

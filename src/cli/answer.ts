@@ -1,0 +1,40 @@
+import { Command } from 'commander';
+import type { CommandContext } from './command-context.ts';
+import { printableJson } from './printable.ts';
+
+/** What a command found or did: as a document for programs, and as text for people. */
+export interface Answer {
+  document: unknown;
+  text: string;
+}
+
+export interface CommonOptions {
+  json?: boolean;
+  sandbox?: boolean;
+}
+
+/** A wrong use of the command line that only the command itself can see. Exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** A command with the options that all of them have. */
+export function dataCommand(name: string, summary: string): Command {
+  return new Command(name)
+    .description(summary)
+    .option('--json', 'print one JSON document on standard output, and nothing else')
+    .option('--sandbox', "work in the sandbox's data directory");
+}
+
+/** Runs a command's work and prints its answer in the form that was asked for. */
+export function answering<Options extends CommonOptions>(
+  command: Command,
+  { stdout }: Pick<CommandContext, 'stdout'>,
+  work: (options: Options, ...args: (string | undefined)[]) => Promise<Answer>,
+): Command {
+  return command.action(async () => {
+    const options = command.opts<Options>();
+    const { document, text } = await work(options, ...command.args);
+    stdout.write(options.json === true ? `${printableJson(document)}\n` : `${text}\n`);
+  });
+}

@@ -1,0 +1,54 @@
+import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
+import type { Environment } from '../config/environment.ts';
+import type { OpenWorkspace, Workspace } from '../app/workspace.ts';
+import type { Answer } from './answer.ts';
+
+export interface TextSink {
+  write(text: string): unknown;
+}
+
+/** Where a command reads a secret from. */
+export type SecretSource = AsyncIterable<Uint8Array | string> & { isTTY?: boolean };
+
+/** What `serve` was asked to do. */
+export interface ServeRequest {
+  environment: Environment;
+  /** `--config`, which goes before `RUNGATE_CONFIG`. */
+  configFile: string | null;
+  sandbox: boolean;
+  stdout: TextSink;
+  stderr: TextSink;
+}
+
+/** The parts of the application that commands stand on. */
+export interface CliParts {
+  openWorkspace: OpenWorkspace;
+  /** Resolves once the gateway has stopped as it was told to. */
+  serve(request: ServeRequest): Promise<void>;
+}
+
+/** Everything that a command may touch. */
+export interface CommandContext {
+  environment: Environment;
+  stdin: SecretSource;
+  stdout: TextSink;
+  stderr: TextSink;
+  clock: Clock;
+  random: Random;
+  parts: CliParts;
+}
+
+/** Opens the workspace for one piece of work and closes it whatever happens. */
+export async function withWorkspace(
+  { parts, environment, stderr }: CommandContext,
+  { sandbox = false }: { sandbox?: boolean },
+  work: (workspace: Workspace) => Promise<Answer>,
+): Promise<Answer> {
+  const workspace = await parts.openWorkspace({ environment, sandbox, logTo: stderr });
+  try {
+    return await work(workspace);
+  } finally {
+    await workspace.close();
+  }
+}

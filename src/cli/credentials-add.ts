@@ -1,0 +1,70 @@
+import { Option, type Command } from 'commander';
+import { readReference } from '../config/references.ts';
+import { GatewayError } from '../core/errors.ts';
+import { Secret } from '../core/secret.ts';
+import type { Registry } from '../providers/registry.ts';
+import type { CredentialPurpose } from '../vault/credentials.ts';
+import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
+import { withWorkspace, type CommandContext, type SecretSource } from './command-context.ts';
+import { credentialDocument } from './credential-document.ts';
+
+/** More than any secret may have, so that the vault is who says that it is too long. */
+const STDIN_BYTES_MAX = 64 * 1024;
+
+interface Options extends CommonOptions {
+  label?: string;
+  purpose: CredentialPurpose;
+  stdin?: boolean;
+  env?: string;
+}
+
+/** `rungate credentials add`: puts a vendor's secret into the vault. */
+export function credentialsAddCommand(context: CommandContext): Command {
+  const command = dataCommand('add', "put a vendor's secret into the vault; it is never an argument and never printed")
+    .argument('<provider>', "the provider's name")
+    .option('--label <label>', 'a word for people')
+    .addOption(new Option('--purpose <purpose>', 'what it is for').choices(['api', 'webhook']).default('api'))
+    .addOption(new Option('--stdin', 'read the secret from standard input').conflicts('env'))
+    .option('--env <variable>', 'read the secret from this environment variable');
+  return answering<Options>(command, context, async (options, provider = '') => {
+    const secret = await readSecret(options, context);
+    return withWorkspace(context, options, async ({ vault, registry }) => {
+      const configured = await registry();
+      if (configured.provider(provider) === null) throw unknownProvider(configured);
+      const { label = null, purpose } = options;
+      const added = await vault.add({ provider, label, purpose, secret });
+      return { document: credentialDocument(added), text: `Added ${added.id} for ${provider}.` };
+    });
+  });
+}
+
+async function readSecret({ stdin, env }: Options, context: CommandContext): Promise<Secret> {
+  if (stdin === true) return readStdin(context.stdin);
+  if (env === undefined) throw new UsageError('say where the secret comes from: --stdin, or --env and a variable name');
+  const secret = readReference(`env:${env}`, context.environment);
+  // The name is not repeated: whoever puts the secret itself there should not find it in a log.
+  if (secret === null) throw new UsageError('--env takes the name of an environment variable that is set');
+  return secret;
+}
+
+async function readStdin(stdin: SecretSource): Promise<Secret> {
+  if (stdin.isTTY === true) {
+    throw new UsageError('--stdin reads from a pipe or a file, so that no terminal shows the secret: … --stdin < file');
+  }
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stdin) {
+    const bytes = Buffer.from(chunk);
+    length += bytes.length;
+    if (length > STDIN_BYTES_MAX) throw new UsageError('what came on standard input is too long to be a secret');
+    chunks.push(bytes);
+  }
+  return new Secret(Buffer.concat(chunks).toString('utf8'));
+}
+
+function unknownProvider(registry: Registry): GatewayError {
+  const names = registry.providers().map(({ name }) => name);
+  return new GatewayError('unknown_provider', {
+    message: `No provider of this name is configured. There is ${names.join(', ')}; others go into rungate.yaml.`,
+  });
+}

@@ -1,0 +1,81 @@
+import { Option, type Command } from 'commander';
+import { createKey } from '../access/keys.ts';
+import { ROLES, type Role } from '../core/caller.ts';
+import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
+import { withWorkspace, type CommandContext } from './command-context.ts';
+import { parseDuration } from './duration.ts';
+import { keyDocument } from './key-document.ts';
+import { printable } from './printable.ts';
+import { formatTime } from './table.ts';
+
+/** Recognised, so that nobody believes in a limit that is not kept. */
+const LATER_OPTIONS = [
+  ['--rpm <n>', 'rpm'],
+  ['--concurrency <n>', 'concurrency'],
+  ['--daily <n>', 'daily'],
+  ['--origin <origin>', 'origin'],
+] as const;
+
+interface Options extends CommonOptions {
+  name: string;
+  role: Role;
+  allowWorkflow: string[];
+  allowProvider: string[];
+  expires?: string;
+  rpm?: string;
+  concurrency?: string;
+  daily?: string;
+  origin?: string;
+}
+
+/** `rungate keys create`: makes a client key and shows it once. */
+export function keysCreateCommand(context: CommandContext): Command {
+  const command = dataCommand('create', 'make a client key; it is shown once')
+    .requiredOption('--name <name>', 'a name for people')
+    .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('runs'))
+    .option('--allow-workflow <name>', 'a registered workflow that it may run; repeatable', collect, [])
+    .option(
+      '--allow-provider <name[/id]>',
+      "a provider, or one vendor's workflow, that it may run; repeatable",
+      collect,
+      [],
+    )
+    .option('--expires <duration>', 'when it stops to work: 45m, 12h or 30d (default: never)');
+  for (const [flags] of LATER_OPTIONS) command.option(flags, 'not supported by this version');
+  return answering<Options>(command, context, async (options) => {
+    refuseLaterOptions(options);
+    const expiresInMs = options.expires === undefined ? null : parseDuration(options.expires);
+    if (expiresInMs === null && options.expires !== undefined) {
+      throw new UsageError('--expires takes a number and m, h or d, up to ten years: 45m, 12h, 30d');
+    }
+    return withWorkspace(context, options, async ({ store }) => {
+      const now = context.clock.now();
+      const { stored, key } = createKey(
+        {
+          name: options.name,
+          role: options.role,
+          allowedWorkflows: options.allowWorkflow,
+          allowedProviders: options.allowProvider,
+          expiresAt: expiresInMs === null ? null : now + expiresInMs,
+        },
+        context,
+      );
+      await store.keys.insert(stored);
+      const until = stored.expiresAt === null ? '' : `, until ${formatTime(stored.expiresAt)}`;
+      return {
+        document: { ...keyDocument(stored, now), key: key.open() },
+        text: `Made the key ${printable(stored.name)} (${stored.id}, role ${stored.role}${until}). It is shown only now:\n\n${key.open()}`,
+      };
+    });
+  });
+}
+
+function refuseLaterOptions(options: Options): void {
+  for (const [, name] of LATER_OPTIONS) {
+    if (options[name] !== undefined) throw new UsageError(`--${name} is not supported by this version; leave it out`);
+  }
+}
+
+function collect(value: string, values: string[]): string[] {
+  return [...values, value];
+}

@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import type { StoredKey } from '../access/ports.ts';
+import { answering, dataCommand } from './answer.ts';
+import { withWorkspace, type CommandContext } from './command-context.ts';
+import { keyDocument, keyStatus } from './key-document.ts';
+import { formatTime, table } from './table.ts';
+
+/** `rungate keys list`: every client key, newest first, never a secret. */
+export function keysListCommand(context: CommandContext): Command {
+  return answering(dataCommand('list', 'every client key, newest first'), context, (options) => {
+    return withWorkspace(context, options, async ({ store }) => {
+      const now = context.clock.now();
+      const keys = (await store.keys.list()).toSorted((left, right) => right.createdAt - left.createdAt);
+      return {
+        document: { data: keys.map((key) => keyDocument(key, now)) },
+        text:
+          keys.length === 0
+            ? 'No keys. Make one with: rungate keys create --name <name>'
+            : table(
+                ['ID', 'NAME', 'ROLE', 'STATUS', 'MAY RUN', 'CREATED', 'EXPIRES'],
+                keys.map((key) => [
+                  key.id,
+                  key.name,
+                  key.role,
+                  keyStatus(key, now),
+                  mayRun(key),
+                  formatTime(key.createdAt),
+                  formatTime(key.expiresAt),
+                ]),
+              ),
+      };
+    });
+  });
+}
+
+function mayRun({ role, allowedWorkflows, allowedProviders }: StoredKey): string | null {
+  if (role !== 'runs') return null;
+  return [...allowedWorkflows, ...allowedProviders.map((entry) => `provider ${entry}`)].join(', ') || 'everything';
+}

@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { appParts } from '../../src/cli/app-parts.ts';
+import { runCli } from '../../src/cli/run-cli.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { reviveJson } from '../../src/core/json.ts';
+import { createSystemRandom } from '../../src/core/random.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+export interface CommandResult {
+  exitCode: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CommandLine {
+  dataDir: string;
+  /** Runs a command in this process. */
+  run(
+    argv: readonly string[],
+    given?: { environment?: Record<string, string>; stdin?: string },
+  ): Promise<CommandResult>;
+  /** Runs a command that is to succeed, and reads the one document that it prints. */
+  document<T = Record<string, unknown>>(argv: readonly string[], stdin?: string): Promise<T>;
+  /** Runs `src/main.ts` in a process of its own. */
+  spawn(argv: readonly string[], given?: { stdin?: string; closeStdout?: boolean }): Promise<CommandResult>;
+  remove(): Promise<void>;
+}
+
+/** A command line over a data directory of its own. */
+export async function createCommandLine(): Promise<CommandLine> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'rungate-cli-'));
+  const own = { RUNGATE_DATA_DIR: dataDir, RUNGATE_CONFIG: join(dataDir, 'rungate.yaml') };
+  await writeFile(own.RUNGATE_CONFIG, 'providers: {}\n');
+  async function run(
+    argv: readonly string[],
+    { environment = {}, stdin = '' }: { environment?: Record<string, string>; stdin?: string } = {},
+  ): Promise<CommandResult> {
+    const written = { stdout: '', stderr: '' };
+    const exitCode = await runCli(argv, {
+      environment: { ...own, ...environment },
+      stdin: (async function* () {
+        yield stdin;
+      })(),
+      stdout: { write: (chunk) => (written.stdout += chunk) },
+      stderr: { write: (chunk) => (written.stderr += chunk) },
+      clock: systemClock,
+      random: createSystemRandom(),
+      parts: appParts,
+    });
+    return { exitCode, ...written };
+  }
+  return {
+    dataDir,
+    run,
+    async document<T>(argv: readonly string[], stdin = '') {
+      const { exitCode, stdout, stderr } = await run([...argv, '--json'], { stdin });
+      if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+      return reviveJson<T>(stdout);
+    },
+    async spawn(argv, { stdin = '', closeStdout = false } = {}) {
+      const child = spawn(process.execPath, [MAIN, ...argv], { env: own });
+      child.stdin.end(stdin);
+      const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
+      if (closeStdout) child.stdout.destroy();
+      const [out, err] = await Promise.all([closeStdout ? '' : text(child.stdout), text(child.stderr)]);
+      return { exitCode: await exited, stdout: out, stderr: err };
+    },
+    remove: () => rm(dataDir, { recursive: true, force: true }),
+  };
+}

@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import { createKeyVerifier } from '../../../src/access/keys.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { reviveJson } from '../../../src/core/json.ts';
+import type { Log } from '../../../src/core/log.ts';
+import { openStore } from '../../../src/store/open-store.ts';
+import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
+
+const nothing = () => undefined;
+const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+interface ShownKey {
+  id: string;
+  key: string;
+  status: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+}
+
+let line: CommandLine;
+beforeEach(async () => void (line = await createCommandLine()));
+afterEach(() => line.remove());
+
+describe('keys create', () => {
+  it('makes a key that works at once on a server that is running, until it is revoked', async () => {
+    const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
+    const store = await openStore({ url, role: 'serve', clock: systemClock, log });
+    try {
+      const verifier = createKeyVerifier({ keys: store.keys, clock: systemClock });
+      const { id, key } = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
+      expect(await verifier.verify(`Bearer ${key}`)).toMatchObject({ keyId: id, keyName: 'web', role: 'runs' });
+      const revoked = await line.document<ShownKey>(['keys', 'revoke', id]);
+      expect(revoked).toMatchObject({ id, status: 'revoked' });
+      await vi.waitFor(() => expect(verifier.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'unauthorized' }), {
+        timeout: 1_000,
+      });
+      expect((await line.document<ShownKey>(['keys', 'revoke', id])).revoked_at).toBe(revoked.revoked_at);
+    } finally {
+      await store.close();
+    }
+  });
+
+  it('takes role, allow-lists and expiry', async () => {
+    const allowed = '--allow-workflow a --allow-workflow b --allow-provider b3os --allow-provider dify/x';
+    const argv = `keys create --name n --role runs --expires 30d ${allowed}`.split(' ');
+    const made = await line.document<ShownKey>(argv);
+    expect(made).toMatchObject({ allowed_workflows: ['a', 'b'], allowed_providers: ['b3os', 'dify/x'] });
+    const days = (Date.parse(made.expires_at ?? '') - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(29.9);
+    expect(days).toBeLessThanOrEqual(30);
+  });
+
+  it('shows the key to people once, and no list shows it or its hash', async () => {
+    const { stdout } = await line.run(['keys', 'create', '--name', 'web']);
+    const secret = /rgk_[0-9a-z]{16}_([0-9A-Za-z]{43})_[0-9a-f]{8}/.exec(stdout)?.[1] ?? 'no key';
+    const lists = (await line.run(['keys', 'list'])).stdout + (await line.run(['keys', 'list', '--json'])).stdout;
+    expect(stdout).toContain(secret);
+    expect(lists).toContain('web');
+    expect(lists).not.toContain(secret);
+    expect(lists.toLowerCase()).not.toContain('hash');
+  });
+
+  it.each([
+    ['a name', ['--name', '']],
+    ['--name', []],
+    ['--role', ['--name', 'n', '--role', 'root']],
+    ['--expires', ['--name', 'n', '--expires', 'tomorrow']],
+    ['allowed workflow', ['--name', 'n', '--allow-workflow', 'a b']],
+    ['allowed provider', ['--name', 'n', '--allow-provider', '/x']],
+    ['--rpm is not supported', ['--name', 'n', '--rpm', '60']],
+    ['--concurrency is not supported', ['--name', 'n', '--concurrency', '2']],
+    ['--daily is not supported', ['--name', 'n', '--daily', '100']],
+    ['--origin is not supported', ['--name', 'n', '--origin', 'https://app.example.com']],
+  ])('refuses a wrong %s as wrong usage and makes nothing', async (name, argv) => {
+    const { exitCode, stdout, stderr } = await line.run(['keys', 'create', ...argv, '--json']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(name.replace(/^a name/, 'name'));
+    expect(reviveJson<{ error: { code: string } }>(stdout).error.code).toMatch(/^invalid_/);
+    expect(await line.document(['keys', 'list'])).toEqual({ data: [] });
+  });
+});
+
+describe('keys list', () => {
+  it('shows the newest first', async () => {
+    const ids: string[] = [];
+    for (const name of ['first', 'second', 'third']) {
+      ids.unshift((await line.document<ShownKey>(['keys', 'create', '--name', name])).id);
+    }
+    const { data } = await line.document<{ data: ShownKey[] }>(['keys', 'list']);
+    expect(data.map(({ id }) => id)).toEqual(ids);
+  });
+});
+
+describe('keys revoke', () => {
+  it('fails where there is no such key', async () => {
+    const { exitCode, stdout, stderr } = await line.run(['keys', 'revoke', 'nobody', '--json']);
+    expect(exitCode).toBe(1);
+    expect(reviveJson(stdout)).toMatchObject({ error: { code: 'not_found' } });
+    expect(stderr).toContain('rungate keys list');
+  });
+});

@@ -1,0 +1,92 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { reviveJson } from '../../../src/core/json.ts';
+import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
+
+let line: CommandLine;
+beforeEach(async () => void (line = await createCommandLine()));
+afterEach(() => line.remove());
+
+describe('the program', () => {
+  it('prints one document and nothing else with --json, and exits 0', async () => {
+    const { exitCode, stdout, stderr } = await line.spawn(['keys', 'create', '--name', 'web', '--json']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(reviveJson(stdout)).toMatchObject({ name: 'web', key: expect.stringMatching(/^rgk_/) });
+  });
+
+  it('reads a secret from a pipe, and says on standard error that it made a master key', async () => {
+    const { exitCode, stdout, stderr } = await line.spawn(['credentials', 'add', 'ai-tutor', '--stdin'], {
+      stdin: 'sk_marker\n',
+    });
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^Added cred_\w+ for ai-tutor\.\n$/);
+    expect(stderr).toContain('made a master key');
+    expect(stdout + stderr).not.toContain('sk_marker');
+  });
+
+  it('exits 1 when it failed, with a document as well', async () => {
+    const { exitCode, stdout, stderr } = await line.spawn(['runs', 'get', 'x', '--json']);
+    expect(exitCode).toBe(1);
+    expect(reviveJson(stdout)).toEqual({ error: { code: 'not_found', message: expect.any(String) } });
+    expect(stderr).toMatch(/^rungate: There is no such run/);
+  });
+
+  it('says nothing when nobody reads its answer to the end', async () => {
+    expect(await line.spawn(['keys', 'list'], { closeStdout: true })).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  });
+
+  it('exits 2 on wrong usage', async () => {
+    const { exitCode, stdout, stderr } = await line.spawn(['fly', '--json']);
+    expect(exitCode).toBe(2);
+    expect(reviveJson(stdout)).toMatchObject({ error: { code: 'invalid_usage' } });
+    expect(stderr).toContain("unknown command 'fly'");
+  });
+});
+
+describe('the command line', () => {
+  it.each([[[]], [['credentials']], [['keys', 'rotate']], [['runs', 'get']], [['keys', 'list', 'x']], [['--fly']]])(
+    'takes %j for wrong usage',
+    async (argv) => {
+      const { exitCode, stdout, stderr } = await line.run(argv);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+      expect(stderr).toMatch(/rungate: /);
+    },
+  );
+
+  it('explains itself', async () => {
+    const { exitCode, stdout } = await line.run(['--help']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('Exit status: 0 done, 1 failed, 2 wrong usage.');
+  });
+
+  it('tells what is wrong with a setting', async () => {
+    const { exitCode, stdout, stderr } = await line.run(['keys', 'list', '--json'], {
+      environment: { RUNGATE_PORT: 'http' },
+    });
+    expect(exitCode).toBe(1);
+    expect(reviveJson(stdout)).toMatchObject({ error: { code: 'invalid_configuration' } });
+    expect(stderr).toContain('RUNGATE_PORT');
+  });
+});
+
+describe('check', () => {
+  it('counts what a good configuration has', async () => {
+    const file = join(line.dataDir, 'my.yaml');
+    await writeFile(file, 'workflows:\n  summarize:\n    provider: ai-tutor\n    workflow: wf_1\n');
+    expect(await line.document(['check', file])).toMatchObject({ ok: true, present: true, workflows: ['summarize'] });
+  });
+
+  it('tells every fault of a bad one by line and column', async () => {
+    const file = join(line.dataDir, 'my.yaml');
+    await writeFile(file, 'workflows:\n  a:\n    provider: nobody\n    workflow: wf_1\n  b:\n    workflow: wf_1\n');
+    const { exitCode, stderr } = await line.run(['check', file]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`${file}:3:`);
+    expect(stderr).toMatch(/workflows\.b/);
+  });
+
+  it('fails for a file that was named and is not there', async () => {
+    expect((await line.run(['check', join(line.dataDir, 'none.yaml')])).exitCode).toBe(1);
+  });
+});
