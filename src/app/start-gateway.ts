@@ -4,6 +4,7 @@ import type { Environment } from '../config/environment.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { ListenAddress, Settings } from '../config/load-settings.ts';
 import { readReference } from '../config/references.ts';
+import { TEXT_SETTINGS } from '../config/settings-table.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { createIds } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
@@ -128,8 +129,8 @@ export async function startGateway({
 
   await engine.start();
   undo.defer(() => engine.drain());
-  const runsUrl = await listen(runsApp, settings.listen);
-  const adminUrl = await listen(adminApp, settings.admin);
+  const runsUrl = await listen(runsApp, settings.listen, TEXT_SETTINGS.port.variable);
+  const adminUrl = await listen(adminApp, settings.admin, TEXT_SETTINGS.adminPort.variable);
   const stopping = undo.move();
   return { runsUrl, adminUrl, sandbox, stop: () => stopping.disposeAsync() };
 }
@@ -160,8 +161,11 @@ function healthOf(engine: RunEngine): Health {
   };
 }
 
-async function listen(app: App, { host, port }: ListenAddress): Promise<string> {
-  await app.listen({ host, port });
+async function listen(app: App, { host, port }: ListenAddress, setting: string): Promise<string> {
+  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+    const message = `cannot listen on ${host} port ${port} (${cause.code ?? cause.message}); ${setting} sets another`;
+    throw new Error(message, { cause });
+  });
   const address = app.server.address();
   const taken = typeof address === 'object' && address ? address.port : port;
   return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
