@@ -17,8 +17,8 @@ const dataDir = mkdtempSync(join(tmpdir(), 'rungate-demo-'));
 const environment = {
   ...process.env,
   RUNGATE_DATA_DIR: dataDir,
-  RUNGATE_PORT: String(await freePort(8080)),
-  RUNGATE_ADMIN_PORT: String(await freePort(8081)),
+  RUNGATE_PORT: process.env['RUNGATE_PORT'] ?? String(await freePort(8080)),
+  RUNGATE_ADMIN_PORT: process.env['RUNGATE_ADMIN_PORT'] ?? String(await freePort(8081)),
   RUNGATE_LOG_LEVEL: 'error',
 };
 

@@ -4,6 +4,7 @@ import { ConfigError, type ConfigFault } from './config-error.ts';
 import { variable, type Environment } from './environment.ts';
 import { didYouMean } from './nearest-name.ts';
 import {
+  CLIENT_VARIABLES,
   LATER_VARIABLES,
   LIMIT_SETTINGS,
   LOG_LEVELS,
@@ -178,7 +179,7 @@ function checkListeners(reader: SettingsReader, { listen, admin }: Settings): vo
 function warningsOf(environment: Environment): string[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith('RUNGATE_') && variable(environment, name) !== undefined)
-    .filter((name) => !SETTING_VARIABLES.includes(name) && !LATER_VARIABLES.includes(name))
+    .filter((name) => ![...SETTING_VARIABLES, ...LATER_VARIABLES, ...CLIENT_VARIABLES].includes(name))
     .sort()
     .map((name) => `${name} is no setting and does nothing${didYouMean(name, SETTING_VARIABLES)}`);
 }

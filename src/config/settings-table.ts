@@ -192,6 +192,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Variables that are refused rather than ignored, because whoever sets them counts on what they do. */
 export const LATER_VARIABLES: readonly string[] = ['RUNGATE_REDIS_URL'];
 
+/** What the documents have callers set; meant for `curl`, and nothing to warn of where a server sees them too. */
+export const CLIENT_VARIABLES: readonly string[] = ['RUNGATE_URL', 'RUNGATE_KEY'];
+
 /** The names of all variables that mean something. */
 export const SETTING_VARIABLES: readonly string[] = [
   ...Object.values(TEXT_SETTINGS).map((setting) => setting.variable),

@@ -39,7 +39,7 @@ export function end(
   return {
     status,
     patch: {
-      error: error ?? null,
+      error: error ? { ...error, run_id: run.id } : null,
       partial: partial ?? false,
       waiting: null,
       remainingMs: null,

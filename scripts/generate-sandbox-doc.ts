@@ -1,0 +1,56 @@
+/** Writes `docs/sandbox.md`, the special workflow ids, from the sandbox's own tables. */
+import { FAULTS, type FaultEntry } from '../src/sandbox/faults.ts';
+import { VENDOR_SANDBOXES } from '../src/sandbox/vendors.ts';
+import { writeOrCheck } from './support/generated-file.ts';
+import { code, table } from './support/markdown.ts';
+
+const INTRODUCTION = `# The sandbox
+
+\`serve --sandbox\` starts a simulated vendor for each provider on loopback, real HTTP servers on free ports, and points
+the built-in providers at them. It has a data directory, a database, credentials and client keys of its own
+(\`$RUNGATE_DATA_DIR/sandbox\`), and nothing else can be reached from it: providers that \`rungate.yaml\` adds are left
+out, and with them their workflows. It prints where everything is.
+
+The vendors are as strict as their documents: a wrong credential, path or body gets the documented error. Every
+workflow id of the usual form is a workflow that they have; it answers a sentence that repeats its inputs.
+
+**Counting starts.** \`GET /starts\` at the last printed address lists the starts that came in
+(\`?kind=&workflow=&began=true|false&after=&limit=\`), and \`POST /reset\` there forgets them: that is how to see that a
+run was begun once.
+
+**Without the gateway.** \`node scripts/sandbox.ts\` runs the vendors alone and prints their addresses and the
+credentials that they accept as JSON.`;
+
+const SPECIAL = `## Special workflow ids
+
+A workflow id is a list of parts joined by \`.\`. A part that stands below has its effect, any other is only a name:
+\`runs-2000.poll-status-503-x2.my-test\` takes 2 s and fails two polls.`;
+
+const PARTS: ReadonlyArray<readonly [heading: string, concerns: FaultEntry['concerns']]> = [
+  ['What becomes of the run', 'run'],
+  ['How a start is answered', 'start'],
+  ['How a poll is answered', 'poll'],
+  ['How a cancel is answered', 'cancel'],
+];
+
+function render(): string {
+  const vendors = table(
+    ['vendor', 'its provider', 'an ordinary run takes'],
+    VENDOR_SANDBOXES.map(({ title, kind, ordinaryRunMs }) => [title, code(kind), `${ordinaryRunMs} ms`]),
+  );
+  const parts = PARTS.map(([heading, concerns]) => {
+    const entries = FAULTS.filter((entry) => entry.concerns === concerns);
+    // The heading says already whose effect it is.
+    const effectOf = ({ effect }: FaultEntry) => effect.replace(/^(the start|a poll|a cancel) /, '');
+    const rows = entries.map((entry) => [code(entry.form), effectOf(entry), vendorsOf(entry)]);
+    return `### ${heading}\n\n${table(['part', 'effect', 'at'], rows)}`;
+  });
+  return [INTRODUCTION, vendors, SPECIAL, ...parts].join('\n\n');
+}
+
+function vendorsOf({ needs }: FaultEntry): string {
+  const having = VENDOR_SANDBOXES.filter(({ traits }) => needs === null || traits.includes(needs));
+  return having.length === VENDOR_SANDBOXES.length ? 'all' : having.map(({ kind }) => code(kind)).join(', ');
+}
+
+await writeOrCheck({ path: 'docs/sandbox.md', render }, import.meta.filename);

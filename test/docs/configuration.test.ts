@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/config/parse-config.ts';
+import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
+import { createRegistry } from '../../src/providers/registry.ts';
+import { ProviderEntry, WorkflowEntry } from '../../src/config/config-schema.ts';
+import { codeBlocks, codeRows, plain, readDocument, sectionOf } from '../support/documents.ts';
+
+const document = readDocument('docs/configuration.md');
+const examples = codeBlocks(document).filter(({ language }) => language === 'yaml');
+
+describe('docs/configuration.md', () => {
+  it('has an example that loads, with providers and workflows', () => {
+    expect(examples).toHaveLength(1);
+    const environment = { AI_TUTOR_KEY: 'sk_example' };
+    const config = parseConfig(examples[0]?.text ?? '', 'rungate.yaml', { kinds: PROVIDER_KINDS, environment });
+    const registry = createRegistry({ kinds: PROVIDER_KINDS, ...config });
+    expect(registry.providers().map(({ name }) => name)).toEqual([
+      'ai-tutor',
+      'b3os',
+      'b3os-staging',
+      'draft-and-goal',
+      'draft-and-goal-mirror',
+    ]);
+    expect(registry.provider('ai-tutor')?.credentials).toEqual(['env:AI_TUTOR_KEY']);
+    expect(registry.provider('b3os-staging')?.settings).toEqual({ org_id: 'org_acme' });
+    expect(registry.workflow('summarize-ticket')).toMatchObject({ workflow: 'wf_abc123', timeoutS: 120 });
+  });
+
+  it.each([
+    ['providers', ProviderEntry],
+    ['workflows', WorkflowEntry],
+  ])('explains every field of an entry of %s, and no other', (heading, schema) => {
+    const rows = codeRows(sectionOf(document, heading)).map(([field = '']) => plain(field));
+    expect(rows.toSorted()).toEqual(Object.keys(schema.shape).toSorted());
+  });
+});
