@@ -9,6 +9,7 @@ import { stripVTControlCharacters } from 'node:util';
 const SUITES = [
   ['npm test', 15],
   ['npm run -s test:kill', 8],
+  ['npm run -s test:idempotency', 4],
   ['npm run -s test:power-loss', 4],
   ['npm run -s test:simulation', 8],
   ['npm run -s bench:quick', 4],

@@ -250,5 +250,5 @@ function failedStart(kind: AnyProviderKind, run: Run, cause: unknown, signal: Ab
   const plain = vendorError('upstream_unreachable', kind, run.provider);
   if (cause.failure !== 'forbidden_address') return { is: 'not_sent', error: plain };
   const message = `The address of ${run.provider} is private; the operator allows it with allow_private_network.`;
-  return { is: 'not_sent', error: { ...plain, message, retryable: false } };
+  return { is: 'not_sent', error: { ...plain, message } };
 }

@@ -169,6 +169,8 @@ function afterRead(
       return tryAgain(run, moment, answer, reading.error);
     case 'unreadable':
     case 'broken':
+      // A 2xx has taken the cancel, whatever its body says: what became of it shows in the next poll.
+      if (operation === 'cancel') return schedule(run, run.status, { care: nextPoll(run) }, moment, 0);
       return tryAgain(run, moment, answer, null);
   }
 }

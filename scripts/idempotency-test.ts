@@ -1,0 +1,17 @@
+/**
+ * Sends many copies of one `POST /runs` with the same Idempotency-Key at once, over connections that are open
+ * already, and counts what the three simulated vendors were asked to start. `--rounds N` (default 50),
+ * `--copies N` (default 200, an even number).
+ */
+import { parseArgs } from 'node:util';
+import { reportChecks } from '../test/support/processes/checks.ts';
+import { playIdempotency } from '../test/support/processes/idempotency/play.ts';
+
+const { values } = parseArgs({ options: { rounds: { type: 'string' }, copies: { type: 'string' } } });
+const rounds = Number(values.rounds ?? 50);
+const copies = Number(values.copies ?? 200);
+
+console.log(`${rounds} rounds of ${copies} copies`);
+const { text, failed } = reportChecks(await playIdempotency({ rounds, copies }));
+console.log(text);
+process.exitCode = failed === 0 ? 0 : 1;
