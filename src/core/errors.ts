@@ -53,6 +53,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** The object of an error that was thrown; `more` goes over its details. */
+export function errorBodyOf({ code, message, details }: GatewayError, more: Partial<ErrorDetails> = {}): ErrorBody {
+  return errorBody(code, { ...details, message, ...more });
+}
+
 /** Renders an error as the contract's object. */
 export function errorBody(code: ErrorCode, details: Omit<ErrorDetails, 'cause' | 'headers'> = {}): ErrorBody {
   const entry = ERROR_CATALOGUE[code];

@@ -17,6 +17,8 @@ export type StartResult =
   /** No byte left. */
   | { is: 'not_sent'; error: ErrorBody }
   | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
+  /** Our heartbeat was too old: others may take us for dead, so nothing was sent. */
+  | { is: 'held_back' }
   | { is: 'aborted'; reason: AbortReason; sent: boolean };
 
 /** After a start that our own heartbeat held back, somebody tries again so much later. */
@@ -42,10 +44,22 @@ export function afterStart(parts: AfterStartParts, run: Run, result: StartResult
       return end(run, 'failed', { error: result.error, notBegun: true }, nowMs);
     case 'unknown':
       return afterUnknown(run, result.cause, moment);
+    case 'held_back':
+      return notBegunYet(run, moment);
     case 'aborted':
-      if (!result.sent && result.reason === 'drain') return notBegunYet(run, moment);
-      if (result.reason === 'drain') return afterUnknown(run, 'outcome_unknown', moment);
-      return endAtDeadline(run, null, nowMs);
+      return afterAbort(run, result, moment);
+  }
+}
+
+function afterAbort(run: Run, { reason, sent }: StartResult & { is: 'aborted' }, moment: Moment): Change {
+  switch (reason) {
+    case 'drain':
+      return sent ? afterUnknown(run, 'outcome_unknown', moment) : notBegunYet(run, moment);
+    case 'deadline':
+      return endAtDeadline(run, null, moment.nowMs);
+    case 'cancelled':
+      // The run has ended before its start is aborted, so there is nothing to write; this is for a row that was lost.
+      return end(run, 'cancelled', { patch: { upstream: { ...run.upstream, stopped: false } } }, moment.nowMs);
   }
 }
 

@@ -1,5 +1,6 @@
+import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
-import { errorBody, GatewayError } from '../core/errors.ts';
+import { errorBodyOf, GatewayError } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
@@ -74,14 +75,14 @@ export interface AttemptsParts {
   owner: Owner;
   places: Places;
   /** Whether the last confirmed heartbeat is young enough to send a start. */
-  mayStart: () => boolean;
+  heartbeatIsYoung: () => boolean;
   /** Aborted when the process gives up writing. */
   stopped: AbortSignal;
 }
 
 export function createAttempts(parts: AttemptsParts): Attempts {
   const { clock, mover, log } = parts;
-  const flights = new Map<RunId, OpenFlight>();
+  const flights = new BusyMap<RunId, OpenFlight>();
   const idleWaiters = new Set<() => void>();
 
   function send(run: Run, inputs: JsonObject, credential: SealedCredential, place: Place): OpenFlight {
@@ -133,15 +134,13 @@ export function createAttempts(parts: AttemptsParts): Attempts {
   /** False: nothing was sent. */
   async function beginAt(run: Run, place: Place): Promise<boolean> {
     const credential = await parts.calls.credentialOf(run).catch((cause: unknown) => {
-      if (cause instanceof GatewayError && cause.code !== 'internal') return cause;
+      // A store that is down is no answer about the credential: the run is tried again later.
+      const answered = cause instanceof GatewayError && cause.code !== 'internal' && cause.code !== 'store_unavailable';
+      if (answered) return cause;
       throw cause;
     });
     if (credential instanceof GatewayError) {
-      const error = errorBody(credential.code, {
-        ...credential.details,
-        message: credential.message,
-        provider: run.provider,
-      });
+      const error = errorBodyOf(credential, { provider: run.provider });
       await mover.settle(run, (latest) => end(latest, 'failed', { error, notBegun: true }, clock.now()), parts.stopped);
       return false;
     }
@@ -157,7 +156,7 @@ export function createAttempts(parts: AttemptsParts): Attempts {
     begin,
     has: (id) => flights.has(id),
     isUnanswered: (id) => flights.get(id)?.answered === false,
-    ids: () => [...flights.keys()],
+    ids: () => flights.keys(),
     abort(id, reason) {
       const flight = flights.get(id);
       if (flight && !flight.answered) flight.controller.abort(reason);
@@ -223,7 +222,7 @@ async function callStart(
   const { signal } = flight.controller;
   const begunAt = parts.clock.monotonic();
   try {
-    if (!parts.mayStart()) return { is: 'aborted', reason: 'drain', sent: false };
+    if (!parts.heartbeatIsYoung()) return { is: 'held_back' };
     const answer = await parts.calls.start(run, inputs, credential, signal);
     flight.vendorHeaders = rateLimitHeaders(answer);
     const reading = await readAnswer(kind.start as Operation<never>, answer);
@@ -231,6 +230,7 @@ async function callStart(
       return { is: 'aborted', reason: signal.reason as AbortReason, sent: true };
     return { is: 'answered', answer, reading };
   } catch (cause) {
+    if (!signal.aborted) logFailure(parts.log, run, { operation: 'start', cause });
     return failedStart(kind, run, cause, signal);
   } finally {
     flight.answered = true;
@@ -238,11 +238,14 @@ async function callStart(
   }
 }
 
+/** What the network, the guard or the vault had to say is for the operator; callers get the catalogue's words. */
+export function logFailure(log: Log, run: Run, { operation, cause }: { operation: string; cause: unknown }): void {
+  const { failure = null, sent = false } = cause instanceof OutboundError ? cause : {};
+  log.warn({ run_id: run.id, provider: run.provider, operation, failure, sent, cause }, 'a call to the vendor failed');
+}
+
 function failedStart(kind: AnyProviderKind, run: Run, cause: unknown, signal: AbortSignal): StartResult {
-  if (cause instanceof GatewayError) {
-    const { code, message, details } = cause;
-    return { is: 'not_sent', error: errorBody(code, { ...details, message, provider: run.provider }) };
-  }
+  if (cause instanceof GatewayError) return { is: 'not_sent', error: errorBodyOf(cause, { provider: run.provider }) };
   if (!(cause instanceof OutboundError)) throw cause;
   if (signal.aborted) return { is: 'aborted', reason: signal.reason as AbortReason, sent: cause.sent };
   if (cause.sent)

@@ -1,13 +1,13 @@
 import type { Clock } from '../core/clock.ts';
-import { errorBody, GatewayError, type ErrorBody } from '../core/errors.ts';
+import { errorBodyOf, GatewayError, type ErrorBody } from '../core/errors.ts';
 import type { Owner } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { OutboundError, type OutboundAnswer } from '../core/outbound.ts';
+import type { OutboundAnswer } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
 import { recoverOpenAttempt } from './after-start.ts';
 import { rateLimitSeen, readAnswer, retryAfter, startErrorCode, vendorError, type Reading } from './answers.ts';
-import type { Attempts } from './attempts.ts';
+import { logFailure, type Attempts } from './attempts.ts';
 import { applyOutcome, end, endAtDeadline, nextPoll, schedule, type Moment } from './changes.ts';
 import { hasEnded, type Care, type Run } from './model.ts';
 import type { Mover } from './mover.ts';
@@ -122,12 +122,9 @@ async function callVendor(parts: CarerParts, run: Run, operation: ReadOperation)
     const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([parts.stopped, late.signal]));
     return { answer, reading: await readAnswer(kind[operation] as Operation<never>, answer) };
   } catch (cause) {
-    if (cause instanceof GatewayError) {
-      const error = errorBody(cause.code, { ...cause.details, message: cause.message, provider: run.provider });
-      return { answer: null, reading: { is: 'failed', error } };
-    }
-    if (!(cause instanceof OutboundError)) parts.log.error({ cause, run_id: run.id, operation }, 'read failed');
-    return { answer: null, reading: { is: 'failed', error: null } };
+    if (!parts.stopped.aborted) logFailure(parts.log, run, { operation, cause });
+    const error = cause instanceof GatewayError ? errorBodyOf(cause, { provider: run.provider }) : null;
+    return { answer: null, reading: { is: 'failed', error } };
   } finally {
     stopTimer();
   }
@@ -225,12 +222,8 @@ function afterNotFound(run: Run, moment: Moment): Change {
     return end(run, 'failed', { error: vendorError('upstream_run_not_found', kind, run.provider) }, nowMs);
   }
   const counted: Care =
-    care.step === 'cancel' ? { ...care, tries: care.tries + 1, notFound } : { ...asPoll(run), notFound };
+    care.step === 'cancel' ? { ...care, tries: care.tries + 1, notFound } : { ...nextPoll(run), notFound };
   return schedule(run, run.status, { care: counted }, moment);
-}
-
-function asPoll(run: Run): Care & { step: 'poll' } {
-  return nextPoll(run) as Care & { step: 'poll' };
 }
 
 /** The run returns to its state and is polled at once: most often it has just ended. */

@@ -154,7 +154,7 @@ export function schedule(run: Run, status: RunStatus, patch: RunPatch, moment: M
 }
 
 /** The care of the next read; it counts the reads since the start or the last change of what is done. */
-export function nextPoll(run: Run): Care {
+export function nextPoll(run: Run): Care & { step: 'poll' } {
   const tries = run.care.step === 'poll' ? run.care.tries + 1 : 1;
   return { step: 'poll', tries, notFound: 0 };
 }

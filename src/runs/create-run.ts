@@ -23,7 +23,7 @@ export interface CreateRunParts {
   ids: Ids;
   owner: Owner;
   limits: EngineLimits;
-  mayStart: () => boolean;
+  heartbeatIsYoung: () => boolean;
   draining: () => boolean;
 }
 
@@ -41,7 +41,7 @@ export function createRunCreator(parts: CreateRunParts) {
     const earlier = claim === null ? null : await store.findByKey(claim);
     if (earlier) return replay(earlier);
     if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
-    if (!parts.mayStart()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
+    if (!parts.heartbeatIsYoung()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
     const resolved = resolveRun(registry(), request);
     const credential = await credentials.pick(resolved.provider);
     if (!credential) {

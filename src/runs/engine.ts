@@ -68,7 +68,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   const calls = createVendorCalls({ outbound: parts.outbound, credentials: parts.credentials, kindOf });
   const shared = { store, mover, calls, kindOf, clock, random: parts.random, log, owner, stopped: stop.signal };
   const places = createPlaces(limits.startsMax);
-  const attempts = createAttempts({ ...shared, places, mayStart: () => sweep.heartbeatIsYoung() });
+  const attempts = createAttempts({ ...shared, places, heartbeatIsYoung: () => sweep.heartbeatIsYoung() });
   const carer = createCarer({ ...shared, attempts });
   const sweep = createSweep({ ...shared, attempts, places, waits, carer, limits, onHint: recheck });
   const commands = createRunCommands({ store, mover, clock, kindOf });
@@ -77,7 +77,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     attempts,
     places,
     owner,
-    mayStart: () => sweep.heartbeatIsYoung(),
+    heartbeatIsYoung: () => sweep.heartbeatIsYoung(),
     draining: () => draining,
   });
 

@@ -61,12 +61,15 @@ export function createMover({
       const change = decide(current);
       if (change === null) return null;
       const latest = current;
-      const moved: Run | 'stale' | null = await whileStoreIsDown(() => move(latest, change), signal);
+      const moved: Run | 'stale' | null = await whileStoreIsDown(
+        () => move(latest, change, latest.owner ?? undefined),
+        signal,
+      );
       if (moved !== 'stale') return moved;
       current = await whileStoreIsDown(() => store.peek(run.id), signal);
     }
-    if (current !== null) log.error({ run_id: run.id }, 'run changed too often to be written');
-    return null;
+    if (current === null) return null;
+    throw new GatewayError('internal', { cause: new Error('a run changed too often to be written') });
   }
 
   /** Null: given up, because the process stops. Recovery then finds the row as it was. */

@@ -13,14 +13,19 @@ export interface Place {
 
 /** At most `max` places are taken at once. */
 export function createPlaces(max: number): Places {
-  const taken = new Set<Place>();
+  let left = max;
   return {
     take() {
-      if (taken.size >= max) return null;
-      const place: Place = { free: () => void taken.delete(place) };
-      taken.add(place);
-      return place;
+      if (left <= 0) return null;
+      left--;
+      let taken = true;
+      return {
+        free() {
+          if (taken) left++;
+          taken = false;
+        },
+      };
     },
-    left: () => max - taken.size,
+    left: () => left,
   };
 }

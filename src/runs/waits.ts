@@ -1,3 +1,4 @@
+import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Run, RunOutput } from './model.ts';
@@ -36,12 +37,13 @@ interface Entry {
 }
 
 export function createWaits({ clock }: { clock: Clock }): Waits {
-  const waiting = new Map<RunId, Set<Entry>>();
+  const waiting = new BusyMap<RunId, Entry[]>();
   let released = false;
 
   function letGo(id: RunId, entry: Entry): void {
-    const entries = waiting.get(id);
-    if (entries?.delete(entry) && entries.size === 0) waiting.delete(id);
+    const others = waiting.get(id)?.filter((other) => other !== entry);
+    if (others?.length === 0) waiting.delete(id);
+    else if (others) waiting.set(id, others);
     entry.resolve(null);
   }
 
@@ -51,8 +53,8 @@ export function createWaits({ clock }: { clock: Clock }): Waits {
       const { promise, resolve } = Promise.withResolvers<Settled | null>();
       const entry: Entry = { untilMs: clock.monotonic() + ms, resolve };
       const entries = waiting.get(id);
-      if (entries) entries.add(entry);
-      else waiting.set(id, new Set([entry]));
+      if (entries) entries.push(entry);
+      else waiting.set(id, [entry]);
       const stop = () => letGo(id, entry);
       signal?.addEventListener('abort', stop, { once: true });
       return { done: promise, stop };
@@ -65,15 +67,15 @@ export function createWaits({ clock }: { clock: Clock }): Waits {
     },
     sweep() {
       const now = clock.monotonic();
-      for (const [id, entries] of waiting) {
-        for (const entry of entries) if (entry.untilMs <= now) letGo(id, entry);
+      for (const id of waiting.keys()) {
+        for (const entry of waiting.get(id) ?? []) if (entry.untilMs <= now) letGo(id, entry);
       }
     },
     releaseAll() {
       released = true;
       for (const id of waiting.keys()) this.wake(id, null);
     },
-    ids: () => [...waiting.keys()],
+    ids: () => waiting.keys(),
     size: () => waiting.size,
   };
 }

@@ -1,3 +1,4 @@
+import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { OutboundError, type Outbound, type OutboundAnswer } from '../core/outbound.ts';
@@ -48,7 +49,8 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
   ];
   const pools = createPools({ clock, limits, interceptors, allowedLoopback: guard.allowedLoopback });
   const targetOf = createTargets();
-  const active = new Set<Call>();
+  const active = new BusyMap<number, Call>();
+  let calls = 0;
   let closed = false;
 
   return {
@@ -57,13 +59,14 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
       const target = targetOf(request.baseUrl);
       const call = new Call(request, target);
       const lane = pools.enter(target.origin, request);
-      active.add(call);
+      const number = ++calls;
+      active.set(number, call);
       signal.addEventListener('abort', call);
       try {
         return await answerTo(call, lane.dispatch, clock);
       } finally {
         signal.removeEventListener('abort', call);
-        active.delete(call);
+        active.delete(number);
         pools.leave(lane);
       }
     },
@@ -71,7 +74,7 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
     /** Refuses new calls, aborts those that are going on, then closes every connection. */
     async close() {
       closed = true;
-      for (const call of active) call.cancel('aborted');
+      for (const call of active.values()) call.cancel('aborted');
       await pools.destroy();
     },
   };

@@ -128,6 +128,10 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
 
   function read(request: OutboundRequest): OutboundAnswer {
     const fate = calmed ? 'answer' : random.weigh(READ_FATES);
+    // A 2xx says that the cancel was taken, whatever the vendor then does about it.
+    const taken = request.path.endsWith('/cancel') && (fate === 'rubbish' || fate === 'broken');
+    const asked = taken ? byId.get(idIn(request)) : undefined;
+    if (asked) asked.cancelsAsked += 1;
     switch (fate) {
       case 'unsent':
         throw new OutboundError('dns', { sent: false });
@@ -148,8 +152,7 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
       case 'answer':
         break;
     }
-    const id = decodeURIComponent(/runs\/([^/]+)/.exec(request.path)?.[1] ?? '');
-    const run = byId.get(id);
+    const run = byId.get(idIn(request));
     if (!run) return answer(404, {});
     return request.path.endsWith('/cancel') ? cancel(run) : stateAnswer(request, run, clock.now());
   }
@@ -209,6 +212,10 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
     sent: (marker) => sentByMarker.get(marker) ?? 0,
     calm: () => void (calmed = true),
   };
+}
+
+function idIn({ path }: OutboundRequest): string {
+  return decodeURIComponent(/runs\/([^/]+)/.exec(path)?.[1] ?? '');
 }
 
 export function stateOf(run: VendorRun, now: number): 'running' | 'waiting' | VendorRun['final'] {

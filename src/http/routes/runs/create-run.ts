@@ -21,6 +21,8 @@ export function addCreateRun(app: App, { runs, policy, clock }: RunsAppParts): v
       refuseWhatComesLater(request.body);
       const context = contextOf(request);
       const asked = toRunRequest(request.body);
+      // Fastify keeps the body for as long as the caller waits; nobody reads it again.
+      request.body = {} as RunRequestBody;
       policy.mayStart(caller, asked);
       const hold = holdOfStart(request.headers.prefer as string | undefined);
       const started = await runs.create(caller, asked, context);
