@@ -1,0 +1,46 @@
+# The gateway as one process. docs/docker.md says how to build and run it.
+# For a fixed base image: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS program
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Without development's packages, and without install scripts: none of the others has any.
+RUN npm ci --omit=dev --ignore-scripts
+COPY LICENSE ./
+COPY scripts/health-check.mjs ./scripts/
+COPY src ./src
+# A checkout under a strict umask would otherwise be one that only root can read.
+RUN chmod -R a+rX,go-w .
+
+FROM ${NODE_IMAGE}
+LABEL org.opencontainers.image.title="rungate" \
+      org.opencontainers.image.description="A self-hosted gateway with one API in front of every workflow vendor and engine." \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# What is copied belongs to root, so that the process cannot change its own program. The data directory is the only
+# place that it may write to; a volume that is made for it begins with these rights.
+RUN printf '#!/bin/sh\nexec node /app/src/main.ts "$@"\n' > /usr/local/bin/rungate \
+ && chmod 755 /usr/local/bin/rungate \
+ && mkdir -p /etc/rungate /data \
+ && chown 1000:1000 /data \
+ && chmod 700 /data
+COPY --from=program /app/node_modules /app/node_modules
+COPY --from=program /app/package.json /app/LICENSE /app/
+COPY --from=program /app/scripts /app/scripts
+COPY --from=program /app/src /app/src
+# Should SQLite ever need a file to spill to, /data is where it may make one.
+ENV RUNGATE_HOST=0.0.0.0 \
+    RUNGATE_DATA_DIR=/data \
+    SQLITE_TMPDIR=/data
+# Here the default configuration, ./rungate.yaml, is looked for; it may be absent.
+WORKDIR /etc/rungate
+VOLUME /data
+EXPOSE 8080
+# By number, so that a platform that refuses root can tell.
+USER 1000:1000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/app/scripts/health-check.mjs"]
+# No shell between the engine and Node.js, so that signals arrive; `docker run rungate serve --sandbox` gives other arguments.
+ENTRYPOINT ["node", "/app/src/main.ts"]
+CMD ["serve"]
