@@ -9,7 +9,8 @@ In a checkout, \`rungate\` is \`npm run -s rungate --\`: \`npm run -s rungate --
 - Commands open the same database with the same [settings](settings.md) as the server, so they work with and without
   a running one, which notices a change within a second.
 - People get text and tables. With \`--json\`, standard output is one JSON document and nothing else; where the command
-  failed, it is \`{ "error": { "code", "message" } }\`. Complaints go to standard error.
+  failed, it is \`{ "error": { "code", "message" } }\`. Complaints go to standard error. \`runs events --follow --json\`
+  is the one exception: a document a line, for each event as it comes.
 - Exit status: \`0\` done, \`1\` failed, \`2\` wrong usage.
 - A secret is never an argument and never printed: vendors' secrets come from standard input or an environment
   variable. A client key is shown once, when it is made.

@@ -28,12 +28,14 @@ byte of it may have arrived; what that means is in [Concepts](concepts.md#start-
 
 function render(): string {
   const overview = table(
-    ['provider', 'vendor', 'a start', 'cancel', 'looked up after a broken start'],
-    PROVIDER_KINDS.map(({ kind, title, poll, cancel, lookup }) => [
+    ['provider', 'vendor', 'a start', 'cancel', 'pause', 'resume', 'looked up after a broken start'],
+    PROVIDER_KINDS.map(({ kind, title, poll, cancel, pause, resume, lookup }) => [
       `[${code(kind)}](#${kind})`,
       title,
       poll === undefined ? 'blocks until the end' : 'is polled',
       cancel === undefined ? 'no' : 'yes',
+      pause === undefined ? 'no' : 'yes',
+      resume === undefined ? 'no' : 'yes',
       lookup === undefined ? 'no' : 'yes, by our own run id',
     ]),
   );
@@ -41,7 +43,7 @@ function render(): string {
 }
 
 function section(kind: AnyProviderKind): string {
-  const { options, settings } = kind;
+  const { options, resumeOptions, settings } = kind;
   return [
     `## ${kind.kind}`,
     `${kind.title}, as [its documents](${kind.docsUrl}) describe it.`,
@@ -49,6 +51,7 @@ function section(kind: AnyProviderKind): string {
     '**What to know**',
     readFileSync(join(NOTES, `${kind.kind}.md`), 'utf8').trim(),
     fields('Options', '`options` of a run.', options),
+    ...(resumeOptions === undefined ? [] : [fields('Options of a resume', '`options` of a resume.', resumeOptions)]),
     fields('Settings', '`settings` of the provider in `rungate.yaml`.', settings),
   ].join('\n\n');
 }

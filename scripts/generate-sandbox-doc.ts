@@ -1,6 +1,7 @@
 /** Writes `docs/sandbox.md`, the special workflow ids, from the sandbox's own tables. */
-import { FAULTS, type FaultEntry } from '../src/sandbox/faults.ts';
+import { FAULTS, faultsFor, type Concern, type FaultEntry } from '../src/sandbox/faults.ts';
 import { VENDOR_SANDBOXES } from '../src/sandbox/vendors.ts';
+import { hexIdOf } from '../src/sandbox/workflow-names.ts';
 import { writeOrCheck } from './support/generated-file.ts';
 import { code, table } from './support/markdown.ts';
 
@@ -16,7 +17,7 @@ workflow id of the usual form is a workflow that they have; it answers a sentenc
 
 **Counting starts.** \`GET /starts\` at the last printed address lists the starts that came in
 (\`?kind=&workflow=&began=true|false&after=&limit=\`), and \`POST /reset\` there forgets them: that is how to see that a
-run was begun once.
+run was begun once. \`GET /resumes\` lists what let waiting runs go on, in the same way.
 
 **Without the gateway.** \`node scripts/sandbox.ts\` runs the vendors alone and prints their addresses and the
 credentials that they accept as JSON.`;
@@ -26,11 +27,13 @@ const SPECIAL = `## Special workflow ids
 A workflow id is a list of parts joined by \`.\`. A part that stands below has its effect, any other is only a name:
 \`runs-2000.poll-status-503-x2.my-test\` takes 2 s and fails two polls.`;
 
-const PARTS: ReadonlyArray<readonly [heading: string, concerns: FaultEntry['concerns']]> = [
+const PARTS: ReadonlyArray<readonly [heading: string, concerns: Concern]> = [
   ['What becomes of the run', 'run'],
   ['How a start is answered', 'start'],
   ['How a poll is answered', 'poll'],
   ['How a cancel is answered', 'cancel'],
+  ['How a pause is answered', 'pause'],
+  ['How a resume is answered', 'resume'],
 ];
 
 function render(): string {
@@ -41,11 +44,31 @@ function render(): string {
   const parts = PARTS.map(([heading, concerns]) => {
     const entries = FAULTS.filter((entry) => entry.concerns === concerns);
     // The heading says already whose effect it is.
-    const effectOf = ({ effect }: FaultEntry) => effect.replace(/^(the start|a poll|a cancel) /, '');
+    const effectOf = ({ effect }: FaultEntry) => effect.replace(/^(the start|a poll|a cancel|a pause|a resume) /, '');
     const rows = entries.map((entry) => [code(entry.form), effectOf(entry), vendorsOf(entry)]);
     return `### ${heading}\n\n${table(['part', 'effect', 'at'], rows)}`;
   });
-  return [INTRODUCTION, vendors, SPECIAL, ...parts].join('\n\n');
+  const ids = VENDOR_SANDBOXES.filter(({ createNames }) => createNames !== undefined).map(idsOf);
+  return [INTRODUCTION, vendors, SPECIAL, ...parts, ...ids].join('\n\n');
+}
+
+/** What to send where the vendor takes no names. */
+function idsOf({ title, kind, traits }: (typeof VENDOR_SANDBOXES)[number]): string {
+  const examples = faultsFor(traits)
+    .filter(({ concerns }) => concerns === 'run' || concerns === 'start')
+    .flatMap((entry) => entry.examples);
+  const width = Math.max(...examples.map((name) => name.length));
+  const lines = examples.map((name) => `${name.padEnd(width)}  ${hexIdOf(name)}`);
+  return `## Ids at ${title}
+
+${title} takes only ids of 24 hexadecimal digits. The id of a name of up to 12 characters is its bytes in hexadecimal
+(\`printf %s runs-5000 | xxd -p\`), filled up with zeros. Longer names have an id that the sandbox must be asked for, at
+the last printed address: \`GET /workflow-id?kind=${kind}&name=runs-2000.poll-status-503-x2\`; the examples of its own
+tables it knows without that. Any other id is an ordinary workflow. \`GET /starts\` shows names.
+
+\`\`\`text
+${lines.join('\n')}
+\`\`\``;
 }
 
 function vendorsOf({ needs }: FaultEntry): string {

@@ -5,7 +5,11 @@ import { join } from 'node:path';
 const GENERATORS = [
   'generate-catalog.ts',
   'generate-command-line-doc.ts',
+  'generate-config-schema.ts',
   'generate-errors-doc.ts',
+  'generate-openapi.ts',
+  // From the document, so after it.
+  'generate-openapi-client.ts',
   'generate-providers-doc.ts',
   'generate-sandbox-doc.ts',
   'generate-settings-doc.ts',

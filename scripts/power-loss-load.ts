@@ -65,7 +65,7 @@ async function oneRun(i: number): Promise<void> {
     await store.runs.move(
       { run },
       i % 5 === 0
-        ? { ...change, status: 'failed', giveBackKey: true }
+        ? { ...change, status: 'failed', giveBackKey: 'start' }
         : { ...change, output: { text: 'y'.repeat(i % 11 === 0 ? 20_000 : 50), data: null, citations: [] } },
     ),
   );

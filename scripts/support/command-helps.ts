@@ -32,8 +32,16 @@ export function commandHelps(): CommandHelp[] {
 function leaves(command: Command, parent: string): CommandHelp[] {
   const name = parent === '' ? command.name() : `${parent} ${command.name()}`;
   if (command.commands.length > 0) return command.commands.flatMap((child) => leaves(child, name));
-  const help = command.createHelp();
-  help.helpWidth = HELP_WIDTH;
-  const options = help.visibleOptions(command).map(({ long }) => long ?? '');
-  return [{ name, help: help.formatHelp(command, help).trim(), options }];
+  const options = command
+    .createHelp()
+    .visibleOptions(command)
+    .map(({ long }) => long ?? '');
+  return [{ name, help: helpOf(command), options }];
+}
+
+function helpOf(command: Command): string {
+  let help = '';
+  command.configureOutput({ writeOut: (text) => void (help += text), getOutHelpWidth: () => HELP_WIDTH });
+  command.outputHelp();
+  return help.trim();
 }

@@ -25,6 +25,8 @@ export interface NewKey {
   allowedProviders: readonly string[];
   /** Milliseconds since 1970; null: never. */
   expiresAt: number | null;
+  /** Of the key that it replaces; none: it begins a line of its own. */
+  lineage?: string;
 }
 
 /**
@@ -47,7 +49,7 @@ export function createKey(
     id: parts.id,
     name,
     role,
-    lineage: parts.id,
+    lineage: wanted.lineage ?? parts.id,
     secretHash: hashSecret(parts.secret),
     allowedWorkflows: [...new Set(allowedWorkflows)],
     allowedProviders: [...new Set(allowedProviders)],

@@ -22,6 +22,8 @@ export interface KeyStore {
   /** One read by primary key, cheap enough for every request, so a revocation counts at once. */
   find(id: string): Promise<StoredKey | null>;
   list(): Promise<StoredKey[]>;
+  /** Both in one commit: `successor` is there, and the key `id` expires at `expiresAt` at the latest. False, with nothing done, where there is none or it is revoked. */
+  replace(id: string, successor: StoredKey, expiresAt: number): Promise<boolean>;
   /** False where there is no such key; revoking twice keeps the first time. */
   revoke(id: string, at: number): Promise<boolean>;
 }

@@ -1,7 +1,11 @@
+import { isatty } from 'node:tty';
 import type { Environment } from '../config/environment.ts';
 import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import type { Log } from '../core/log.ts';
 import { createLogger, openLogDestination } from '../observability/logger.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
+
+const STANDARD_ERROR = 2;
 
 export interface ServeOptions {
   environment: Environment;
@@ -13,6 +17,7 @@ export interface ServeOptions {
 
 /**
  * Runs the gateway until SIGTERM or SIGINT, then drains it; a second signal ends the process at once.
+ * SIGHUP reads the configuration file again, unless it comes because the terminal that shows the log was closed.
  * People read standard output: the addresses. The log goes to standard error, one JSON document a line.
  */
 export async function serve({ environment, configFile, sandbox, stdout }: ServeOptions): Promise<void> {
@@ -23,11 +28,12 @@ export async function serve({ environment, configFile, sandbox, stdout }: ServeO
   const destination = openLogDestination();
   const log = createLogger({ level: settings.logLevel, destination });
   for (const warning of settings.warnings) log.warn({}, warning);
-  const told = whenTold();
+  const signals = listenToSignals(log);
   const gateway = await startGateway({ settings, environment, sandbox, log });
+  signals.onReload(() => void gateway.reload());
   stdout.write(banner(gateway));
   log.info({ sandbox }, 'ready');
-  const signal = await told;
+  const signal = await signals.stop;
   log.info(
     { signal, drain_timeout_s: settings.limits.drainTimeoutS },
     'stopping: runs that wait for a vendor may finish',
@@ -41,9 +47,18 @@ function withFile(settings: Settings, configFile: string | null): Settings {
   return configFile === null ? settings : { ...settings, config: { path: configFile, mayBeAbsent: false } };
 }
 
-/** Listens from the beginning, so that a signal during the start is not lost. */
-function whenTold(): Promise<string> {
-  return new Promise((resolve) => {
+interface Signals {
+  /** Resolves with the first signal that ends the process. */
+  stop: Promise<string>;
+  onReload(reload: () => void): void;
+}
+
+/** Listens from the beginning, so that a signal during the start is not lost, nor ends what it should not. */
+function listenToSignals(log: Log): Signals {
+  const terminal = isatty(STANDARD_ERROR);
+  let reload: (() => void) | null = null;
+  let hungUp = false;
+  const stop = new Promise<string>((resolve) => {
     let told = false;
     const tell = (signal: string) => {
       if (told) process.exit(1);
@@ -52,7 +67,21 @@ function whenTold(): Promise<string> {
     };
     process.on('SIGTERM', tell);
     process.on('SIGINT', tell);
+    process.on('SIGHUP', () => {
+      // A closed terminal hangs up too, and then nobody is there to look after the process.
+      if (terminal && !isatty(STANDARD_ERROR)) return resolve('SIGHUP');
+      log.info({}, 'SIGHUP: reading the configuration again');
+      if (reload === null) hungUp = true;
+      else reload();
+    });
   });
+  return {
+    stop,
+    onReload(fn) {
+      reload = fn;
+      if (hungUp) fn();
+    },
+  };
 }
 
 function banner({ runsUrl, adminUrl, sandbox }: Gateway): string {

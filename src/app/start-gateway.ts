@@ -1,7 +1,6 @@
-import { allowsProvider, mayStart, seesEveryone } from '../access/policy.ts';
+import { allowsProvider, allowsWorkflow, mayStart, seesEveryone } from '../access/policy.ts';
 import { createKeyVerifier } from '../access/keys.ts';
 import type { Environment } from '../config/environment.ts';
-import { loadConfig } from '../config/load-config.ts';
 import type { ListenAddress, Settings } from '../config/load-settings.ts';
 import { readReference } from '../config/references.ts';
 import { TEXT_SETTINGS } from '../config/settings-table.ts';
@@ -14,7 +13,7 @@ import { buildAdminApp } from '../http/build-admin-app.ts';
 import { buildRunsApp } from '../http/build-runs-app.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { createRegistry, type Registry } from '../providers/registry.ts';
+import type { Registry } from '../providers/registry.ts';
 import { createRunEngine, type RunEngine } from '../runs/engine.ts';
 import type { EngineLimits } from '../runs/limits.ts';
 import { openStore } from '../store/open-store.ts';
@@ -22,6 +21,7 @@ import { createUpstream } from '../upstream/create-upstream.ts';
 import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits } from '../upstream/limits.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
 import { openMasterKeys } from '../vault/open-master-keys.ts';
+import { openConfig } from './open-config.ts';
 import { startOwnSandbox, type OwnSandbox } from './own-sandbox.ts';
 import { VERSION } from './version.ts';
 
@@ -31,6 +31,8 @@ export interface Gateway {
   runsUrl: string;
   adminUrl: string;
   sandbox: OwnSandbox | null;
+  /** Reads the configuration file again, now. Faults are logged, and the last good configuration stays. */
+  reload: () => Promise<void>;
   /** Drains, then lets go of everything. */
   stop(): Promise<void>;
 }
@@ -82,7 +84,9 @@ export async function startGateway({
 
   const sandbox = withSandbox ? await startOwnSandbox({ clock, random, vault }) : null;
   if (sandbox) undo.defer(() => sandbox.close());
-  const registry = await readRegistry({ settings, environment, kinds }, sandbox);
+  const context = { kinds, environment };
+  const config = await openConfig({ source: settings.config, context, sandbox, clock, log });
+  undo.defer(() => config.stop());
 
   const upstream = createUpstream({
     clock,
@@ -97,7 +101,7 @@ export async function startGateway({
     store: store.runs,
     outbound: upstream,
     credentials: vault,
-    registry: () => registry,
+    registry: config.registry,
     clock,
     random,
     ids,
@@ -119,31 +123,21 @@ export async function startGateway({
   const runsApp = buildRunsApp({
     ...shared,
     runs: engine.service,
-    registry: () => registry,
-    policy: { mayStart, seesEveryone, allowsProvider },
-    credentialPresent: (provider) => credentialPresent(vault, registry, provider),
+    registry: config.registry,
+    policy: { mayStart, seesEveryone, allowsProvider, allowsWorkflow },
+    credentialPresent: (provider) => credentialPresent(vault, config.registry(), provider),
+    version: VERSION,
   });
   const adminApp = buildAdminApp(shared);
-  undo.defer(() => runsApp.close());
-  undo.defer(() => adminApp.close());
+  undo.defer(() => closeApp(runsApp));
+  undo.defer(() => closeApp(adminApp));
 
   await engine.start();
   undo.defer(() => engine.drain());
   const runsUrl = await listen(runsApp, settings.listen, TEXT_SETTINGS.port.variable);
   const adminUrl = await listen(adminApp, settings.admin, TEXT_SETTINGS.adminPort.variable);
   const stopping = undo.move();
-  return { runsUrl, adminUrl, sandbox, stop: () => stopping.disposeAsync() };
-}
-
-async function readRegistry(
-  { settings, environment, kinds }: { settings: Settings; environment: Environment; kinds: readonly AnyProviderKind[] },
-  sandbox: OwnSandbox | null,
-): Promise<Registry> {
-  const config = await loadConfig(settings.config, { kinds, environment });
-  if (!sandbox) return createRegistry({ kinds, ...config });
-  // In the sandbox nothing but the sandbox is called: configured providers would reach real vendors.
-  const workflows = config.workflows.filter(({ provider }) => Object.hasOwn(sandbox.providers, provider));
-  return createRegistry({ kinds, providers: sandbox.providers, workflows });
+  return { runsUrl, adminUrl, sandbox, reload: config.reload, stop: () => stopping.disposeAsync() };
 }
 
 async function credentialPresent(vault: Vault, registry: Registry, name: string): Promise<boolean> {
@@ -161,6 +155,13 @@ function healthOf(engine: RunEngine): Health {
   };
 }
 
+/** Answers under way get a moment; whoever has a connection open and says nothing must not hold the process up. */
+async function closeApp(app: App): Promise<void> {
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
+  await app.close();
+  clearTimeout(cutOff);
+}
+
 async function listen(app: App, { host, port }: ListenAddress, setting: string): Promise<string> {
   await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
     const message = `cannot listen on ${host} port ${port} (${cause.code ?? cause.message}); ${setting} sets another`;
@@ -172,6 +173,7 @@ async function listen(app: App, { host, port }: ListenAddress, setting: string):
 }
 
 const DAY_MS = 86_400_000;
+const LAST_ANSWERS_MS = 2_000;
 
 function engineLimits({ limits }: Settings): EngineLimits {
   return {

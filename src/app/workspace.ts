@@ -10,7 +10,7 @@ import type { Log } from '../core/log.ts';
 import { createSystemRandom } from '../core/random.ts';
 import { createLogger } from '../observability/logger.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
-import { createRegistry, type Registry } from '../providers/registry.ts';
+import { createRegistry, type Provider, type Registry } from '../providers/registry.ts';
 import { createRunCommands } from '../runs/commands.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
 import { createMover } from '../runs/mover.ts';
@@ -19,6 +19,7 @@ import { openStore } from '../store/open-store.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
 import { masterKeysOnDemand, openMasterKeys } from '../vault/open-master-keys.ts';
 import type { CredentialStore } from '../vault/ports.ts';
+import { verifyCredential, type CredentialVerdict } from './verify-credential.ts';
 
 /**
  * What commands work on: the store, which a server may be using at the same time. What a command does
@@ -31,6 +32,8 @@ export interface Workspace {
   vault: Vault;
   /** Reads the configuration. Throws `ConfigError`. */
   registry: () => Promise<Registry>;
+  /** Asks the vendor whether it takes the credential that the provider's next run would use. */
+  verifyCredential: (provider: Provider) => Promise<CredentialVerdict>;
   /** The run after the command, or as it is where it has ended. Throws `not_found`. */
   cancelRun: (id: RunId) => Promise<RunWithPayloads>;
   close(): Promise<void>;
@@ -43,6 +46,9 @@ export interface WorkspaceOptions {
   logTo: { write(text: string): unknown };
 }
 
+const NO_VERIFY_IN_SANDBOX =
+  'The simulated vendors live in the process of `serve --sandbox`; their credentials are made with them, and good.';
+
 export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
 
 /** Opens the store that the environment names, for one command. */
@@ -51,10 +57,16 @@ export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOp
   const settings = sandbox ? sandboxSettings(plain) : plain;
   const log = commandLog(settings, logTo);
   const store = await openStore({ url: settings.databaseUrl, role: 'command', clock: systemClock, log });
+  const vault = createCommandVault(settings, { store: store.credentials, environment, log });
   return {
     settings,
     store,
-    vault: createCommandVault(settings, { store: store.credentials, environment, log }),
+    vault,
+    async verifyCredential(provider) {
+      // Only the process that serves knows where its simulated vendors listen; the real ones are not to be asked.
+      if (sandbox) throw new GatewayError('unsupported_operation', { message: NO_VERIFY_IN_SANDBOX });
+      return verifyCredential(provider, { vault, clock: systemClock, random: createSystemRandom(), log });
+    },
     registry: async () => {
       const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
       return createRegistry({ kinds: PROVIDER_KINDS, ...config });

@@ -34,7 +34,15 @@ export function answering<Options extends CommonOptions>(
 ): Command {
   return command.action(async () => {
     const options = command.opts<Options>();
-    const { document, text } = await work(options, ...command.args);
-    stdout.write(options.json === true ? `${printableJson(document)}\n` : `${text}\n`);
+    printAnswer(await work(options, ...command.args), options, { stdout });
   });
+}
+
+/** Prints an answer in the form that was asked for. */
+export function printAnswer(
+  { document, text }: Answer,
+  { json = false }: CommonOptions,
+  { stdout }: Pick<CommandContext, 'stdout'>,
+): void {
+  stdout.write(json ? `${printableJson(document)}\n` : `${text}\n`);
 }

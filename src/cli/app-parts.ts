@@ -3,5 +3,7 @@ import type { CliParts } from './command-context.ts';
 /** The real application. Loaded when a command needs it, so that `--help` and wrong usage answer at once. */
 export const appParts: CliParts = {
   openWorkspace: async (options) => (await import('../app/workspace.ts')).openWorkspace(options),
+  backUp: async (request) => (await import('../app/backup.ts')).backUp(request),
+  restoreBackup: async (request) => (await import('../app/backup.ts')).restoreBackup(request),
   serve: async (request) => (await import('../app/serve.ts')).serve(request),
 };

@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Environment } from '../config/environment.ts';
+import type { BackUp, RestoreBackup } from '../app/backup.ts';
 import type { OpenWorkspace, Workspace } from '../app/workspace.ts';
-import type { Answer } from './answer.ts';
 
 export interface TextSink {
   write(text: string): unknown;
@@ -26,6 +26,8 @@ export interface CliParts {
   openWorkspace: OpenWorkspace;
   /** Resolves once the gateway has stopped as it was told to. */
   serve(request: ServeRequest): Promise<void>;
+  backUp: (...request: Parameters<BackUp>) => Promise<ReturnType<BackUp>>;
+  restoreBackup: RestoreBackup;
 }
 
 /** Everything that a command may touch. */
@@ -40,11 +42,11 @@ export interface CommandContext {
 }
 
 /** Opens the workspace for one piece of work and closes it whatever happens. */
-export async function withWorkspace(
+export async function withWorkspace<T>(
   { parts, environment, stderr }: CommandContext,
   { sandbox = false }: { sandbox?: boolean },
-  work: (workspace: Workspace) => Promise<Answer>,
-): Promise<Answer> {
+  work: (workspace: Workspace) => Promise<T>,
+): Promise<T> {
   const workspace = await parts.openWorkspace({ environment, sandbox, logTo: stderr });
   try {
     return await work(workspace);

@@ -7,6 +7,7 @@ import type { CredentialPurpose } from '../vault/credentials.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext, type SecretSource } from './command-context.ts';
 import { credentialDocument } from './credential-document.ts';
+import { withExamples } from './examples.ts';
 
 /** More than any secret may have, so that the vault is who says that it is too long. */
 const STDIN_BYTES_MAX = 64 * 1024;
@@ -26,6 +27,11 @@ export function credentialsAddCommand(context: CommandContext): Command {
     .addOption(new Option('--purpose <purpose>', 'what it is for').choices(['api', 'webhook']).default('api'))
     .addOption(new Option('--stdin', 'read the secret from standard input').conflicts('env'))
     .option('--env <variable>', 'read the secret from this environment variable');
+  withExamples(
+    command,
+    'credentials add ai-tutor --stdin < ai-tutor.key',
+    'credentials add b3os --env B3OS_KEY --label production',
+  );
   return answering<Options>(command, context, async (options, provider = '') => {
     const secret = await readSecret(options, context);
     return withWorkspace(context, options, async ({ vault, registry }) => {
@@ -62,7 +68,8 @@ async function readStdin(stdin: SecretSource): Promise<Secret> {
   return new Secret(Buffer.concat(chunks).toString('utf8'));
 }
 
-function unknownProvider(registry: Registry): GatewayError {
+/** Names the providers that there are. */
+export function unknownProvider(registry: Registry): GatewayError {
   const names = registry.providers().map(({ name }) => name);
   return new GatewayError('unknown_provider', {
     message: `No provider of this name is configured. There is ${names.join(', ')}; others go into rungate.yaml.`,

@@ -4,6 +4,7 @@ import { ROLES, type Role } from '../core/caller.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { parseDuration } from './duration.ts';
+import { withExamples } from './examples.ts';
 import { keyDocument } from './key-document.ts';
 import { printable } from './printable.ts';
 import { formatTime } from './table.ts';
@@ -41,6 +42,12 @@ export function keysCreateCommand(context: CommandContext): Command {
       [],
     )
     .option('--expires <duration>', 'when it stops to work: 45m, 12h or 30d (default: never)');
+  withExamples(
+    command,
+    'keys create --name website --allow-workflow summarize-ticket --expires 90d',
+    'keys create --name dashboard --role viewer',
+    'keys create --name trial --allow-provider draft-and-goal/0cf35172-859e-4b26-8ce9-6c2588a77b40',
+  );
   for (const [flags] of LATER_OPTIONS) command.option(flags, 'not supported by this version');
   return answering<Options>(command, context, async (options) => {
     refuseLaterOptions(options);

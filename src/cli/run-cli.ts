@@ -1,16 +1,22 @@
 import { Command, CommanderError } from 'commander';
+import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import type { CommandContext } from './command-context.ts';
 import { credentialsAddCommand } from './credentials-add.ts';
 import { credentialsListCommand } from './credentials-list.ts';
 import { credentialsRemoveCommand } from './credentials-remove.ts';
+import { credentialsVerifyCommand } from './credentials-verify.ts';
 import { keysCreateCommand } from './keys-create.ts';
 import { keysListCommand } from './keys-list.ts';
 import { keysRevokeCommand } from './keys-revoke.ts';
+import { keysRotateCommand } from './keys-rotate.ts';
 import { reportError } from './report-error.ts';
+import { restoreCommand } from './restore.ts';
 import { runsCancelCommand } from './runs-cancel.ts';
+import { runsEventsCommand } from './runs-events.ts';
 import { runsGetCommand } from './runs-get.ts';
 import { runsListCommand } from './runs-list.ts';
+import { runsResolveCommand } from './runs-resolve.ts';
 import { serveCommand } from './serve.ts';
 
 const EXIT_STATUS = `
@@ -37,9 +43,23 @@ export function createProgram(context: CommandContext): Command {
       credentialsAddCommand(context),
       credentialsListCommand(context),
       credentialsRemoveCommand(context),
+      credentialsVerifyCommand(context),
     ]),
-    group('keys', 'client keys', [keysCreateCommand(context), keysListCommand(context), keysRevokeCommand(context)]),
-    group('runs', 'runs', [runsListCommand(context), runsGetCommand(context), runsCancelCommand(context)]),
+    group('keys', 'client keys', [
+      keysCreateCommand(context),
+      keysListCommand(context),
+      keysRotateCommand(context),
+      keysRevokeCommand(context),
+    ]),
+    group('runs', 'runs', [
+      runsListCommand(context),
+      runsGetCommand(context),
+      runsEventsCommand(context),
+      runsCancelCommand(context),
+      runsResolveCommand(context),
+    ]),
+    backupCommand(context),
+    restoreCommand(context),
   ]);
   program.addHelpText('after', EXIT_STATUS);
   settle(program, context);

@@ -34,6 +34,7 @@ function describe(run: RunWithPayloads): string {
     ['vendor id', run.upstream.runId],
     ['vendor status', run.upstream.status],
     ['error', run.error === null ? null : `${run.error.code}: ${run.error.message}`],
+    ...(run.resolution === null ? [] : [['resolution', printableJson(run.resolution)] as const]),
   ]);
   return `${summary}\n\ninputs\n${printableJson(run.inputs, 2)}\n\noutput\n${printableJson(run.output, 2)}`;
 }

@@ -6,22 +6,30 @@ const FILE_BYTES_MAX = 1024 * 1024;
 
 const NO_CONFIG: Config = { providers: {}, workflows: [] };
 
+/** Where the configuration is; only the default place may have none. */
+export interface ConfigSource {
+  path: string;
+  mayBeAbsent: boolean;
+}
+
 /**
  * Reads `rungate.yaml`: UTF-8, at most 1 MiB. A file that may be absent, and is, says nothing.
  * Throws `ConfigError` with all faults at once.
  */
-export async function loadConfig(
-  { path, mayBeAbsent }: { path: string; mayBeAbsent: boolean },
-  context: ConfigContext,
-): Promise<Config> {
-  const text = await readText(path);
-  if (text !== null) return parseConfig(text, path, context);
-  if (mayBeAbsent) return NO_CONFIG;
-  throw unreadable(path, 'no such file');
+export async function loadConfig(source: ConfigSource, context: ConfigContext): Promise<Config> {
+  const text = await loadConfigText(source);
+  return text === null ? NO_CONFIG : parseConfig(text, source.path, context);
 }
 
-/** Null where there is no such file. */
-async function readText(path: string): Promise<string | null> {
+/** The file's text; null where it may be absent and is. Throws `ConfigError`. */
+export async function loadConfigText({ path, mayBeAbsent }: ConfigSource): Promise<string | null> {
+  const text = await readConfigText(path);
+  if (text === null && !mayBeAbsent) throw unreadable(path, 'no such file');
+  return text;
+}
+
+/** The file's text; null where there is no such file. Throws `ConfigError` where it cannot be read. */
+export async function readConfigText(path: string): Promise<string | null> {
   const bytes = await readBytes(path);
   if (bytes === null) return null;
   if (bytes.length > FILE_BYTES_MAX) throw unreadable(path, `expected at most ${FILE_BYTES_MAX} bytes`);

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
-import { isJsonObject, type Json } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import type { ProviderSetting, RegisteredWorkflow } from '../providers/registry.ts';
+import type { ProviderSetting, RegisteredWorkflow, ValidateInputs } from '../providers/registry.ts';
 import { ConfigError, type ConfigFault } from './config-error.ts';
 import {
   baseUrlFault,
@@ -16,6 +16,7 @@ import {
   WorkflowEntry,
 } from './config-schema.ts';
 import type { Environment } from './environment.ts';
+import { createInputsCompiler, type InputsCompiler } from './inputs/compile-inputs.ts';
 import { didYouMean } from './nearest-name.ts';
 import { readYaml, type ReadYaml, type YamlPath } from './read-yaml.ts';
 import { readReference, referenceFault } from './references.ts';
@@ -30,6 +31,8 @@ export interface ConfigContext {
   kinds: readonly AnyProviderKind[];
   /** Where references to secrets are looked up; null: they are not, and one that names nothing is no fault. */
   environment: Environment | null;
+  /** Remembers what an earlier reading compiled. */
+  compileInputs?: InputsCompiler;
 }
 
 /** Reads a configuration. `file` names it in faults. Throws `ConfigError` with all faults at once, in the file's order. */
@@ -50,14 +53,20 @@ class ConfigParser {
   readonly #yaml: ReadYaml;
   readonly #file: string;
   readonly #environment: Environment | null;
+  readonly #compileInputs: InputsCompiler;
   readonly #kinds: ReadonlyMap<string, AnyProviderKind>;
   /** The kind of every provider that can be named; null where its own entry is at fault. */
   readonly #kindOfProvider: Map<string, AnyProviderKind | null>;
 
-  constructor(yaml: ReadYaml, file: string, { kinds, environment }: ConfigContext) {
+  constructor(
+    yaml: ReadYaml,
+    file: string,
+    { kinds, environment, compileInputs = createInputsCompiler() }: ConfigContext,
+  ) {
     this.#yaml = yaml;
     this.#file = file;
     this.#environment = environment;
+    this.#compileInputs = compileInputs;
     this.#kinds = new Map(kinds.map((kind) => [kind.kind, kind]));
     this.#kindOfProvider = new Map(this.#kinds);
     this.faults = yaml.faults.map(({ path, ...fault }) => ({ ...fault, source: file, path: pathText(path) }));
@@ -128,14 +137,35 @@ class ConfigParser {
       this.#fault([...at, 'provider'], `no provider of this name${didYouMean(provider, known)}`);
     }
     if (kind && entry.workflow !== undefined) this.#check(kind.workflowId, workflow, [...at, 'workflow']);
+    const inputs = entry.inputs ?? null;
+    const defaults = entry.defaults ?? {};
     return {
       name,
       provider,
       workflow,
       description: entry.description ?? null,
-      defaults: entry.defaults ?? {},
+      inputs,
+      validateInputs: inputs === null ? anyInputs : this.#inputs(inputs, defaults, at),
+      defaults,
       timeoutS: entry.timeout_s ?? null,
     };
+  }
+
+  #inputs(schema: JsonObject, defaults: JsonObject, at: YamlPath): ValidateInputs {
+    const compiled = this.#compileInputs(schema);
+    if (!compiled.ok) {
+      for (const { path, message, part } of compiled.faults) this.#fault([...at, 'inputs', ...path], message, part);
+      return anyInputs;
+    }
+    // What is missing the caller may add; a default that fits nowhere would refuse every call.
+    const { required: _, ...withoutRequired } = schema;
+    const checked = Object.keys(defaults).length === 0 ? null : this.#compileInputs(withoutRequired);
+    const fault = checked?.ok === true ? checked.validate(defaults) : null;
+    const [name] = fault?.path ?? [];
+    if (fault && name !== undefined && Object.hasOwn(defaults, name)) {
+      this.#fault([...at, 'defaults', ...fault.path], `does not fit inputs: ${fault.message}`);
+    }
+    return compiled.validate;
   }
 
   #name(name: string, at: YamlPath): void {
@@ -180,6 +210,11 @@ class ConfigParser {
   }
 }
 
+/** Without a schema any object will do. */
+function anyInputs(): null {
+  return null;
+}
+
 function unknownField(key: string, known: readonly string[]): string {
   if (LATER_FIELDS.includes(key)) return `${key} is not supported by this version`;
   const hint = didYouMean(key, known);
@@ -192,7 +227,7 @@ function pathText(path: YamlPath): string {
   return path
     .map((part, i) => {
       if (typeof part === 'number') return `[${part}]`;
-      const plain = /^[\w-]{1,63}$/.test(part) ? part : JSON.stringify(part.slice(0, 63));
+      const plain = /^[\w$-]{1,63}$/.test(part) ? part : JSON.stringify(part.slice(0, 63));
       return i === 0 ? plain : `.${plain}`;
     })
     .join('');

@@ -176,7 +176,7 @@ export const ERROR_CATALOGUE = {
   outcome_unknown: network(
     502,
     'The connection broke after the request was sent; nobody can tell whether the run began.',
-    'Look at the vendor, and send the request again only if the run did not begin.',
+    'Look at the vendor, and send the request again only if the run did not begin; the operator records what was found with `rungate runs resolve`.',
   ),
 
   workflow_failed: upstream(

@@ -26,12 +26,16 @@ export interface Ids {
 export function createIds({ clock, random }: { clock: Clock; random: Random }): Ids {
   let lastMs = -1;
   let tail: number[] = [];
+  // All but the last digit as text: a busy process makes many ids in a millisecond, which differ in that one alone.
+  let stem = '';
   function next(): string {
     const now = Math.max(clock.now(), lastMs);
+    const stemHolds = now === lastMs && tail.at(-1) !== 31;
     if (now === lastMs) increment(tail);
     else tail = Array.from(random.bytes(16), (byte) => byte & 31);
     lastMs = now;
-    return encodeTime(now) + tail.map((digit) => ALPHABET[digit]).join('');
+    if (!stemHolds) stem = encodeTime(now) + encodeDigits(tail.slice(0, -1));
+    return stem + ALPHABET[tail.at(-1) ?? 0];
   }
   return {
     run: () => `run_${next()}` as RunId,
@@ -48,6 +52,10 @@ function encodeTime(ms: number): string {
     rest = Math.floor(rest / 32);
   }
   return text;
+}
+
+function encodeDigits(digits: readonly number[]): string {
+  return digits.map((digit) => ALPHABET[digit]).join('');
 }
 
 function increment(digits: number[]): void {

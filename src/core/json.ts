@@ -9,6 +9,35 @@ export const JSON_DEPTH_MAX = 100;
 export type JsonFault = 'not_utf8' | 'not_json' | 'too_deep';
 export type ParsedJson = { ok: true; value: Json } | { ok: false; fault: JsonFault };
 
+/** Only texts with so many digits in a row, or an exponent, can hold a number that parsing changes. */
+const MAY_BE_INEXACT = /\d{16}|\d[eE]/;
+const INTEGER = /^-?\d+$/;
+
+/**
+ * The path of a number that cannot be handed on as it was sent: an integer beyond 2^53, or one so large that
+ * it becomes infinite. Null where there is none. Amounts of money are what this is about.
+ */
+export function findInexactNumber(text: string): string | null {
+  if (!MAY_BE_INEXACT.test(text)) return null;
+  const changed = Symbol('changed by parsing');
+  const marked: unknown = JSON.parse(text, (_key, value: unknown, context?: { source?: string }) => {
+    const { source = '' } = context ?? {};
+    if (typeof value !== 'number' || source === '') return value;
+    return Number.isFinite(value) && (!INTEGER.test(source) || Number.isSafeInteger(value)) ? value : changed;
+  });
+  return pathTo(marked, changed);
+}
+
+function pathTo(value: unknown, wanted: symbol): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, held] of Object.entries(value)) {
+    if (held === wanted) return key;
+    const below = pathTo(held, wanted);
+    if (below !== null) return `${key}.${below}`;
+  }
+  return null;
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**

@@ -40,6 +40,8 @@ export function answerStart(
   reply.header('location', `/runs/${run.id}`);
   if (started.replayed) reply.header('idempotent-replayed', 'true');
   else if (context.held) setVendorHeaders(reply, started.vendorHeaders());
+  const refusal = started.refusal();
+  if (refusal) return sendEnvelope(reply, { ...refusal, request_id: reply.request.id }, upstreamMs);
   if (context.held && run.error !== null && run.status === 'failed' && !run.accepted) {
     return sendEnvelope(reply, refusalOf(reply, run, { error: run.error, nowMs: context.nowMs }), upstreamMs);
   }

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type * as z from 'zod';
 import type { Caller, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Ids } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
+import type { Operation } from './openapi/operation.ts';
 
 /** Who may use a route. A route that says nothing may be used by nobody. */
 export type RouteRoles = readonly Role[] | 'anyone';
@@ -13,17 +15,30 @@ export interface RouteEntry {
   method: string;
   url: string;
   roles: RouteRoles | undefined;
+  /** What the route says of itself; the OpenAPI document is made from it. */
+  operation?: Operation | undefined;
+  schema?: RouteSchema | undefined;
+}
+
+/** A request's schemas; answers have none at run time. */
+export interface RouteSchema {
+  params?: z.ZodType;
+  querystring?: z.ZodType;
+  body?: z.ZodType;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     roles?: RouteRoles;
+    operation?: Operation;
   }
   interface FastifyRequest {
     /** Monotonic milliseconds. */
     startedMs: number;
     /** Set by the guard; null on routes for anyone. */
     caller: Caller | null;
+    /** Aborted when the client goes away; null where nothing is held for it. */
+    leaving: AbortController | null;
     /** The run that the request turned out to be about, for the log. */
     runId: string | null;
   }
@@ -88,12 +103,9 @@ export function callerOf(request: FastifyRequest): Caller {
  */
 export function leaveSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
-  // A closed response that was finished has nobody waiting; aborting for it would cost a tenth of a request.
-  const leave = () => {
-    if (!reply.raw.writableFinished) controller.abort();
-  };
   // The connection may have gone while the run was written.
-  if (reply.raw.destroyed) leave();
-  else reply.raw.once('close', leave);
+  if (reply.raw.destroyed) controller.abort();
+  // Aborted by the listener that also writes the log's line: one listener for each request, not two.
+  else reply.request.leaving = controller;
   return controller.signal;
 }

@@ -1,13 +1,17 @@
 import type { App } from './app.ts';
 import { createApp } from './create-app.ts';
+import { addDocsRoutes } from './routes/docs/get-docs.ts';
 import { addHealthRoutes } from './routes/health/check-health.ts';
+import { addGetOpenApi } from './routes/openapi/get-openapi.ts';
 import { addListProviders } from './routes/providers/list-providers.ts';
 import { addCancelRun } from './routes/runs/cancel-run.ts';
 import { addCreateRun } from './routes/runs/create-run.ts';
+import { addDeleteRun } from './routes/runs/delete-run.ts';
 import { addGetRun } from './routes/runs/get-run.ts';
 import { addListRuns } from './routes/runs/list-runs.ts';
 import { addPauseRun } from './routes/runs/pause-run.ts';
 import { addResumeRun } from './routes/runs/resume-run.ts';
+import { addListWorkflows } from './routes/workflows/list-workflows.ts';
 import type { RunsAppParts } from './runs-parts.ts';
 
 /** The API for those who run workflows. Nothing listens until `listen` is called. */
@@ -17,9 +21,13 @@ export function buildRunsApp(parts: RunsAppParts): App {
   addCreateRun(app, parts);
   addListRuns(app, parts);
   addGetRun(app, parts);
+  addDeleteRun(app, parts);
   addCancelRun(app, parts);
-  addResumeRun(app);
-  addPauseRun(app);
+  addResumeRun(app, parts);
+  addPauseRun(app, parts);
   addListProviders(app, parts);
+  addListWorkflows(app, parts);
+  addGetOpenApi(app, parts);
+  addDocsRoutes(app, parts);
   return app;
 }

@@ -49,6 +49,7 @@ export function createApp(parts: AppParts): App {
   app.decorate('clock', parts.clock);
   app.decorateRequest('startedMs', 0);
   app.decorateRequest('caller', null);
+  app.decorateRequest('leaving', null);
   app.decorateRequest('runId', null);
   app.setValidatorCompiler(zodValidator);
   app.setErrorHandler((error, request, reply) => answerError(log, error, { request, reply }));

@@ -11,6 +11,8 @@ export interface AccessPolicy {
   seesEveryone(caller: Caller): boolean;
   /** Whether a provider, or one of its workflows, is the caller's to use. */
   allowsProvider(caller: Caller, provider: string): boolean;
+  /** Whether a registered workflow is the caller's to run. */
+  allowsWorkflow(caller: Caller, workflow: string): boolean;
 }
 
 export interface RunsAppParts extends AppParts {
@@ -18,4 +20,6 @@ export interface RunsAppParts extends AppParts {
   registry: () => Registry;
   policy: AccessPolicy;
   credentialPresent: (provider: string) => Promise<boolean>;
+  /** Of this program, for its documents. */
+  version: string;
 }

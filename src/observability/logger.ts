@@ -1,4 +1,6 @@
+import { writeSync } from 'node:fs';
 import { destination as openDestination, pino, type DestinationStream } from 'pino';
+import { isoTime } from '../core/iso-time.ts';
 import type { Log, LogFields } from '../core/log.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -24,7 +26,7 @@ export function createLogger({ level, destination }: { level: LogLevel; destinat
     {
       level,
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${isoTime(Date.now())}"`,
       formatters: { level: (label) => ({ level: label }), log: (fields) => reduceErrors(fields) },
     },
     destination,
@@ -38,11 +40,18 @@ export function createLogger({ level, destination }: { level: LogLevel; destinat
 }
 
 function reduceErrors(fields: LogFields): Record<string, unknown> {
+  // Nearly no line holds an error, and every request has a line.
+  if (!hasError(fields)) return fields;
   const reduced: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
     reduced[name] = value instanceof Error ? reduceError(value, CAUSES_MAX) : value;
   }
   return reduced;
+}
+
+function hasError(fields: LogFields): boolean {
+  for (const name in fields) if (fields[name] instanceof Error) return true;
+  return false;
 }
 
 function reduceError(error: Error, causesMax: number): LoggedError {
@@ -63,13 +72,33 @@ function shorten(text: unknown): string {
 }
 
 const STANDARD_ERROR = 2;
-const BUFFER_BYTES = 4096;
+/** Each write wakes a thread of the pool, so a busy gateway writes many lines at a time; pino takes less than 16 KiB. */
+const BUFFER_BYTES = 15_360;
 const FLUSH_MS = 250;
 
 /** A destination that writes to standard error, gathered for at most a quarter of a second. */
 export function openLogDestination(): DestinationStream & { flushSync(): void } {
   const stream = openDestination({ fd: STANDARD_ERROR, sync: false, minLength: BUFFER_BYTES });
+  // A full disk under the log must not end the process: lines are lost, runs are not.
+  let failing = false;
+  stream.on('error', () => (failing = true));
+  stream.on('write', () => (failing = false));
+  // The library, which also calls this at the exit, tries for ever to write what is left: the process would stay.
+  const flushSync = stream.flushSync.bind(stream);
+  stream.flushSync = () => {
+    if (!failing && takesWrites(STANDARD_ERROR)) flushSync();
+  };
   setInterval(() => stream.flush(), FLUSH_MS).unref();
   process.once('exit', () => stream.flushSync());
   return stream;
+}
+
+/** False for a terminal that was closed. */
+function takesWrites(descriptor: number): boolean {
+  try {
+    writeSync(descriptor, '');
+    return true;
+  } catch {
+    return false;
+  }
 }

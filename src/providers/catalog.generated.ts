@@ -2,6 +2,7 @@
 import aiTutor from './catalog/ai-tutor.ts';
 import b3os from './catalog/b3os.ts';
 import draftAndGoal from './catalog/draft-and-goal.ts';
+import interactly from './catalog/interactly.ts';
 import type { AnyProviderKind } from './define-provider.ts';
 
 /** Every provider kind there is, by name. */
@@ -10,4 +11,5 @@ export const PROVIDER_KINDS: readonly AnyProviderKind[] = [
   aiTutor,
   b3os,
   draftAndGoal,
+  interactly,
 ];

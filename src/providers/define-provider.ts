@@ -35,6 +35,13 @@ export interface RunContext<Options, Settings> extends RequestContext<Options, S
   runId: string;
 }
 
+export interface ResumeContext<Options, Settings> extends RunContext<Options, Settings> {
+  inputs: JsonObject;
+  /** Parsed by the kind's `resumeOptions`. */
+  resumeOptions: JsonObject;
+  waitingFor: 'input' | 'resume' | 'approval';
+}
+
 export interface Operation<Context> {
   request(context: Context): VendorRequest;
   /**
@@ -83,6 +90,12 @@ export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
   lookup?: Operation<RequestContext<Options, Settings>>;
   /** 2xx: taken (its outcome counts); 409: refused, the run goes on. */
   cancel?: Operation<RunContext<Options, Settings>>;
+  /** Asks a running run to wait for a resume. Repeating it must be harmless. */
+  pause?: Operation<RunContext<Options, Settings>>;
+  /** Hands a waiting run what it waits for. Never sent twice; its answer may be final, waiting or still going. */
+  resume?: Operation<ResumeContext<Options, Settings>>;
+  /** Strict: what a caller may send in a resume's `options`. Default: nothing. */
+  resumeOptions?: z.ZodType<JsonObject>;
   /** The cheapest harmless call; `good` tells whether the credential was accepted. */
   verify?: { request(settings: Settings): VendorRequest; good(answer: { status: number }): boolean };
   /** Restates an error body. Reads tolerantly and never throws on shape: every field is optional. */

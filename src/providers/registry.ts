@@ -14,6 +14,16 @@ export interface Provider {
   credentials: readonly string[];
 }
 
+/** Where a run's inputs do not fit, and what was expected there. */
+export interface InputsFault {
+  /** Below the inputs. */
+  path: readonly string[];
+  message: string;
+}
+
+/** Checks a run's inputs, defaults included; null: they fit. */
+export type ValidateInputs = (inputs: JsonObject) => InputsFault | null;
+
 /** A name from `rungate.yaml` for a vendor's workflow. */
 export interface RegisteredWorkflow {
   name: string;
@@ -21,6 +31,9 @@ export interface RegisteredWorkflow {
   /** The vendor's own id. */
   workflow: string;
   description: string | null;
+  /** JSON Schema (2020-12) of the inputs; null: any object will do. */
+  inputs: JsonObject | null;
+  validateInputs: ValidateInputs;
   /** Merged under the caller's inputs. */
   defaults: JsonObject;
   /** Default and cap of a run's `timeout_s`; null: the kind's default, no cap but the contract's. */

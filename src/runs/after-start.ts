@@ -1,25 +1,11 @@
 import type { Clock } from '../core/clock.ts';
-import type { ErrorBody } from '../core/errors.ts';
-import type { OutboundAnswer } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { rateLimitSeen, refusedStartError, vendorError, type Reading } from './answers.ts';
+import { rateLimitSeen, refusedStartError, vendorError } from './answers.ts';
+import type { OnceResult } from './call-once.ts';
 import { applyOutcome, closeAttempt, end, endAtDeadline, schedule, type Moment } from './changes.ts';
 import type { Run } from './model.ts';
 import type { Change } from './ports.ts';
-
-/** Why a start in flight was given up. */
-export type AbortReason = 'deadline' | 'cancelled' | 'drain';
-
-/** How a start ended, before it is decided what the run makes of it. */
-export type StartResult =
-  | { is: 'answered'; reading: Reading; answer: OutboundAnswer }
-  /** No byte left. */
-  | { is: 'not_sent'; error: ErrorBody }
-  | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
-  /** Our heartbeat was too old: others may take us for dead, so nothing was sent. */
-  | { is: 'held_back' }
-  | { is: 'aborted'; reason: AbortReason; sent: boolean };
 
 /** After a start that our own heartbeat held back, somebody tries again so much later. */
 const HEARTBEAT_WAIT_MS = 1_000;
@@ -31,7 +17,7 @@ interface AfterStartParts {
 }
 
 /** What the result of a start makes of the run as it is now. */
-export function afterStart(parts: AfterStartParts, run: Run, result: StartResult): Change {
+export function afterStart(parts: AfterStartParts, run: Run, result: OnceResult): Change {
   const kind = parts.kindOf(run);
   const nowMs = parts.clock.now();
   const answer = result.is === 'answered' ? result.answer : null;
@@ -51,7 +37,7 @@ export function afterStart(parts: AfterStartParts, run: Run, result: StartResult
   }
 }
 
-function afterAbort(run: Run, { reason, sent }: StartResult & { is: 'aborted' }, moment: Moment): Change {
+function afterAbort(run: Run, { reason, sent }: OnceResult & { is: 'aborted' }, moment: Moment): Change {
   switch (reason) {
     case 'drain':
       return sent ? afterUnknown(run, 'outcome_unknown', moment) : notBegunYet(run, moment);
@@ -70,7 +56,7 @@ function notBegunYet(run: Run, moment: Moment): Change {
   return schedule(run, run.status, patch, moment, HEARTBEAT_WAIT_MS);
 }
 
-function afterAnswer(run: Run, { reading, answer }: StartResult & { is: 'answered' }, moment: Moment): Change {
+function afterAnswer(run: Run, { reading, answer }: OnceResult & { is: 'answered' }, moment: Moment): Change {
   const { kind, nowMs } = moment;
   const upstream = { ...run.upstream, rateLimit: moment.rateLimit };
   switch (reading.is) {

@@ -137,9 +137,16 @@ export function rateLimitSeen(kind: AnyProviderKind, answer: OutboundAnswer, now
   return { limit, remaining, reset: resetAt(kind, answer.headers['x-ratelimit-reset'], nowMs), observedAt: nowMs };
 }
 
+/** The end of the year 9999: beyond it nothing can be written as a time. */
+const LAST_TIME_MS = 253_402_300_799_999;
+
 function resetAt(kind: AnyProviderKind, text: string | undefined, nowMs: number): number | null {
   const value = wholeNumber(text);
-  if (value === null) return null;
+  const at = value === null ? null : resetMs(kind, value, nowMs);
+  return at !== null && at <= LAST_TIME_MS ? at : null;
+}
+
+function resetMs(kind: AnyProviderKind, value: number, nowMs: number): number | null {
   switch (kind.rateLimitReset ?? 'none') {
     case 'none':
       return null;

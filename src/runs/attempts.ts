@@ -1,16 +1,15 @@
-import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorBodyOf, GatewayError } from '../core/errors.ts';
-import type { Owner, RunId } from '../core/ids.ts';
+import type { Owner } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
-import { OutboundError } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
-import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
-import { afterStart, type AbortReason, type StartResult } from './after-start.ts';
-import { rateLimitHeaders, readAnswer, vendorError } from './answers.ts';
+import type { AnyProviderKind } from '../providers/define-provider.ts';
+import { afterStart } from './after-start.ts';
+import { callOnce } from './call-once.ts';
 import { end } from './changes.ts';
+import type { Flight, Flights } from './flights.ts';
 import type { Attempt, Run } from './model.ts';
 import type { Mover } from './mover.ts';
 import type { Place, Places } from './places.ts';
@@ -23,9 +22,6 @@ import type { VendorCalls } from './vendor-calls.ts';
  * An attempt is `open` in the row before its first byte leaves. It closes as `began` (the vendor has the
  * run, or may have) or `not_begun` (proof of the opposite: no byte left, or the vendor documents its
  * refusal). Only a `not_begun` attempt may be followed by another.
- *
- * A start in flight is a flight: it is known here until its result is on disk. It ends by the vendor's
- * answer, by a broken connection, or by one of three aborts: the deadline, a cancel, the drain.
  */
 export interface Attempts {
   /** Sends the start of a run that was written as `running`, with its attempt open, a moment ago. */
@@ -35,38 +31,15 @@ export interface Attempts {
    * Where every place is taken, the run is given back for a while.
    */
   begin(run: Run): Promise<void>;
-  has(id: RunId): boolean;
-  /** The start of this run is in flight, and the vendor has not spoken yet. */
-  isUnanswered(id: RunId): boolean;
-  ids(): RunId[];
-  abort(id: RunId, reason: AbortReason): void;
-  /** Aborts what has run past its deadline. */
-  sweep(): void;
-  /** Resolves once nothing is in flight. */
-  idle(): Promise<void>;
 }
 
-/** What the caller of a start may see of it while it flies. */
-export interface Flight {
-  readonly vendorHeaders: Readonly<Record<string, string>>;
-  readonly upstreamMs: number;
-}
-
-interface OpenFlight {
-  vendorHeaders: Record<string, string>;
-  upstreamMs: number;
-  /** The vendor has spoken; only the result has yet to be written. */
-  answered: boolean;
-  readonly deadlineAt: number;
-  readonly controller: AbortController;
-}
-
-/** How often a run in the queue looks for a place. */
+/** How often a run that lost the race for a place looks again. */
 const PLACE_WAIT_MS = 500;
 
 export interface AttemptsParts {
   store: RunStore;
   mover: Mover;
+  flights: Flights;
   calls: VendorCalls;
   kindOf: (run: Run) => AnyProviderKind;
   clock: Clock;
@@ -76,49 +49,33 @@ export interface AttemptsParts {
   places: Places;
   /** Whether the last confirmed heartbeat is young enough to send a start. */
   heartbeatIsYoung: () => boolean;
+  draining: () => boolean;
   /** Aborted when the process gives up writing. */
   stopped: AbortSignal;
 }
 
 export function createAttempts(parts: AttemptsParts): Attempts {
-  const { clock, mover, log } = parts;
-  const flights = new BusyMap<RunId, OpenFlight>();
-  const idleWaiters = new Set<() => void>();
+  const { clock, mover } = parts;
 
-  function send(run: Run, inputs: JsonObject, credential: SealedCredential, place: Place): OpenFlight {
-    const flight: OpenFlight = {
-      vendorHeaders: {},
-      upstreamMs: 0,
-      answered: false,
-      deadlineAt: run.deadlineAt,
-      controller: new AbortController(),
-    };
-    flights.set(run.id, flight);
-    void fly(run, flight, callStart(parts, run, { inputs, credential, flight })).finally(() => place.free());
+  function send(run: Run, inputs: JsonObject, credential: SealedCredential, place: Place): Flight {
+    const kind = parts.kindOf(run);
+    const { flight, landed } = parts.flights.launch(
+      run,
+      async (open) => {
+        const result = await callOnce(parts, { run, kind, operation: 'start' }, open, (signal) =>
+          parts.calls.start(run, inputs, credential, signal),
+        );
+        return (latest) => afterStart(parts, latest, result);
+      },
+      (latest) => afterStart(parts, latest, { is: 'unknown', cause: 'outcome_unknown' }),
+    );
+    void landed.then(() => place.free());
     return flight;
   }
 
-  /** Never rejects: a fault of our own still ends the run, as one whose fate is not known. */
-  async function fly(run: Run, flight: OpenFlight, call: Promise<StartResult>): Promise<void> {
-    try {
-      const result = await call;
-      await mover.settle(run, (latest) => afterStart(parts, latest, result), parts.stopped);
-    } catch (cause) {
-      log.error({ cause, run_id: run.id }, 'start could not be carried out');
-      await mover
-        .settle(run, (latest) => afterStart(parts, latest, { is: 'unknown', cause: 'outcome_unknown' }), parts.stopped)
-        .catch((again: unknown) => log.error({ cause: again, run_id: run.id }, 'run could not be ended'));
-    } finally {
-      if (flights.get(run.id) === flight) flights.delete(run.id);
-      if (flights.size === 0) {
-        for (const resolve of idleWaiters) resolve();
-        idleWaiters.clear();
-      }
-    }
-  }
-
   async function begin(run: Run): Promise<void> {
-    const place = parts.places.take();
+    // A drain leaves what is queued as it is.
+    const place = parts.draining() ? null : parts.places.take();
     if (place === null) {
       await mover.settle(run, (latest) => giveBack(parts, latest), parts.stopped);
       return;
@@ -151,24 +108,7 @@ export function createAttempts(parts: AttemptsParts): Attempts {
     return started !== null;
   }
 
-  return {
-    send,
-    begin,
-    has: (id) => flights.has(id),
-    isUnanswered: (id) => flights.get(id)?.answered === false,
-    ids: () => flights.keys(),
-    abort(id, reason) {
-      const flight = flights.get(id);
-      if (flight && !flight.answered) flight.controller.abort(reason);
-    },
-    sweep() {
-      const now = clock.now();
-      for (const flight of flights.values()) {
-        if (flight.deadlineAt <= now) flight.controller.abort('deadline' satisfies AbortReason);
-      }
-    },
-    idle: () => (flights.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.add(resolve))),
-  };
+  return { send, begin };
 }
 
 /** The attempt of a run that is sent at once, as `create` writes it. */
@@ -211,47 +151,4 @@ function openAttempt({ clock, owner }: AttemptsParts, run: Run, version: number)
     owner,
     dueInMs: null,
   };
-}
-
-async function callStart(
-  parts: AttemptsParts,
-  run: Run,
-  { inputs, credential, flight }: { inputs: JsonObject; credential: SealedCredential; flight: OpenFlight },
-): Promise<StartResult> {
-  const kind = parts.kindOf(run);
-  const { signal } = flight.controller;
-  const begunAt = parts.clock.monotonic();
-  try {
-    if (!parts.heartbeatIsYoung()) return { is: 'held_back' };
-    const answer = await parts.calls.start(run, inputs, credential, signal);
-    flight.vendorHeaders = rateLimitHeaders(answer);
-    const reading = await readAnswer(kind.start as Operation<never>, answer);
-    if (reading.is === 'broken' && signal.aborted)
-      return { is: 'aborted', reason: signal.reason as AbortReason, sent: true };
-    return { is: 'answered', answer, reading };
-  } catch (cause) {
-    if (!signal.aborted) logFailure(parts.log, run, { operation: 'start', cause });
-    return failedStart(kind, run, cause, signal);
-  } finally {
-    flight.answered = true;
-    flight.upstreamMs = parts.clock.monotonic() - begunAt;
-  }
-}
-
-/** What the network, the guard or the vault had to say is for the operator; callers get the catalogue's words. */
-export function logFailure(log: Log, run: Run, { operation, cause }: { operation: string; cause: unknown }): void {
-  const { failure = null, sent = false } = cause instanceof OutboundError ? cause : {};
-  log.warn({ run_id: run.id, provider: run.provider, operation, failure, sent, cause }, 'a call to the vendor failed');
-}
-
-function failedStart(kind: AnyProviderKind, run: Run, cause: unknown, signal: AbortSignal): StartResult {
-  if (cause instanceof GatewayError) return { is: 'not_sent', error: errorBodyOf(cause, { provider: run.provider }) };
-  if (!(cause instanceof OutboundError)) throw cause;
-  if (signal.aborted) return { is: 'aborted', reason: signal.reason as AbortReason, sent: cause.sent };
-  if (cause.sent)
-    return { is: 'unknown', cause: cause.failure === 'headers_timeout' ? 'upstream_timeout' : 'outcome_unknown' };
-  const plain = vendorError('upstream_unreachable', kind, run.provider);
-  if (cause.failure !== 'forbidden_address') return { is: 'not_sent', error: plain };
-  const message = `The address of ${run.provider} is private; the operator allows it with allow_private_network.`;
-  return { is: 'not_sent', error: { ...plain, message } };
 }

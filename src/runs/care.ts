@@ -7,7 +7,10 @@ import type { Random } from '../core/random.ts';
 import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
 import { recoverOpenAttempt } from './after-start.ts';
 import { rateLimitSeen, readAnswer, retryAfter, startErrorCode, vendorError, type Reading } from './answers.ts';
-import { logFailure, type Attempts } from './attempts.ts';
+import type { Attempts } from './attempts.ts';
+import { logFailure } from './call-once.ts';
+import type { Flights } from './flights.ts';
+import { afterUnknownResume } from './resume.ts';
 import { applyOutcome, end, endAtDeadline, nextPoll, schedule, type Moment } from './changes.ts';
 import { hasEnded, type Care, type Run } from './model.ts';
 import type { Mover } from './mover.ts';
@@ -38,6 +41,7 @@ interface ReadResult {
 export interface CarerParts {
   mover: Mover;
   attempts: Attempts;
+  flights: Flights;
   calls: VendorCalls;
   kindOf: (run: Run) => AnyProviderKind;
   clock: Clock;
@@ -60,7 +64,7 @@ export function createCarer(parts: CarerParts): Carer {
       const storeIsDown = cause instanceof GatewayError && cause.code === 'store_unavailable';
       parts.log[storeIsDown ? 'warn' : 'error']({ cause, run_id: run.id }, 'run could not be cared for');
       await settle(run, (latest) =>
-        latest.owner === parts.owner && !attempts.has(run.id)
+        latest.owner === parts.owner && !parts.flights.has(run.id)
           ? { status: latest.status, patch: {}, events: [], owner: null, dueInMs: FAULT_WAIT_MS }
           : null,
       );
@@ -78,8 +82,15 @@ export function createCarer(parts: CarerParts): Carer {
         return attendStart(run);
       case 'lookup':
       case 'poll':
+      case 'pause':
       case 'cancel':
         return read(run, run.care.step);
+      case 'resume':
+        // Of a process that is gone: the resume may have been taken.
+        await settle(run, (latest) =>
+          stillOurs(parts, latest, 'resume') ? afterUnknownResume(latest, momentOf(parts, latest, null)) : null,
+        );
+        return;
       case 'none':
         return;
     }
@@ -161,13 +172,14 @@ function afterRead(
     case 'refused':
       if (reading.status === 404) return afterNotFound(run, moment);
       if (operation === 'cancel' && isRefusal(reading.status)) return cancelRefused(run, moment);
+      if (operation === 'pause' && isRefusal(reading.status)) return pollAtOnce(run, moment);
       return tryAgain(run, moment, answer, pollErrorOf(parts, run, answer));
     case 'failed':
       return tryAgain(run, moment, answer, reading.error);
     case 'unreadable':
     case 'broken':
-      // A 2xx has taken the cancel, whatever its body says: what became of it shows in the next poll.
-      if (operation === 'cancel') return schedule(run, run.status, { care: nextPoll(run) }, moment, 0);
+      // A 2xx has taken the cancel or the pause, whatever its body says: what became of it shows in the next poll.
+      if (operation === 'cancel' || operation === 'pause') return pollAtOnce(run, moment);
       return tryAgain(run, moment, answer, null);
   }
 }
@@ -196,8 +208,10 @@ function triedAgain(care: Care): Care {
     case 'lookup':
       return { ...care, tries: care.tries + 1, unknownSince: null };
     case 'poll':
+    case 'pause':
     case 'cancel':
       return { ...care, tries: care.tries + 1, notFound: 0 };
+    case 'resume':
     case 'start':
     case 'none':
       return care;
@@ -222,8 +236,14 @@ function afterNotFound(run: Run, moment: Moment): Change {
     return end(run, 'failed', { error: vendorError('upstream_run_not_found', kind, run.provider) }, nowMs);
   }
   const counted: Care =
-    care.step === 'cancel' ? { ...care, tries: care.tries + 1, notFound } : { ...nextPoll(run), notFound };
+    care.step === 'cancel' || care.step === 'pause'
+      ? { ...care, tries: care.tries + 1, notFound }
+      : { ...nextPoll(run), notFound };
   return schedule(run, run.status, { care: counted }, moment);
+}
+
+function pollAtOnce(run: Run, moment: Moment): Change {
+  return schedule(run, run.status, { care: nextPoll(run) }, moment, 0);
 }
 
 /** The run returns to its state and is polled at once: most often it has just ended. */

@@ -52,7 +52,7 @@ export function end(
     events: [{ type: `run.${status}`, at: nowMs, data: null }],
     owner: null,
     dueInMs: null,
-    giveBackKey: Boolean(notBegun && error?.retryable),
+    ...(notBegun && error?.retryable ? { giveBackKey: 'start' as const } : {}),
   };
 }
 

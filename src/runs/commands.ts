@@ -14,6 +14,8 @@ import type { Change, RunStore } from './ports.ts';
 export interface RunCommands {
   /** The run after the command, or as it is where it has ended. Throws `not_found`. */
   cancel(id: RunId): Promise<Run>;
+  /** The run, about to be paused. Throws `not_found`, `run_not_running`, `run_not_addressable`. */
+  pause(id: RunId): Promise<Run>;
 }
 
 const RACES_MAX = 20;
@@ -29,18 +31,36 @@ export function createRunCommands({
   clock: Clock;
   kindOf: (run: Run) => AnyProviderKind;
 }): RunCommands {
+  /** Tries until the row stays as it was between reading and writing; `change` null: nothing to do. */
+  async function command(id: RunId, change: (run: Run) => Change | null): Promise<Run> {
+    for (let races = 0; races < RACES_MAX; races++) {
+      const run = await store.peek(id);
+      if (!run) throw new GatewayError('not_found', { param: 'id' });
+      const wanted = change(run);
+      if (wanted === null) return run;
+      const moved = await mover.move(run, wanted);
+      if (moved !== 'stale') return moved;
+    }
+    throw new GatewayError('internal', { cause: new Error('a run changed too often for a command') });
+  }
+
   return {
-    async cancel(id) {
-      for (let races = 0; races < RACES_MAX; races++) {
-        const run = await store.peek(id);
-        if (!run) throw new GatewayError('not_found', { param: 'id' });
-        if (hasEnded(run) || run.status === 'cancelling') return run;
-        const moved = await mover.move(run, cancelChange(run, kindOf(run), clock.now()));
-        if (moved !== 'stale') return moved;
-      }
-      throw new GatewayError('internal', { cause: new Error('a run changed too often to be cancelled') });
-    },
+    cancel: (id) =>
+      command(id, (run) =>
+        hasEnded(run) || run.status === 'cancelling' ? null : cancelChange(run, kindOf(run), clock.now()),
+      ),
+    pause: (id) => command(id, pauseChange),
   };
+}
+
+/** The vendor is asked by whoever claims the run next; the run stays `running` until the vendor says that it waits. */
+function pauseChange(run: Run): Change {
+  if (run.status !== 'running') throw new GatewayError('run_not_running', { runId: run.id });
+  if (run.upstream.runId === null || run.care.step === 'resume') {
+    throw new GatewayError('run_not_addressable', { runId: run.id });
+  }
+  const care = { step: 'pause', tries: 0, notFound: 0 } as const;
+  return { status: 'running', patch: { care }, events: [], owner: null, dueInMs: 0 };
 }
 
 /**

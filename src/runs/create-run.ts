@@ -2,14 +2,15 @@ import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Ids, Owner } from '../core/ids.ts';
-import { fingerprintJson, type Json } from '../core/json.ts';
+import type { Json } from '../core/json.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
 import { firstAttempt, type Attempts } from './attempts.ts';
+import { claimOf, replay } from './idempotency.ts';
 import type { EngineLimits } from './limits.ts';
 import type { Run } from './model.ts';
 import type { Places } from './places.ts';
-import type { Claimed, CredentialSource, IdempotencyClaim, NewRun, RunStore } from './ports.ts';
+import type { CredentialSource, NewRun, RunStore } from './ports.ts';
 import { resolveRun, type ResolvedRun } from './resolve-run.ts';
 import type { RequestContext, RunRequest, StartedRun } from './run-service.ts';
 
@@ -37,7 +38,7 @@ export function createRunCreator(parts: CreateRunParts) {
   const { store, attempts, credentials, registry, limits } = parts;
 
   return async function createRun(caller: Caller, request: RunRequest, context: RequestContext): Promise<StartedRun> {
-    const claim = claimOf(caller, request, context);
+    const claim = claimOf(caller, context, ['POST /runs', bodyOf(request)]);
     const earlier = claim === null ? null : await store.findByKey(claim);
     if (earlier) return replay(earlier);
     if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
@@ -50,7 +51,7 @@ export function createRunCreator(parts: CreateRunParts) {
       throw new GatewayError('no_credential', { provider: name, message, retryAfterS: 60 });
     }
     // Taken before the run is written: who finds one is sent at once, however many come together.
-    const place = parts.places.take();
+    const place = parts.places.takeAhead();
     const atOnce = place !== null;
     try {
       if (!atOnce && (await store.countUnfinished()).queued >= limits.queuedMax) {
@@ -59,6 +60,7 @@ export function createRunCreator(parts: CreateRunParts) {
       const run = newRun(parts, { caller, request, context, resolved, credential, atOnce });
       const written = await store.create(run, { idempotency: claim });
       if (written.kind === 'created') {
+        if (!atOnce) parts.places.queued();
         return begun(written.run, place && attempts.send(written.run, request.inputs, credential, place));
       }
       place?.free();
@@ -70,6 +72,12 @@ export function createRunCreator(parts: CreateRunParts) {
   };
 }
 
+/** What of a request makes it the same: everything, as it was understood. */
+function bodyOf(request: RunRequest): Json {
+  const { provider = null, timeoutS = null, waitingTimeoutS = null } = request;
+  return { ...request, provider, timeoutS, waitingTimeoutS };
+}
+
 function begun(
   run: Run,
   flight: { vendorHeaders: Readonly<Record<string, string>>; upstreamMs: number } | null,
@@ -79,33 +87,7 @@ function begun(
     replayed: false,
     vendorHeaders: () => flight?.vendorHeaders ?? NO_HEADERS,
     upstreamMs: () => flight?.upstreamMs ?? 0,
-  };
-}
-
-function replay(claimed: Exclude<Claimed, { kind: 'created' }>): StartedRun {
-  if (claimed.kind === 'reused') throw new GatewayError('idempotency_key_reused', { param: 'Idempotency-Key' });
-  if (!claimed.run) {
-    throw new GatewayError('not_found', {
-      runId: claimed.runId,
-      message: 'This idempotency key belongs to a run whose record was deleted.',
-    });
-  }
-  return { run: claimed.run, replayed: true, vendorHeaders: () => NO_HEADERS, upstreamMs: () => 0 };
-}
-
-function claimOf(caller: Caller, request: RunRequest, { idempotencyKey }: RequestContext): IdempotencyClaim | null {
-  if (idempotencyKey === null) return null;
-  const body = {
-    ...request,
-    provider: request.provider ?? null,
-    timeoutS: request.timeoutS ?? null,
-    waitingTimeoutS: request.waitingTimeoutS ?? null,
-  };
-  return {
-    lineage: caller.lineage,
-    subject: caller.subject ?? '',
-    key: idempotencyKey,
-    fingerprint: fingerprintJson(['POST /runs', body] as Json),
+    refusal: () => null,
   };
 }
 

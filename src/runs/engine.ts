@@ -1,4 +1,3 @@
-import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { pause } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -12,12 +11,16 @@ import { createAttempts } from './attempts.ts';
 import { createCarer } from './care.ts';
 import { createRunCommands } from './commands.ts';
 import { createRunCreator } from './create-run.ts';
+import { createFlights } from './flights.ts';
 import type { EngineLimits } from './limits.ts';
-import { hasEnded, type Run, type RunWithPayloads } from './model.ts';
+import { hasEnded, type Run } from './model.ts';
+import { createClaims } from './claims.ts';
 import { createMover } from './mover.ts';
 import { createPlaces } from './places.ts';
 import type { CredentialSource, RunStore } from './ports.ts';
 import type { RunService } from './run-service.ts';
+import { createRunService } from './service.ts';
+import { createResumer } from './resume.ts';
 import { createSweep } from './sweep.ts';
 import { createVendorCalls } from './vendor-calls.ts';
 import { createWaits, type Settled } from './waits.ts';
@@ -67,22 +70,27 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   });
   const calls = createVendorCalls({ outbound: parts.outbound, credentials: parts.credentials, kindOf });
   const shared = { store, mover, calls, kindOf, clock, random: parts.random, log, owner, stopped: stop.signal };
-  const places = createPlaces(limits.startsMax);
-  const attempts = createAttempts({ ...shared, places, heartbeatIsYoung: () => sweep.heartbeatIsYoung() });
-  const carer = createCarer({ ...shared, attempts });
-  const sweep = createSweep({ ...shared, attempts, places, waits, carer, limits, onHint: recheck });
-  const commands = createRunCommands({ store, mover, clock, kindOf });
-  const create = createRunCreator({
-    ...parts,
-    attempts,
-    places,
-    owner,
-    heartbeatIsYoung: () => sweep.heartbeatIsYoung(),
-    draining: () => draining,
+  const places = createPlaces(limits.startsMax, () => sweep.soon());
+  const heartbeatIsYoung = () => sweep.heartbeatIsYoung();
+  const flights = createFlights({ mover, clock, log, stopped: stop.signal });
+  const attempts = createAttempts({ ...shared, flights, places, heartbeatIsYoung, draining: () => draining });
+  const carer = createCarer({ ...shared, flights, attempts });
+  const claims = createClaims({ ...shared, carer, flights, places, limits, onRoom: () => sweep.soon() });
+  const sweep = createSweep({ ...shared, flights, waits, claims, limits, onHint: recheck });
+  const starting = { heartbeatIsYoung, draining: () => draining };
+  const service = createRunService({
+    store,
+    waits,
+    flights,
+    kindOf,
+    create: createRunCreator({ ...parts, ...starting, places, attempts, owner }),
+    resume: createResumer({ ...shared, ...starting, flights }),
+    commands: createRunCommands({ store, mover, clock, kindOf }),
+    soon: () => sweep.soon(),
   });
 
   function settled(run: Run, known: Settled | null): void {
-    if (hasEnded(run)) attempts.abort(run.id, 'cancelled');
+    if (hasEnded(run)) flights.abort(run.id, 'cancelled');
     if (hasEnded(run) || run.status === 'waiting') waits.wake(run.id, known);
   }
 
@@ -93,57 +101,25 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     else settled(run, null);
   }
 
-  async function visible(caller: Caller, id: RunId): Promise<RunWithPayloads> {
-    const run = await store.get(id);
-    if (!run || !maySee(caller, run)) throw new GatewayError('not_found', { param: 'id' });
-    return run;
-  }
-
-  const service: RunService = {
-    create,
-    get: visible,
-    async settle(caller, id, { ms, signal, written }) {
-      // Subscribe, then read, then wait: an end between reading and waiting would otherwise be missed.
-      // While the vendor has not answered the start, there is nothing to read.
-      const wait = waits.wait(id, ms, signal);
-      try {
-        const now = written && attempts.isUnanswered(id) ? written : await store.peek(id);
-        const moved = now && !hasEnded(now) && now.status !== 'waiting' ? await wait.done : null;
-        if (moved && written) return { ...moved.run, inputs: written.inputs, output: moved.output };
-      } finally {
-        wait.stop();
-      }
-      return visible(caller, id);
-    },
-    async list(caller, filter, page) {
-      const everyone = seesEveryone(caller);
-      const subject = everyone || caller.subject === null ? {} : { subject: caller.subject };
-      return store.list({ ...filter, lineage: everyone ? null : caller.lineage, ...subject }, page);
-    },
-    async cancel(caller, id) {
-      await visible(caller, id);
-      await commands.cancel(id);
-      sweep.soon();
-      return visible(caller, id);
-    },
-  };
-
   return {
     service,
-    start: () => sweep.start(),
+    async start() {
+      if ((await store.countUnfinished()).queued === 0) places.queueIsEmpty();
+      await sweep.start();
+    },
     unready: () => (draining ? 'draining' : sweep.heartbeatIsYoung() ? null : 'store'),
     async drain() {
       draining = true;
       sweep.stop();
       waits.releaseAll();
       await store
-        .release(owner, attempts.ids())
+        .release(owner, flights.ids())
         .catch((cause: unknown) => log.warn({ cause }, 'runs could not be given back'));
-      await Promise.race([attempts.idle(), pause(clock, limits.drainTimeoutMs)]);
-      for (const id of attempts.ids()) attempts.abort(id, 'drain');
-      await Promise.race([attempts.idle(), pause(clock, LAST_WRITES_MS)]);
+      await Promise.race([flights.idle(), pause(clock, limits.drainTimeoutMs)]);
+      for (const id of flights.ids()) flights.abort(id, 'drain');
+      await Promise.race([flights.idle(), pause(clock, LAST_WRITES_MS)]);
       stop.abort();
-      await sweep.idle();
+      await claims.idle();
       sweep.end();
     },
   };
@@ -156,14 +132,4 @@ function kindFinder(registry: () => Registry): (run: Run) => AnyProviderKind {
     if (!kind) throw new GatewayError('internal', { cause: new Error(`no provider kind ${run.kind}`) });
     return kind;
   };
-}
-
-function seesEveryone(caller: Caller): boolean {
-  return caller.role !== 'runs';
-}
-
-/** A run belongs to the line of keys that started it and to its subject; readers and admins see everyone's. */
-function maySee(caller: Caller, run: Run): boolean {
-  if (seesEveryone(caller)) return true;
-  return run.lineage === caller.lineage && (caller.subject === null || caller.subject === run.subject);
 }

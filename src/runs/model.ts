@@ -62,6 +62,10 @@ export type Care =
   | { step: 'lookup'; cause: 'outcome_unknown' | 'upstream_timeout'; tries: number; unknownSince: number | null }
   | { step: 'poll'; tries: number; notFound: number }
   | { step: 'cancel'; tries: number; notFound: number; from: 'running' | 'waiting' }
+  /** The vendor is asked to make the run wait. */
+  | { step: 'pause'; tries: number; notFound: number }
+  /** A resume was sent, or is about to be. `back` is where the run returns to if the vendor does not take it. */
+  | { step: 'resume'; key: string | null; back: { waiting: WaitingFor; deadlineAt: number } }
   | { step: 'none' };
 
 /** A run without its payloads. Times are milliseconds since 1970. */

@@ -4,13 +4,15 @@ import type { Owner } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { pause } from '../core/clock.ts';
 import { hasEnded, type Run } from './model.ts';
-import type { Change, RunStore } from './ports.ts';
+import type { Change, IdempotencyClaim, RunStore } from './ports.ts';
 import { mayMove } from './state-table.ts';
 
 /** Computes the change for a run as it is now; null: there is nothing left to do. */
 export type Decide = (run: Run) => Change | null;
 
 export interface Mover {
+  /** The same with an idempotency key. */
+  moveOnce(run: Run, change: Change, claim: IdempotencyClaim): ReturnType<RunStore['moveOnce']>;
   /** One try: compare and set. A command names no owner. */
   move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'>;
   /**
@@ -43,12 +45,17 @@ export function createMover({
   onMoved: (run: Run, change: Change) => void;
 }): Mover {
   async function move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'> {
-    if (!mayMove(run.status, change.status)) {
-      throw new GatewayError('internal', { cause: new Error(`illegal move from ${run.status} to ${change.status}`) });
-    }
+    check(run, change);
     const moved = await store.move(owner === undefined ? { run } : { run, owner }, change);
     if (moved !== 'stale') onMoved(moved, change);
     return moved;
+  }
+
+  async function moveOnce(run: Run, change: Change, claim: IdempotencyClaim) {
+    check(run, change);
+    const result = await store.moveOnce({ run }, change, claim);
+    if (result !== 'stale' && result.kind === 'moved') onMoved(result.run, change);
+    return result;
   }
 
   async function settle(run: Run, decide: Decide, signal: AbortSignal): Promise<Run | null> {
@@ -86,5 +93,10 @@ export function createMover({
     }
   }
 
-  return { move, settle };
+  return { move, moveOnce, settle };
+}
+
+function check(run: Run, change: Change): void {
+  if (mayMove(run.status, change.status)) return;
+  throw new GatewayError('internal', { cause: new Error(`illegal move from ${run.status} to ${change.status}`) });
 }

@@ -56,8 +56,11 @@ export interface Change {
   owner: Owner | null;
   /** Milliseconds from now, by the store's clock; null where `owner` cares, or nobody has to. */
   dueInMs: number | null;
-  /** Deletes the run's idempotency row: it ended provably unstarted, and the same request may come again. */
-  giveBackKey?: boolean;
+  /**
+   * Deletes an idempotency row, because what its request asked for provably did not begin and may come
+   * again: `start`, the run's own; otherwise the key of a resume of this run.
+   */
+  giveBackKey?: 'start' | { resume: string };
 }
 
 export interface RunFilter {
@@ -67,6 +70,11 @@ export interface RunFilter {
   status?: readonly RunStatus[];
   provider?: string;
   workflow?: string;
+  tag?: string;
+  metadata?: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970; both bounds are part of the span. */
+  createdAfter?: number;
+  createdBefore?: number;
 }
 
 export interface Page {
@@ -96,6 +104,16 @@ export interface RunStore {
    * Resolves to the run as written, or 'stale'.
    */
   move(from: { run: Run; owner?: Owner }, change: Change): Promise<Run | 'stale'>;
+  /** The same with an idempotency key, as `create` takes it: the claim and the move are one commit, or neither happens. */
+  moveOnce(
+    from: { run: Run },
+    change: Change,
+    idempotency: IdempotencyClaim,
+  ): Promise<{ kind: 'moved'; run: Run } | 'stale' | Exclude<Claimed, { kind: 'created' }>>;
+  /** Deletes an ended run's record with all that belongs to it; its idempotency rows stay until they have served. */
+  remove(id: RunId): Promise<'removed' | 'not_ended' | 'unknown'>;
+  /** Records what an operator found out about an ended run; its status and events stay. Null: no such ended run. */
+  resolve(id: RunId, resolution: JsonObject): Promise<Run | null>;
   get(id: RunId): Promise<RunWithPayloads | null>;
   /** The run without payloads: cheap enough to be read whenever in doubt. */
   peek(id: RunId): Promise<Run | null>;
@@ -106,14 +124,18 @@ export interface RunStore {
   /**
    * Takes runs that nobody owns: up to `limit` that are due, longest due first, and up to `queued` that are
    * `queued`, oldest first, due or not (their due time is their deadline: they wait for room, not for a time).
+   * Due runs of `exceptProviders` are left.
    */
-  claim(owner: Owner, limit: number, queued: number): Promise<Run[]>;
+  claim(owner: Owner, limit: number, queued: number, exceptProviders?: readonly string[]): Promise<Run[]>;
   /** Makes the runs of dead owners due at once; on SQLite, where the serve lock is held, every other owner is dead. */
   reclaim(owner: Owner): Promise<number>;
   /** The process is alive. `lost`: others have declared it dead, and it must stop caring. */
   beat(owner: Owner): Promise<'held' | 'lost'>;
-  /** Gives back everything that the owner has and that is not in `except`, due at once. */
-  release(owner: Owner, except: readonly RunId[]): Promise<void>;
+  /**
+   * Gives back what the owner has and that is not in `except`, due at once; where `beganBefore` (milliseconds
+   * since 1970) is given, only runs created before. Resolves to how many there were.
+   */
+  release(owner: Owner, except: readonly RunId[], beganBefore?: number): Promise<number>;
   /**
    * Lossy hints that a run changed, from any process; null: something changed. Readers read again at least every second.
    */

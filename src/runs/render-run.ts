@@ -1,3 +1,4 @@
+import { isoTime } from '../core/iso-time.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ErrorBody } from '../core/errors.ts';
 import type { Attempt, RateLimitSeen, Run, RunOutput, RunStatus, RunWithPayloads, WaitingFor } from './model.ts';
@@ -56,10 +57,10 @@ export function renderRun(run: Run | RunWithPayloads, { include, admin }: Render
     resolution: run.resolution,
     metadata: run.metadata,
     tags: run.tags,
-    created_at: renderTime(run.createdAt),
+    created_at: isoTime(run.createdAt),
     started_at: renderTimeOrNull(run.startedAt),
     finished_at: renderTimeOrNull(run.finishedAt),
-    deadline_at: renderTime(run.deadlineAt),
+    deadline_at: isoTime(run.deadlineAt),
   };
 }
 
@@ -76,18 +77,13 @@ function renderUpstream({ upstreamWorkflow, upstream }: Run) {
 }
 
 function renderRateLimit({ limit, remaining, reset, observedAt }: RateLimitSeen) {
-  return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: renderTime(observedAt) };
+  return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: isoTime(observedAt) };
 }
 
 function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt) {
-  return { provider, workflow, credential: credentialId, error_code: errorCode, at: renderTime(at) };
-}
-
-/** RFC 3339 in UTC with milliseconds. */
-function renderTime(ms: number): string {
-  return new Date(ms).toISOString();
+  return { provider, workflow, credential: credentialId, error_code: errorCode, at: isoTime(at) };
 }
 
 function renderTimeOrNull(ms: number | null): string | null {
-  return ms === null ? null : renderTime(ms);
+  return ms === null ? null : isoTime(ms);
 }

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { AnyProviderKind } from '../providers/define-provider.ts';
-import type { Provider, Registry } from '../providers/registry.ts';
+import { nothing, type AnyProviderKind } from '../providers/define-provider.ts';
+import type { Provider, RegisteredWorkflow, Registry } from '../providers/registry.ts';
 import type { RunRequest } from './run-service.ts';
 
 /** What a request names, found and checked. */
@@ -17,7 +17,7 @@ export interface ResolvedRun {
 const DEFAULT_TIMEOUT_S = 300;
 const DEFAULT_WAITING_TIMEOUT_S = 604_800;
 
-/** Finds provider and workflow and checks options by the kind's schema. Throws the contract's 400s and 404s. */
+/** Finds provider and workflow and checks inputs and options by their schemas. Throws the contract's 400s and 404s. */
 export function resolveRun(registry: Registry, request: RunRequest): ResolvedRun {
   const registered = request.provider === undefined ? registry.workflow(request.workflow) : null;
   if (request.provider === undefined && !registered) {
@@ -28,6 +28,7 @@ export function resolveRun(registry: Registry, request: RunRequest): ResolvedRun
   if (!provider)
     throw new GatewayError('unknown_provider', { param: request.provider === undefined ? 'workflow' : 'provider' });
   const { kind } = provider;
+  if (registered?.inputs) checkInputs(registered, request.inputs);
   return {
     provider,
     upstreamWorkflow: registered?.workflow ?? checkWorkflowId(kind, request.workflow),
@@ -36,6 +37,16 @@ export function resolveRun(registry: Registry, request: RunRequest): ResolvedRun
     timeoutMs: timeoutS(kind, request.timeoutS, registered?.timeoutS ?? null) * 1000,
     waitingTimeoutMs: (request.waitingTimeoutS ?? DEFAULT_WAITING_TIMEOUT_S) * 1000,
   };
+}
+
+const PARAM_CHARACTERS_MAX = 300;
+
+/** The inputs as they would be sent, by the workflow's schema. */
+function checkInputs({ validateInputs, defaults }: RegisteredWorkflow, inputs: JsonObject): void {
+  const fault = validateInputs({ ...defaults, ...inputs });
+  if (!fault) return;
+  const param = ['inputs', ...fault.path].join('.').slice(0, PARAM_CHARACTERS_MAX);
+  throw new GatewayError('invalid_request', { param, message: `${param}: ${fault.message}.` });
 }
 
 /** A registered workflow's timeout is the default and the cap. */
@@ -52,8 +63,13 @@ function checkWorkflowId(kind: AnyProviderKind, id: string): string {
   throw new GatewayError('invalid_request', { param: 'workflow', message: `workflow: ${expected}.` });
 }
 
-function checkOptions(kind: AnyProviderKind, options: JsonObject): JsonObject {
-  const checked = kind.options.safeParse(options);
+/** The options of a resume, by the kind's own schema. */
+export function checkResumeOptions(kind: AnyProviderKind, options: JsonObject): JsonObject {
+  return checkOptions(kind, options, kind.resumeOptions ?? nothing);
+}
+
+function checkOptions(kind: AnyProviderKind, options: JsonObject, schema = kind.options): JsonObject {
+  const checked = schema.safeParse(options);
   if (checked.success) return checked.data as JsonObject;
   const issue = checked.error.issues[0];
   if (issue?.code === 'unrecognized_keys') {

@@ -1,8 +1,9 @@
 import type { Caller } from '../core/caller.ts';
+import type { ErrorBody } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { TraceContext } from '../core/outbound.ts';
-import type { Run, RunWithPayloads } from './model.ts';
+import type { Run, RunEvent, RunWithPayloads } from './model.ts';
 import type { Page, RunFilter, RunPage } from './ports.ts';
 
 /** A `POST /runs` body, checked for form. */
@@ -15,6 +16,12 @@ export interface RunRequest {
   tags: string[];
   timeoutS?: number;
   waitingTimeoutS?: number;
+}
+
+/** A `POST /runs/{id}/resume` body, checked for form. */
+export interface ResumeRequest {
+  inputs: JsonObject;
+  options: JsonObject;
 }
 
 export interface RequestContext {
@@ -35,6 +42,8 @@ export interface StartedRun {
   vendorHeaders(): Readonly<Record<string, string>>;
   /** Milliseconds spent in vendor calls of the start so far. */
   upstreamMs(): number;
+  /** Why the vendor did not take a resume, so that the run waits again; null for starts: their run has ended. */
+  refusal(): ErrorBody | null;
 }
 
 export interface Hold {
@@ -54,7 +63,19 @@ export interface RunService {
   /** Holds until the run has ended or waits, the time is up, the caller leaves or the process drains. */
   settle(caller: Caller, id: RunId, hold: Hold): Promise<RunWithPayloads>;
   get(caller: Caller, id: RunId): Promise<RunWithPayloads>;
-  list(caller: Caller, filter: Omit<RunFilter, 'lineage' | 'subject'>, page: Page): Promise<RunPage>;
+  /** Within what the caller may see. */
+  list(caller: Caller, filter: Omit<RunFilter, 'lineage'>, page: Page): Promise<RunPage>;
+  /**
+   * Hands a waiting run what it waits for; resolves once that is on disk, before the vendor is called.
+   * Throws `run_not_waiting`, `unsupported_operation`, and what `create` throws for options and keys.
+   */
+  resume(caller: Caller, id: RunId, request: ResumeRequest, context: RequestContext): Promise<StartedRun>;
+  /** Asks the vendor to make the run wait. Throws `unsupported_operation`, `run_not_running`, `run_not_addressable`. */
+  pause(caller: Caller, id: RunId): Promise<RunWithPayloads>;
+  /** Deletes the record of an ended run; resolves to what it was. Throws `run_not_ended`. */
+  remove(caller: Caller, id: RunId): Promise<RunWithPayloads>;
+  /** Events after `seq`, in order, at most `limit`. */
+  events(caller: Caller, id: RunId, after: number, limit: number): Promise<RunEvent[]>;
   /** The run as it is after the command; `cancelling` means that the vendor is being asked. */
   cancel(caller: Caller, id: RunId): Promise<RunWithPayloads>;
 }

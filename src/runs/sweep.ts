@@ -2,11 +2,9 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import type { Attempts } from './attempts.ts';
-import type { Carer } from './care.ts';
+import type { Claims } from './claims.ts';
+import type { Flights } from './flights.ts';
 import type { EngineLimits } from './limits.ts';
-import type { Run } from './model.ts';
-import type { Places } from './places.ts';
 import type { RunStore } from './ports.ts';
 import type { Waits } from './waits.ts';
 
@@ -23,8 +21,6 @@ export interface Sweep {
   heartbeatIsYoung(): boolean;
   /** No more claims; heartbeats go on. */
   stop(): void;
-  /** Resolves once nobody cares for a claimed run any more. */
-  idle(): Promise<void>;
   /** No more of anything. */
   end(): void;
 }
@@ -33,17 +29,15 @@ const TURN_MS = 200;
 const BEAT_MS = 3_000;
 const HEARTBEAT_YOUNG_MS = 5_000;
 const RECHECK_MS = 1_000;
-/** Queued runs begun in one turn: each needs its inputs read and its attempt written. */
-const QUEUED_CLAIM_MAX = 64;
+const LOST_MS = 5_000;
 const PURGE_MS = 600_000;
 const PURGE_ROWS = 500;
 
 export interface SweepParts {
   store: RunStore;
-  attempts: Attempts;
+  flights: Flights;
   waits: Waits;
-  carer: Carer;
-  places: Places;
+  claims: Claims;
   limits: EngineLimits;
   clock: Clock;
   log: Log;
@@ -54,8 +48,7 @@ export interface SweepParts {
 }
 
 export function createSweep(parts: SweepParts): Sweep {
-  const { store, attempts, waits, clock, log, owner } = parts;
-  const caring = new Set<Promise<void>>();
+  const { store, flights, waits, claims, clock, log, owner } = parts;
   let state: 'new' | 'caring' | 'draining' | 'ended' = 'new';
   let turning = false;
   let again = false;
@@ -63,6 +56,7 @@ export function createSweep(parts: SweepParts): Sweep {
   let nextBeatMs = 0;
   let nextRecheckMs = 0;
   let nextPurgeMs = 0;
+  let nextLostMs = 0;
   let cancelTimer = () => {};
 
   const heartbeatIsYoung = () => clock.monotonic() - beatConfirmedMs < HEARTBEAT_YOUNG_MS;
@@ -79,29 +73,14 @@ export function createSweep(parts: SweepParts): Sweep {
     }
   }
 
-  async function claim(): Promise<void> {
-    const room = parts.limits.pollsMax - caring.size;
-    if (room <= 0) return;
-    const runs = await store.claim(owner, room, Math.min(parts.places.left(), QUEUED_CLAIM_MAX));
-    for (const run of runs) care(run);
-    // A full batch means that more is due.
-    if (runs.length >= Math.min(room, QUEUED_CLAIM_MAX)) again = true;
-  }
-
-  function care(run: Run): void {
-    const done: Promise<void> = parts.carer
-      .attend(run)
-      .catch((cause: unknown) => log.error({ cause, run_id: run.id }, 'run could not be cared for'))
-      .finally(() => {
-        caring.delete(done);
-        if (again) soon();
-      });
-    caring.add(done);
+  async function giveBackLost(): Promise<void> {
+    nextLostMs = clock.monotonic() + LOST_MS;
+    await claims.giveBackLost();
   }
 
   async function recheck(): Promise<void> {
     nextRecheckMs = clock.monotonic() + RECHECK_MS;
-    for (const id of new Set([...waits.ids(), ...attempts.ids()])) await parts.onHint(id);
+    for (const id of new Set([...waits.ids(), ...flights.ids()])) await parts.onHint(id);
   }
 
   async function purge(): Promise<void> {
@@ -112,12 +91,13 @@ export function createSweep(parts: SweepParts): Sweep {
 
   async function turn(): Promise<void> {
     const now = clock.monotonic();
-    attempts.sweep();
+    flights.sweep();
     waits.sweep();
     if (now >= nextBeatMs) await beat();
     if (state !== 'caring') return;
     if (now >= nextRecheckMs) await recheck();
-    await claim();
+    if (await claims.claim()) again = true;
+    if (now >= nextLostMs) await giveBackLost();
     if (now >= nextPurgeMs) await purge();
   }
 
@@ -133,8 +113,7 @@ export function createSweep(parts: SweepParts): Sweep {
       log[expected ? 'warn' : 'error']({ cause }, 'a sweep failed and is tried again');
     } finally {
       turning = false;
-      if (state !== 'ended')
-        cancelTimer = clock.after(again && caring.size < parts.limits.pollsMax ? 0 : TURN_MS, () => void run());
+      if (state !== 'ended') cancelTimer = clock.after(again ? 0 : TURN_MS, () => void run());
     }
   }
 
@@ -157,9 +136,6 @@ export function createSweep(parts: SweepParts): Sweep {
     heartbeatIsYoung,
     stop() {
       if (state === 'caring') state = 'draining';
-    },
-    async idle() {
-      while (caring.size > 0) await Promise.all(caring);
     },
     end() {
       state = 'ended';

@@ -3,17 +3,26 @@ import type { JsonObject } from '../core/json.ts';
 import type { Outbound, OutboundAnswer, OutboundRequest } from '../core/outbound.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { AnyProviderKind, VendorRequest } from '../providers/define-provider.ts';
-import type { Run } from './model.ts';
+import type { Run, WaitingFor } from './model.ts';
 import type { CredentialSource } from './ports.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const READ_TIMEOUT_MS = 15_000;
 
-export type ReadOperation = 'poll' | 'lookup' | 'cancel';
+export type ReadOperation = 'poll' | 'lookup' | 'cancel' | 'pause';
+
+/** What a resume hands over. */
+export interface ResumeCall {
+  inputs: JsonObject;
+  /** Parsed by the kind's `resumeOptions`. */
+  options: JsonObject;
+  waitingFor: WaitingFor['for'];
+}
 
 /** How vendors are called for a run: from what its row has pinned, never from today's configuration. */
 export interface VendorCalls {
   start(run: Run, inputs: JsonObject, credential: SealedCredential, signal: AbortSignal): Promise<OutboundAnswer>;
+  resume(run: Run, call: ResumeCall, credential: SealedCredential, signal: AbortSignal): Promise<OutboundAnswer>;
   /** Throws `no_credential` where the pinned credential was removed. */
   read(run: Run, operation: ReadOperation, kind: AnyProviderKind, signal: AbortSignal): Promise<OutboundAnswer>;
   /** The pinned credential of a run that was written by another process or earlier. */
@@ -49,6 +58,14 @@ export function createVendorCalls({
       const request = kind.start.request({ ...contextOf(run), inputs: { ...run.defaults, ...inputs } });
       return outbound.send(outboundRequest(run, kind, request, { credential, connection: 'start', timeoutMs }), signal);
     },
+    resume(run, { inputs, options, waitingFor }, credential, signal) {
+      const kind = kindOf(run);
+      const { runId } = run.upstream;
+      if (!kind.resume || runId === null) throw new Error(`${kind.kind} has no resume for this run`);
+      const timeoutMs = kind.startTimeoutMs ?? START_TIMEOUT_MS;
+      const request = kind.resume.request({ ...contextOf(run), runId, inputs, resumeOptions: options, waitingFor });
+      return outbound.send(outboundRequest(run, kind, request, { credential, connection: 'start', timeoutMs }), signal);
+    },
     async read(run, operation, kind, signal) {
       const credential = await credentialOf(run);
       const request = readRequest(run, operation, kind);
@@ -62,7 +79,7 @@ function readRequest(run: Run, operation: ReadOperation, kind: AnyProviderKind):
   const context = contextOf(run);
   if (operation === 'lookup' && kind.lookup) return kind.lookup.request(context);
   const { runId } = run.upstream;
-  const named = operation === 'poll' ? kind.poll : kind.cancel;
+  const named = operation === 'lookup' ? undefined : kind[operation];
   if (!named || runId === null) throw new Error(`${kind.kind} has no ${operation} for this run`);
   return named.request({ ...context, runId });
 }

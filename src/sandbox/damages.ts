@@ -51,7 +51,7 @@ const STATUS_EXAMPLES: readonly number[] = [
 ];
 
 const CUT_EFFECTS: Record<CutPoint, string> = {
-  'on-accept': 'cuts the connection after the head of the request, its body unread: nothing is done',
+  'on-accept': 'cuts the connection once the workflow is known (in its path: the body is not read): nothing is done',
   'before-headers': 'reads the request, does its work, then cuts the connection without an answer',
   'in-headers': 'cuts the connection in the middle of the answer’s head',
   'in-body': 'sends the head of the normal answer and half of its body, then cuts the connection',
@@ -72,7 +72,7 @@ const RUBBISH_EFFECTS: Record<Rubbish, string> = {
   nan: 'answers 200 with `NaN` where JSON has a value',
   'echo-key': 'answers 400 and repeats the credential in headers and in the message',
   'many-headers': 'sends the normal answer with 2,000 more headers (about 100 KB)',
-  'success-false': 'answers 200 with `"success": false` (B3OS: `"code": 500`) in the envelope',
+  'success-false': 'answers 200 with `"success": false` (B3OS: `"code": 500`, Interactly: no run) in the envelope',
 };
 
 /** Every way to damage an answer; `readDamage` understands exactly these. */
@@ -158,4 +158,10 @@ export function takesEffect(damage: Damage | null): boolean {
     case 'silence':
       return true;
   }
+}
+
+/** Whether a vendor did to a run what it was told, which it may be told again: not where its answer says no. */
+export function obeys(damage: Damage | null): boolean {
+  if (damage?.kind === 'status') return damage.status < 300;
+  return !(damage?.kind === 'cut' && damage.at === 'on-accept');
 }

@@ -6,14 +6,18 @@ export type Trait =
   | 'cancel'
   | 'client-run-id'
   | 'waiting'
+  | 'asking'
+  | 'pause'
+  | 'resume'
   | 'partial'
   | 'user-abort'
   | 'vendor-cancel'
+  | 'loop-guard'
   | 'archive'
   | 'steps'
   | 'citations';
 
-export type End = 'success' | 'failure' | 'user-aborted' | 'cancelled' | 'partial';
+export type End = 'success' | 'failure' | 'user-aborted' | 'cancelled' | 'partial' | 'looping';
 
 export interface RepeatedDamage {
   damage: Damage;
@@ -26,6 +30,8 @@ export interface Plan {
   start: Damage | null;
   polls: readonly RepeatedDamage[];
   cancels: readonly RepeatedDamage[];
+  pauses: readonly RepeatedDamage[];
+  resumes: readonly RepeatedDamage[];
   /** Whether a start begins a run, whatever is answered. */
   begins: boolean;
   /** Milliseconds after its beginning until reads find the run. */
@@ -37,6 +43,9 @@ export interface Plan {
   end: End;
   /** Milliseconds of waiting for somebody after `runMs`; null: does not wait. */
   waitsMs: number | null;
+  /** How many answers it asks for, one after the other, each after `runMs`. */
+  asks: number;
+  pausable: boolean;
   cancel: { kind: 'works'; slowMs: number } | { kind: 'refused' };
   archived: boolean;
   /** Steps whose output can be downloaded. */
@@ -54,8 +63,10 @@ export interface FaultEntry {
   /** What a vendor must have for this to mean anything; null: every vendor. */
   needs: Trait | null;
   /** Which of the vendor's answers, or the run itself, it concerns. */
-  concerns: 'start' | 'poll' | 'cancel' | 'run';
+  concerns: Concern;
 }
+
+export type Concern = 'start' | 'poll' | 'cancel' | 'pause' | 'resume' | 'run';
 
 interface RunRule extends FaultEntry {
   pattern: RegExp;
@@ -66,12 +77,16 @@ const ORDINARY: Plan = {
   start: null,
   polls: [],
   cancels: [],
+  pauses: [],
+  resumes: [],
   begins: true,
   knownAfterMs: 0,
   slowMs: 0,
   runMs: null,
   end: 'success',
   waitsMs: null,
+  asks: 0,
+  pausable: true,
   cancel: { kind: 'works', slowMs: 0 },
   archived: false,
   outputs: 1,
@@ -81,11 +96,14 @@ const ORDINARY: Plan = {
 /** How long a run lasts whose cancelling is what the caller wants to see. */
 const TO_BE_CANCELLED_MS = 60_000;
 const UNCANCELLABLE_MS = 5_000;
+const TO_BE_PAUSED_MS = 60_000;
+const UNPAUSABLE_MS = 5_000;
+const ASKS_MAX = 9;
 const SLOW_CANCEL_MS = 1_000;
 const CUT: Damage = { kind: 'cut', at: 'before-headers' };
 
 const RUN_RULES: readonly RunRule[] = [
-  rule('slow-<ms>', 'the start answers after that many milliseconds; the run has begun before', {
+  rule('slow-<ms>', 'the start (and a resume) answers after that many milliseconds; the run has begun before', {
     examples: ['slow-300'],
     concerns: 'start',
     apply: (_plan, ms) => ({ slowMs: ms ?? 0 }),
@@ -103,6 +121,10 @@ const RUN_RULES: readonly RunRule[] = [
     needs: 'vendor-cancel',
     apply: () => ({ end: 'cancelled' }),
   }),
+  rule('loops', 'the vendor ends the run because it may loop', {
+    needs: 'loop-guard',
+    apply: () => ({ end: 'looping' }),
+  }),
   rule('partial', 'the run ends having done only some of it', {
     needs: 'partial',
     apply: () => ({ end: 'partial' }),
@@ -111,6 +133,16 @@ const RUN_RULES: readonly RunRule[] = [
     examples: ['waits', 'waits-700'],
     needs: 'waiting',
     apply: (_plan, ms) => ({ waitsMs: ms ?? Number.POSITIVE_INFINITY }),
+  }),
+  rule('asks[-<n>]', 'the run asks for an answer, n times (once; at most 9), and then answers with all it was told', {
+    examples: ['asks', 'asks-2'],
+    needs: 'asking',
+    apply: (_plan, n) => ({ asks: Math.min(n ?? 1, ASKS_MAX) }),
+  }),
+  rule('unpausable', 'a pause is refused with 409; the run takes 5 s', {
+    needs: 'pause',
+    concerns: 'pause',
+    apply: (plan) => ({ pausable: false, runMs: plan.runMs ?? UNPAUSABLE_MS }),
   }),
   rule('uncancellable', 'a cancel is refused with 409; the run takes 5 s', {
     needs: 'cancel',
@@ -170,6 +202,8 @@ export const FAULTS: readonly FaultEntry[] = [
   ...RUN_RULES.map(({ form, examples, effect, needs, concerns }) => ({ form, examples, effect, needs, concerns })),
   ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'poll', needs: 'poll', prefix: 'poll-' })),
   ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'cancel', needs: 'cancel', prefix: 'cancel-' })),
+  ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'pause', needs: 'pause', prefix: 'pause-' })),
+  ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'resume', needs: 'resume', prefix: 'resume-' })),
 ];
 
 /** The entries that mean something at a vendor with these traits. */
@@ -201,11 +235,20 @@ function readPart(part: string, plan: Plan, traits: readonly Trait[]): Plan {
   if (cancel !== null) {
     return { ...plan, cancels: [...plan.cancels, cancel], runMs: plan.runMs ?? TO_BE_CANCELLED_MS };
   }
+  const pause = traits.includes('pause') ? readRepeated(part, 'pause-') : null;
+  if (pause !== null) return { ...plan, pauses: [...plan.pauses, pause], runMs: plan.runMs ?? TO_BE_PAUSED_MS };
+  const resume = traits.includes('resume') ? readRepeated(part, 'resume-') : null;
+  if (resume !== null) return { ...plan, resumes: [...plan.resumes, resume], asks: asksAtLeastOnce(plan) };
   for (const rule of RUN_RULES) {
     const found = rule.needs === null || traits.includes(rule.needs) ? rule.pattern.exec(part) : null;
     if (found) return { ...plan, ...rule.apply(plan, found[1] === undefined ? null : Number(found[1])) };
   }
   return plan;
+}
+
+/** Only a run that waits can be resumed. */
+function asksAtLeastOnce({ asks, waitsMs }: Plan): number {
+  return waitsMs === null ? Math.max(asks, 1) : asks;
 }
 
 /** `poll-<damage>[-x<n>|-forever]`; `answer-` may be left out. A status lasts, anything else happens once. */
@@ -220,7 +263,7 @@ function readRepeated(part: string, prefix: string): RepeatedDamage | null {
 
 function entryOf(
   { form, examples, effect }: DamageRule,
-  { concerns, needs, prefix }: { concerns: FaultEntry['concerns']; needs: Trait | null; prefix: string },
+  { concerns, needs, prefix }: { concerns: Concern; needs: Trait | null; prefix: string },
 ): FaultEntry {
   if (prefix === '') return { form, examples, effect: `the start ${effect}`, needs, concerns };
   const short = (name: string) => prefix + name.replace(/^answer-/, '');

@@ -37,16 +37,44 @@ export async function receiveStart<Begun extends BegunRun>(
 ): Promise<Sending> {
   if (!isWorkflowId(workflow)) throw new Refusal(404);
   const plan = readPlan(workflow, desk.traits);
-  const record = { kind: desk.kind, workflow, runId: null, clientRunId: null, began: false, body: null };
-  if (plan.start?.kind === 'cut' && plan.start.at === 'on-accept') {
-    desk.starts.record(record);
-    return { reply: NOTHING_TO_SAY, damage: plan.start, concerns: 'start' };
-  }
+  if (cutsOnAccept(plan)) return cutOnAccept(desk, workflow, plan);
   const body = await call.readBody();
-  const input = desk.read(call, body);
+  return takeStart(desk, call, { workflow, plan, body, input: desk.read(call, body) });
+}
+
+/** The same where the workflow stands in the body, which was therefore read and found good. */
+export async function receiveStartInBody<Begun extends BegunRun>(
+  desk: StartDesk<Begun>,
+  call: Call,
+  start: { workflow: string; body: Buffer; input: JsonObject },
+): Promise<Sending> {
+  const plan = readPlan(start.workflow, desk.traits);
+  return cutsOnAccept(plan) ? cutOnAccept(desk, start.workflow, plan) : takeStart(desk, call, { ...start, plan });
+}
+
+function cutsOnAccept({ start }: Plan): boolean {
+  return start?.kind === 'cut' && start.at === 'on-accept';
+}
+
+function cutOnAccept(
+  { kind, starts }: Pick<StartDesk<BegunRun>, 'kind' | 'starts'>,
+  workflow: string,
+  { start }: Plan,
+): Sending {
+  starts.record({ kind, command: 'start', workflow, runId: null, clientRunId: null, began: false, body: null });
+  return { reply: NOTHING_TO_SAY, damage: start, concerns: 'start' };
+}
+
+async function takeStart<Begun extends BegunRun>(
+  desk: StartDesk<Begun>,
+  call: Call,
+  { workflow, plan, body, input }: { workflow: string; plan: Plan; body: Buffer; input: JsonObject },
+): Promise<Sending> {
   const begun = plan.begins ? desk.begin(input, { workflow, plan, bytes: body.length }) : null;
   desk.starts.record({
-    ...record,
+    kind: desk.kind,
+    command: 'start',
+    workflow,
     body,
     began: begun !== null,
     runId: begun?.runId ?? null,

@@ -1,10 +1,13 @@
 import type { Clock } from '../core/clock.ts';
 
-/** One start that reached a vendor with a good credential and a good request. */
+/** One start (or resume) that reached a vendor with a good credential and a good request. */
 export interface RecordedStart {
   /** Counts up from 1 over all vendors. */
   seq: number;
   kind: string;
+  /** `start`; of a resume the vendor's own word. */
+  command: string;
+  /** By its name, where the vendor's ids are no names. */
   workflow: string;
   /** The vendor's id of the run; null where it has none, or none began. */
   runId: string | null;
@@ -14,7 +17,7 @@ export interface RecordedStart {
   body: string | null;
   bodyTruncated: boolean;
   at: string;
-  /** Whether a run began, whatever was answered. */
+  /** Whether a run began (or went on), whatever was answered. */
   began: boolean;
 }
 
@@ -24,7 +27,7 @@ export interface StartFilter {
   began?: boolean | undefined;
 }
 
-export type StartToRecord = Pick<RecordedStart, 'kind' | 'workflow' | 'runId' | 'clientRunId' | 'began'> & {
+export type StartToRecord = Pick<RecordedStart, 'kind' | 'command' | 'workflow' | 'runId' | 'clientRunId' | 'began'> & {
   body: Buffer | null;
 };
 

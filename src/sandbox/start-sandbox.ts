@@ -6,6 +6,7 @@ import { serveControl } from './serve-control.ts';
 import { serveVendor } from './serve-vendor.ts';
 import { createStartRecorder, type RecordedStart, type StartFilter, type StartRecorder } from './start-recorder.ts';
 import type { VendorSandbox } from './vendor.ts';
+import { plainNames } from './workflow-names.ts';
 import { VENDOR_SANDBOXES, type SandboxKind } from './vendors.ts';
 
 const RECORDS_MAX = 200_000;
@@ -36,6 +37,11 @@ export interface SandboxVendor {
   key: string;
   /** The special workflow ids that mean something here. */
   faults: readonly FaultEntry[];
+  /**
+   * The vendor's id of a workflow that is called so; the sandbox knows the workflow from then on. The id is the
+   * name itself, except where the vendor takes no such ids.
+   */
+  workflowId: (name: string) => string;
   /** HTTP requests that came in since the last reset, good or bad. */
   requests: () => number;
 }
@@ -46,6 +52,8 @@ export interface Sandbox {
   control: { origin: string };
   /** What was started, oldest first, whether it began or not. */
   starts(filter?: StartFilter): RecordedStart[];
+  /** The same of what lets a waiting run go on: every resume that was good, whether it took effect or not. */
+  resumes(filter?: StartFilter): RecordedStart[];
   /** Forgets every start and every run. */
   reset(): void;
   /** Cuts every connection and frees the ports. */
@@ -60,23 +68,30 @@ interface Running {
 
 /** Starts every simulated vendor and the control server on loopback; rejects, with nothing left open, where a port is taken. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const starts = createStartRecorder({ clock: options.clock, recordsMax: options.recordsMax ?? RECORDS_MAX });
+  const createRecorder = () =>
+    createStartRecorder({ clock: options.clock, recordsMax: options.recordsMax ?? RECORDS_MAX });
+  const recorders = { starts: createRecorder(), resumes: createRecorder() };
   const running: Running[] = [];
   const reset = () => {
-    starts.reset();
+    recorders.starts.reset();
+    recorders.resumes.reset();
     for (const one of running) one.reset();
   };
   const close = async () => {
     await Promise.all(running.map((one) => one.close()));
   };
   try {
-    for (const definition of VENDOR_SANDBOXES) running.push(await startVendor(definition, starts, options));
+    for (const definition of VENDOR_SANDBOXES) running.push(await startVendor(definition, recorders, options));
     const port = options.ports?.control ?? 0;
-    const control = await listen(serveControl({ starts, reset }), { host: options.host, port });
+    const vendors = Object.fromEntries(running.map(({ vendor }) => [vendor.kind, vendor])) as Sandbox['vendors'];
+    const workflowId = (kind: string, name: string) =>
+      running.find(({ vendor }) => vendor.kind === kind)?.vendor.workflowId(name) ?? null;
+    const control = await listen(serveControl({ ...recorders, workflowId, reset }), { host: options.host, port });
     return {
-      vendors: Object.fromEntries(running.map(({ vendor }) => [vendor.kind, vendor])) as Sandbox['vendors'],
+      vendors,
       control: { origin: control.origin },
-      starts: (filter) => starts.list(filter),
+      starts: (filter) => recorders.starts.list(filter),
+      resumes: (filter) => recorders.resumes.list(filter),
       reset,
       close: async () => void (await Promise.all([close(), control.close()])),
     };
@@ -88,12 +103,14 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
 async function startVendor(
   definition: VendorSandbox<SandboxKind>,
-  starts: StartRecorder,
+  recorders: { starts: StartRecorder; resumes: StartRecorder },
   { clock, random, host, ports, keys, runMs }: SandboxOptions,
 ): Promise<Running> {
   const { kind, title, basePath, demoKey, ordinaryRunMs, traits } = definition;
   const key = keys?.[kind] ?? demoKey;
-  const parts = { clock, random, key, starts, runMs: runMs?.[kind] ?? ordinaryRunMs, runsMax: RUNS_MAX };
+  const faults = faultsFor(traits);
+  const names = definition.createNames?.(faults.flatMap(({ examples }) => examples)) ?? plainNames;
+  const parts = { clock, random, key, ...recorders, names, runMs: runMs?.[kind] ?? ordinaryRunMs, runsMax: RUNS_MAX };
   const vendor = definition.create(parts);
   const handle = serveVendor(vendor, clock);
   let requests = 0;
@@ -112,7 +129,8 @@ async function startVendor(
       origin,
       baseUrl: origin + basePath,
       key,
-      faults: faultsFor(traits),
+      faults,
+      workflowId: (name) => names.idOf(name),
       requests: () => requests,
     },
     reset() {

@@ -2,15 +2,16 @@ import type { Clock } from '../core/clock.ts';
 import type { Json } from '../core/json.ts';
 import type { Random } from '../core/random.ts';
 import type { Damage } from './damages.ts';
-import type { FaultEntry, Trait } from './faults.ts';
+import type { Concern, Trait } from './faults.ts';
 import type { Call, Reply } from './http-kit.ts';
 import type { StartRecorder } from './start-recorder.ts';
+import type { WorkflowNames } from './workflow-names.ts';
 
 /** What an answer of a vendor will be: its normal reply, and what is done to it. */
 export interface Sending {
   reply: Reply;
   damage: Damage | null;
-  concerns: FaultEntry['concerns'];
+  concerns: Concern;
 }
 
 export interface Route {
@@ -25,7 +26,7 @@ export interface ErrorDetail {
   code?: string | null;
   /** In the shape of the vendor's older pages, where they show one. */
   older?: boolean;
-  concerns?: FaultEntry['concerns'];
+  concerns?: Concern;
 }
 
 /** What a simulated vendor gets. */
@@ -37,6 +38,8 @@ export interface VendorParts {
   /** Milliseconds that an ordinary run takes. */
   runMs: number;
   starts: StartRecorder;
+  resumes: StartRecorder;
+  names: WorkflowNames;
   /** Runs it remembers; the oldest are forgotten. */
   runsMax: number;
 }
@@ -63,6 +66,8 @@ export interface VendorSandbox<Kind extends string = string> {
   /** Milliseconds that an ordinary run takes. */
   ordinaryRunMs: number;
   traits: readonly Trait[];
+  /** Where a workflow's id cannot be its name. Default: it is. */
+  createNames?: (examples: readonly string[]) => WorkflowNames;
   create(parts: VendorParts): Vendor;
 }
 

@@ -51,14 +51,17 @@ export interface StoreOptions {
 
 /** Opens the store that `url` names. Throws `GatewayError` `store_unavailable` with a message that says what to do. */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const path = /^sqlite:(.+)$/s.exec(options.url)?.[1];
-  if (path === undefined) {
-    throw openError('The database URL must be `sqlite:` and a path, for example `sqlite:./data/rungate.db`.');
-  }
   return openSqliteStore({
     ...options,
-    path,
+    path: pathOfUrl(options.url),
     writer: options.writer ?? (options.role === 'serve' ? 'worker' : 'inline'),
     limits: { ...STORE_LIMITS, ...options.limits },
   });
+}
+
+/** The file that a database URL names. Throws `store_unavailable`. */
+export function pathOfUrl(url: string): string {
+  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
+  if (path !== undefined) return path;
+  throw openError('The database URL must be `sqlite:` and a path, for example `sqlite:./data/rungate.db`.');
 }

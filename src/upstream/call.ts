@@ -55,11 +55,6 @@ export class Call implements Dispatcher.DispatchOptions {
     else this.collector?.onResponseError(null, error);
   }
 
-  /** The caller's signal was aborted (the call itself is the listener: no closure per call). */
-  handleEvent(): void {
-    this.cancel('aborted');
-  }
-
   /** Marks the end and lets go of what is big: a pool's queue may hold on to the call for a while. */
   end(): void {
     this.over = true;

@@ -61,11 +61,13 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
       const lane = pools.enter(target.origin, request);
       const number = ++calls;
       active.set(number, call);
-      signal.addEventListener('abort', call);
+      // A function on purpose: V8 moves listeners that are objects to old space, and everything they reach stays there.
+      const abort = () => call.cancel('aborted');
+      signal.addEventListener('abort', abort);
       try {
         return await answerTo(call, lane.dispatch, clock);
       } finally {
-        signal.removeEventListener('abort', call);
+        signal.removeEventListener('abort', abort);
         active.delete(number);
         pools.leave(lane);
       }

@@ -16,7 +16,7 @@ export interface Scrubber {
  */
 export function createScrubber(secret: string): Scrubber {
   if (secret.length < SECRET_LENGTH_MIN) return { text: (value) => value, bytes: (body) => body };
-  const plain = [Buffer.from(secret).toString('latin1'), ...base64Forms(secret)];
+  const plain = plainForms(secret);
   const signs = escapeSigns(secret);
   let made: RegExp | null = null;
   const pattern = () => (made ??= new RegExp([escapedPattern(secret), ...plain.map(quote)].join('|'), 'g'));
@@ -30,11 +30,9 @@ export function createScrubber(secret: string): Scrubber {
   return {
     text,
     bytes(body) {
-      const found = (form: string) => body.includes(form, 0, 'latin1');
-      const suspicious = plain.some(found) || signs.some(found);
-      if (!suspicious) return body;
+      // Searching one string many times costs a third of searching the bytes as often.
       const before = body.toString('latin1');
-      const after = before.replace(pattern(), MASK);
+      const after = text(before);
       return after === before ? body : Buffer.from(after, 'latin1');
     },
   };
@@ -60,15 +58,15 @@ function escapedPattern(secret: string): string {
 }
 
 /**
- * What base64 makes of the secret at each of its three possible offsets, cut to the characters that depend on the
- * secret alone.
+ * The secret as it is, and what base64 makes of it at each of its three possible offsets, cut to the characters that
+ * depend on the secret alone.
  */
-function base64Forms(secret: string): string[] {
-  const forms: string[] = [];
+function plainForms(secret: string): string[] {
+  const padded = Buffer.from(`\0\0${secret}`);
+  const forms = [padded.toString('latin1', 2)];
   for (const offset of [0, 1, 2]) {
-    const bytes = Buffer.from('\0'.repeat(offset) + secret);
-    const whole = Math.floor((bytes.length * 8) / 6);
-    const standard = bytes.toString('base64').slice(Math.ceil((offset * 8) / 6), whole);
+    const whole = Math.floor(((padded.length - 2 + offset) * 8) / 6);
+    const standard = padded.toString('base64', 2 - offset).slice(Math.ceil((offset * 8) / 6), whole);
     forms.push(standard);
     if (/[+/]/.test(standard)) forms.push(standard.replaceAll('+', '-').replaceAll('/', '_'));
   }

@@ -43,6 +43,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['store'],
   pino: ['observability'],
   yaml: ['config'],
+  ajv: ['config'],
   commander: ['cli'],
   zod: ['providers', 'config', 'http', 'runs', 'access', 'vault'],
 };

@@ -380,10 +380,10 @@ describe('commands', () => {
     expect((await send(`/runs/${id}/cancel`, { ...post, key: 'other' })).status).toBe(404);
   });
 
-  it.each(['resume', 'pause'])('%s is refused before any I/O', async (verb) => {
+  it.each(['resume', 'pause'])('%s of a run that nobody knows is not found', async (verb) => {
     const answer = await send(`/runs/run_01k9zq00000000000000000000/${verb}`, post);
-    expect(answer.status).toBe(422);
-    expect(((await answer.json()) as Envelope).error.code).toBe('unsupported_operation');
+    expect(answer.status).toBe(404);
+    expect(((await answer.json()) as Envelope).error).toMatchObject({ code: 'not_found' });
   });
 });
 

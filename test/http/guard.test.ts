@@ -5,7 +5,7 @@ import { createApp } from '../../src/http/create-app.ts';
 import { ROLES } from '../../src/core/caller.ts';
 import { runsAppParts, startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
 
-const ROUTES_WITH_HEAD = 14;
+const ROUTES_WITH_HEAD = 23;
 
 /** Routes of a throwaway app: `it.each` needs them before any server runs. */
 const routes: RouteEntry[] = buildRunsApp(runsAppParts().parts).routeTable;
@@ -50,9 +50,10 @@ describe('the guard', () => {
     }
   });
 
-  it('leaves only the probes open to anyone', () => {
+  it('leaves only the probes and the documents open to anyone', () => {
     const open = routes.filter(({ roles }) => roles === 'anyone').map(({ method, url }) => `${method} ${url}`);
-    expect(open.sort()).toEqual(['GET /healthz', 'GET /readyz', 'HEAD /healthz', 'HEAD /readyz']);
+    const paths = ['/docs', '/docs/errors', '/healthz', '/openapi.json', '/readyz'];
+    expect(open.sort()).toEqual(['GET', 'HEAD'].flatMap((method) => paths.map((path) => `${method} ${path}`)));
   });
 
   it('refuses a route that declares nothing, to every role', async () => {

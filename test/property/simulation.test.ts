@@ -62,6 +62,6 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
         return run ? store.move({ run: { ...from.run, version: run.version, seq: run.seq } }, change) : 'stale';
       },
     });
-    expect(await failingSeeds(1, 150, hasty)).not.toEqual([]);
+    expect(await failingSeeds(1, 800, hasty)).not.toEqual([]);
   });
 });

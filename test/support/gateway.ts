@@ -44,6 +44,7 @@ export interface Answered {
 export interface Client {
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answered>;
   get(path: string, headers?: Record<string, string>): Promise<Answered>;
+  delete(path: string): Promise<Answered>;
   /** Begins a run and answers as soon as it is written. */
   begin(body: object, headers?: Record<string, string>): Promise<string>;
   cancel(id: string): Promise<Answered>;
@@ -59,11 +60,15 @@ export interface Client {
 export interface TestGateway extends Client {
   sandbox: Sandbox;
   dataDir: string;
+  /** The id of a workflow that the kind's simulated vendor is to know by this name, special ones included. */
+  workflowId(kind: string, name: string): string;
   /** For another process on the same data. */
   environment: Record<string, string>;
   /** What a log would show as an error: nothing, in a gateway without bugs. */
   complaints: string[];
   url(): string;
+  /** A new key. */
+  key(role: Role, name?: string): Promise<string>;
   /** A client with a key of its own. */
   client(role: Role, name?: string): Promise<Client>;
   /** The test's own key at another process on the same data. */
@@ -131,8 +136,10 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
     sandbox,
     dataDir,
     environment,
+    workflowId: (kind, name) => vendorOf(sandbox, kind).workflowId(name),
     complaints,
     url,
+    key: (role, name = role) => makeKey(role, name),
     client: async (role, name = role) => createClient(url, await makeKey(role, name)),
     at: (other) => createClient(() => other, key),
     command,
@@ -220,6 +227,7 @@ function createClient(url: () => string, key: string): Client {
         headers: { 'content-type': 'application/json', ...headers },
       }),
     get: (path, headers = {}) => ask(path, { headers }),
+    delete: (path) => ask(path, { method: 'DELETE', headers: {} }),
     async begin(body, headers = {}) {
       const { status, body: run } = await client.post('/runs', body, { prefer: 'respond-async', ...headers });
       if (status !== 202) throw new Error(`not begun: ${status} ${JSON.stringify(run)}`);

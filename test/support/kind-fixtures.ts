@@ -18,7 +18,7 @@ export interface FixtureAnswer {
   body: Json;
 }
 
-export type OperationName = 'start' | 'poll' | 'lookup' | 'cancel';
+export type OperationName = 'start' | 'poll' | 'lookup' | 'cancel' | 'pause' | 'resume';
 
 /** What we send. */
 export interface RequestFixture extends Common {
@@ -30,6 +30,9 @@ export interface RequestFixture extends Common {
     inputs: JsonObject;
     options: JsonObject;
     settings: JsonObject;
+    /** Of a resume. */
+    resumeOptions?: JsonObject;
+    waitingFor?: 'input' | 'resume' | 'approval';
   };
   request: JsonObject;
 }

@@ -105,6 +105,12 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
         .filter((run) => !filter.status || filter.status.includes(run.status))
         .filter((run) => filter.provider === undefined || run.provider === filter.provider)
         .filter((run) => filter.workflow === undefined || run.workflow === filter.workflow)
+        .filter((run) => filter.subject === undefined || run.subject === filter.subject)
+        .filter((run) => filter.tag === undefined || run.tags.includes(filter.tag))
+        .filter((run) => Object.entries(filter.metadata ?? {}).every(([key, value]) => run.metadata[key] === value))
+        .filter(
+          (run) => run.createdAt >= (filter.createdAfter ?? 0) && run.createdAt <= (filter.createdBefore ?? Infinity),
+        )
         .filter((run) => before === null || run.id < before)
         .toReversed();
       const page = all.slice(0, limit).map(({ inputs: _inputs, output: _output, ...run }) => run);
@@ -117,12 +123,36 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
       else if (!hasEnded(run)) change(id, { status: 'cancelling' });
       return own(caller, id);
     },
+    async resume(caller, id) {
+      failIfAsked('resume');
+      if (own(caller, id).status !== 'waiting') throw new GatewayError('run_not_waiting', { runId: id });
+      change(id, { status: 'running', waiting: null });
+      return started(own(caller, id), false, {});
+    },
+    async pause(caller, id) {
+      failIfAsked('pause');
+      if (own(caller, id).status !== 'running') throw new GatewayError('run_not_running', { runId: id });
+      return own(caller, id);
+    },
+    async remove(caller, id) {
+      failIfAsked('remove');
+      const run = own(caller, id);
+      if (!hasEnded(run)) throw new GatewayError('run_not_ended', { runId: id });
+      runs.delete(id);
+      return run;
+    },
+    async events(caller, id, after, limit) {
+      failIfAsked('events');
+      const { createdAt: at, seq } = own(caller, id);
+      const all = Array.from({ length: seq }, (_, i) => ({ seq: i + 1, type: 'run.progress' as const, at, data: {} }));
+      return all.filter((event) => event.seq > after).slice(0, limit);
+    },
   };
 }
 
 function started(run: RunWithPayloads, replayed: boolean, headers: Record<string, string>): StartedRun {
   const { inputs: _inputs, output: _output, ...bare } = run;
-  return { run: bare, replayed, vendorHeaders: () => headers, upstreamMs: () => 12.5 };
+  return { run: bare, replayed, vendorHeaders: () => headers, upstreamMs: () => 12.5, refusal: () => null };
 }
 
 function newRun(id: RunId, caller: Caller, { request, at }: { request: RunRequest; at: number }): RunWithPayloads {

@@ -25,6 +25,13 @@ export function memoryKeyStore(): KeyStore {
     insert: async (key) => void rows.set(key.id, key),
     find: async (id) => rows.get(id) ?? null,
     list: async () => [...rows.values()].toReversed(),
+    async replace(id, successor, expiresAt) {
+      const row = rows.get(id);
+      if (row === undefined || row.revokedAt !== null) return false;
+      rows.set(id, { ...row, expiresAt: Math.min(row.expiresAt ?? expiresAt, expiresAt) });
+      rows.set(successor.id, successor);
+      return true;
+    },
     async revoke(id, at) {
       const row = rows.get(id);
       if (row) rows.set(id, { ...row, revokedAt: row.revokedAt ?? at });

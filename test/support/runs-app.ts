@@ -80,6 +80,7 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
     registry: () => registry,
     verifyKey: verifyTestKey,
     credentialPresent: async () => true,
+    version: '0.0.0',
     health: {
       ready: () => ({ ok: state.reasons.length === 0, reasons: state.reasons }),
       draining: () => state.draining,

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { GatewayError } from '../../core/errors.ts';
-import { isJsonObject, parseJson, type JsonFault, type JsonObject } from '../../core/json.ts';
+import { findInexactNumber, isJsonObject, parseJson, type JsonFault, type JsonObject } from '../../core/json.ts';
 import type { App } from '../app.ts';
 import { isUtf8 } from '../headers/media-type.ts';
 
@@ -29,6 +29,11 @@ function readBody(request: FastifyRequest, bytes: Buffer): JsonObject | undefine
   if (!parsed.ok) throw new GatewayError('invalid_json', { message: MESSAGES[parsed.fault] });
   if (!isJsonObject(parsed.value)) {
     throw new GatewayError('invalid_request', { message: 'The request body must be a JSON object.' });
+  }
+  const inexact = findInexactNumber(bytes.toString());
+  if (inexact !== null) {
+    const message = `\`${inexact}\`: this number cannot be handed on as it stands; send it as a string.`;
+    throw new GatewayError('invalid_request', { param: inexact, message });
   }
   return parsed.value;
 }

@@ -18,6 +18,9 @@ export function addRequestLog(app: App, parts: Parts): void {
 export function logWhenClosed(request: FastifyRequest, reply: FastifyReply, { clock, log }: Parts): void {
   request.startedMs = clock.monotonic();
   reply.raw.once('close', () => {
+    const answered = reply.raw.writableFinished;
+    // A response that was finished has nobody waiting; aborting for it would cost a tenth of a request.
+    if (!answered) request.leaving?.abort();
     const { url, config } = request.routeOptions;
     const fields = {
       request_id: request.id,
@@ -25,7 +28,7 @@ export function logWhenClosed(request: FastifyRequest, reply: FastifyReply, { cl
       method: request.method,
       route: url ?? null,
       /** Null where nobody was left to be answered. */
-      status: reply.raw.writableFinished ? reply.raw.statusCode : null,
+      status: answered ? reply.raw.statusCode : null,
       ms: Math.round((clock.monotonic() - request.startedMs) * 10) / 10,
     };
     // Probes come every few seconds and would hide the rest.

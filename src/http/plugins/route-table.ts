@@ -1,11 +1,19 @@
-import type { App, RouteEntry } from '../app.ts';
+import type { App, RouteEntry, RouteSchema } from '../app.ts';
 
-/** Notes every route as it is added, for `Allow` and for the test that walks them all. */
+/** Notes every route as it is added, for `Allow`, for the OpenAPI document and for the tests that walk them all. */
 export function addRouteTable(app: App): void {
   const table: RouteEntry[] = [];
   app.decorate('routeTable', table);
-  app.addHook('onRoute', ({ method, url, config }) => {
-    for (const name of [method].flat()) table.push({ method: name, url, roles: config?.roles });
+  app.addHook('onRoute', ({ method, url, config, schema }) => {
+    for (const name of [method].flat()) {
+      table.push({
+        method: name,
+        url,
+        roles: config?.roles,
+        operation: config?.operation,
+        schema: schema as RouteSchema,
+      });
+    }
   });
 }
 

@@ -5,41 +5,98 @@ import { RUN_STATUSES } from '../../runs/model.ts';
 const LIMIT_DEFAULT = 20;
 const LIMIT_MAX = 100;
 const FILTER_LENGTH_MAX = 200;
+const TAG_LENGTH_MAX = 64;
+const METADATA_PAIRS_MAX = 32;
+const METADATA_KEY_LENGTH_MAX = 64;
+const METADATA_VALUE_LENGTH_MAX = 512;
 const CURSOR_LENGTH_MAX = 100;
 
 const PAYLOADS = ['inputs', 'output'] as const;
+const METADATA_PARAMETER = /^metadata\[(.+)\]$/s;
 
 /** `a,b`, each one of `choices`. */
 function listOf<const T extends string>(choices: readonly T[]) {
   return z
     .string()
     .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(choices)).max(choices.length));
+    .pipe(z.array(z.enum(choices)).max(choices.length))
+    .meta({ type: 'array', items: { type: 'string', enum: [...choices] }, maxItems: choices.length });
 }
 
+function text(lengthMax: number) {
+  return z.string().min(1).max(lengthMax);
+}
+
+/** Becomes milliseconds since 1970. */
+const time = z.iso
+  .datetime({ offset: true, error: 'must be a time of RFC 3339, such as 2026-01-31T12:00:00Z (a + is sent as %2B)' })
+  .transform((value, context) => {
+    const ms = Date.parse(value);
+    if (Number.isFinite(ms)) return ms;
+    context.addIssue({ code: 'custom', message: 'there is no such time' });
+    return z.NEVER;
+  });
+
+const metadata = z
+  .record(z.string().max(METADATA_KEY_LENGTH_MAX), z.string().max(METADATA_VALUE_LENGTH_MAX))
+  .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS_MAX, `at most ${METADATA_PAIRS_MAX} pairs`);
+
 /** The query of `GET /runs`. Parameters are refused when repeated, because one of them would be dropped. */
-export const runListSchema = z.strictObject({
-  status: listOf(RUN_STATUSES).optional(),
-  provider: z.string().min(1).max(FILTER_LENGTH_MAX).optional(),
-  workflow: z.string().min(1).max(FILTER_LENGTH_MAX).optional(),
-  include: listOf(PAYLOADS).optional(),
-  limit: z
-    .string()
-    .regex(/^[0-9]{1,3}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1).max(LIMIT_MAX))
-    .default(LIMIT_DEFAULT),
-  cursor: z.string().max(CURSOR_LENGTH_MAX).transform(readCursor).optional(),
-});
+export const runListSchema = z.preprocess(
+  gatherMetadata,
+  z.strictObject({
+    status: listOf(RUN_STATUSES).optional().meta({ description: 'Any of these.' }),
+    provider: text(FILTER_LENGTH_MAX).optional().meta({ description: 'A provider’s name.' }),
+    workflow: text(FILTER_LENGTH_MAX)
+      .optional()
+      .meta({ description: 'As the runs were begun with: a registered name, or the vendor’s id.' }),
+    tag: text(TAG_LENGTH_MAX).optional().meta({ description: 'One of the run’s tags.' }),
+    subject: text(FILTER_LENGTH_MAX).optional().meta({ description: 'The user behind a browser token.' }),
+    metadata: metadata
+      .optional()
+      .meta({ description: '`metadata[key]=value`: pairs that the run was begun with, all of them.' }),
+    created_after: time.optional().meta({ description: 'Begun after this time.' }),
+    created_before: time.optional().meta({ description: 'Begun before this time.' }),
+    include: listOf(PAYLOADS).optional().meta({ description: 'What lists leave out otherwise.' }),
+    limit: z
+      .string()
+      .regex(/^[0-9]{1,3}$/, 'must be a whole number')
+      .transform(Number)
+      .pipe(z.int().min(1).max(LIMIT_MAX))
+      .default(LIMIT_DEFAULT)
+      .meta({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT, description: 'Runs a page.' }),
+    cursor: z
+      .string()
+      .max(CURSOR_LENGTH_MAX)
+      .transform(readCursor)
+      .optional()
+      .meta({ description: 'The `next_cursor` of the page before.' }),
+  }),
+);
+
+/** Puts `metadata[key]=value` together. What is no such parameter is left for the schema to judge. */
+function gatherMetadata(query: unknown): unknown {
+  if (typeof query !== 'object' || query === null) return query;
+  const others: [string, unknown][] = [];
+  const pairs: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(query)) {
+    const key = METADATA_PARAMETER.exec(name)?.[1];
+    // No run has a key of this name, and an object with one is not what it seems.
+    if (key === undefined || key === '__proto__') others.push([name, value]);
+    else pairs.push([key, value]);
+  }
+  if (pairs.length > 0 && !Object.hasOwn(query, 'metadata')) others.push(['metadata', Object.fromEntries(pairs)]);
+  return Object.fromEntries(others);
+}
 
 /** Callers treat it as opaque; it is the last run of the page. */
 export function writeCursor(id: RunId): string {
   return Buffer.from(id).toString('base64url');
 }
 
-function readCursor(text: string, context: z.RefinementCtx): RunId {
-  const id = parseRunId(Buffer.from(text, 'base64url').toString('latin1'));
-  if (id !== null && writeCursor(id) === text) return id;
+function readCursor(cursor: string, context: z.RefinementCtx): RunId {
+  const id = parseRunId(Buffer.from(cursor, 'base64url').toString('latin1'));
+  if (id !== null && writeCursor(id) === cursor) return id;
   context.addIssue({ code: 'custom', message: 'must be the `next_cursor` of another page' });
   return z.NEVER;
 }

@@ -2,7 +2,9 @@ import * as z from 'zod';
 import { GatewayError } from '../../core/errors.ts';
 import { parseRunId, type RunId } from '../../core/ids.ts';
 
-export const runPathSchema = z.object({ id: z.string() });
+export const runPathSchema = z.object({
+  id: z.string().meta({ description: 'The run’s id.', example: 'run_01k9zq3v5w8x7y6z5a4b3c2d1e' }),
+});
 
 /** A command without parameters: no body, or an empty object. */
 export const emptyBodySchema = z.strictObject({}).optional();

@@ -17,7 +17,9 @@ const name = z
   .refine((text) => !text.includes('..') && text !== '.', 'must not contain `..`');
 
 // Not copied by the schema: the parser made it, and copying would lose a key named `__proto__`.
-const jsonObject = z.custom<JsonObject>(isJsonObject, 'must be an object').meta({ type: 'object' });
+export const jsonObject = z
+  .custom<JsonObject>(isJsonObject, 'must be an object')
+  .meta({ type: 'object', additionalProperties: true });
 
 const metadata = z
   .custom<Record<string, string>>(isJsonObject, { message: 'must be an object', abort: true })
@@ -25,7 +27,11 @@ const metadata = z
     const fault = metadataFault(value);
     if (fault) context.addIssue({ code: 'custom', ...fault });
   })
-  .meta({ type: 'object', additionalProperties: { type: 'string' } });
+  .meta({
+    type: 'object',
+    maxProperties: METADATA_PAIRS_MAX,
+    additionalProperties: { type: 'string', maxLength: METADATA_VALUE_LENGTH_MAX },
+  });
 
 function metadataFault(value: Readonly<Record<string, unknown>>): { path: string[]; message: string } | null {
   const keys = Object.keys(value);
@@ -44,16 +50,31 @@ function metadataFault(value: Readonly<Record<string, unknown>>): { path: string
 
 /** The body of `POST /runs`, checked for form; what exists and what a vendor takes is checked by runs. */
 export const runRequestSchema = z.strictObject({
-  workflow: name,
-  provider: name.optional(),
-  inputs: jsonObject.optional(),
-  options: jsonObject.optional(),
-  metadata: metadata.optional(),
-  tags: z.array(z.string().min(1).max(64).regex(TAG, 'must not contain a control character')).max(16).optional(),
-  timeout_s: z.int().min(1).max(86_400).optional(),
-  waiting_timeout_s: z.int().min(1).max(2_592_000).optional(),
-  on_disconnect: z.enum(['continue', 'cancel']).optional(),
-  webhook: z.strictObject({ url: z.string(), events: z.array(z.string()).optional() }).optional(),
+  workflow: name.meta({
+    description: 'With `provider`: the vendor’s own id; without: a name from `rungate.yaml`. Without `..` in it.',
+  }),
+  provider: name.optional().meta({ description: 'A configured provider’s name.' }),
+  inputs: jsonObject.optional().meta({ description: 'Rungate shapes it for the vendor. Default: `{}`.' }),
+  options: jsonObject.optional().meta({ description: 'What only this vendor knows: `GET /providers` has its schema.' }),
+  metadata: metadata.optional().meta({ description: 'The caller’s: up to 32 pairs. Returned, and a filter of lists.' }),
+  tags: z
+    .array(z.string().min(1).max(64).regex(TAG, 'must not contain a control character'))
+    .max(16)
+    .optional()
+    .meta({ description: 'The caller’s. Returned, and a filter of lists.' }),
+  timeout_s: z.int().min(1).max(86_400).optional().meta({
+    description: 'Time for the run, queueing in, waiting for people out. A registered workflow’s own is the most.',
+  }),
+  waiting_timeout_s: z.int().min(1).max(2_592_000).optional().meta({
+    description: 'How long the run may stay `waiting`. Default: 604800.',
+  }),
+  on_disconnect: z.enum(['continue', 'cancel']).optional().meta({
+    description: '`continue` is what happens anyway; `cancel` is refused by this version.',
+  }),
+  webhook: z
+    .strictObject({ url: z.string(), events: z.array(z.string()).optional() })
+    .optional()
+    .meta({ description: 'Refused by this version.' }),
 });
 
 export type RunRequestBody = z.infer<typeof runRequestSchema>;

@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { Random } from '../../core/random.ts';
-import type { End, Trait } from '../faults.ts';
+import { obeys } from '../damages.ts';
+import type { Trait } from '../faults.ts';
 import { json, jsonObjectIn, Refusal, requireBearer, type Call } from '../http-kit.ts';
 import { randomHex, sentenceAbout } from '../made-up.ts';
 import { receiveStart, type BegunRun, type StartDesk } from '../receive-start.ts';
@@ -33,13 +34,15 @@ const BODY_FIELDS: Readonly<Record<string, { expected: string; fits(value: Json)
   version: { expected: 'an integer', fits: (value) => Number.isSafeInteger(value) },
 };
 
-const STATUS_OF: Readonly<Record<Exclude<End, 'user-aborted'> | 'running' | 'waiting', string>> = {
+const STATUS_OF: Readonly<Record<Exclude<Phase, 'user-aborted'>, string>> = {
   running: 'running',
   waiting: 'waiting',
+  asking: 'waiting',
   success: 'success',
   failure: 'failure',
   cancelled: 'cancelled',
   partial: 'partial',
+  looping: 'failure',
 };
 
 type Facts = JsonObject;
@@ -173,9 +176,7 @@ function readView({ query }: Call): View {
 function cancelRun(book: RunBook<Facts>, id: string, random: Random): Sending {
   const run = findRun(book, id);
   const damage = book.damageOfCancel(run);
-  const refused = damage?.kind === 'status' && damage.status >= 300;
-  const untouched = damage?.kind === 'cut' && damage.at === 'on-accept';
-  if (!refused && !untouched && !book.cancel(run)) throw new Refusal(409, 'Run cannot be cancelled');
+  if (obeys(damage) && !book.cancel(run)) throw new Refusal(409, 'Run cannot be cancelled');
   const data = runObject(book, run, { summary: false, nodeIds: null });
   return { reply: json(200, envelope(random, data)), damage, concerns: 'cancel' };
 }

@@ -3,10 +3,12 @@ import {
   PLAIN_STATEMENTS,
   type ClaimRow,
   type FlatEvents,
+  type Move,
   type MoveRow,
   type Operation,
   type OperationResult,
   type OperationResults,
+  type Operations,
   type PlainStatement,
   type Row,
   type Value,
@@ -31,14 +33,20 @@ export function createExecutor(db: DatabaseSync): Executor {
           return create(statements, operation[1], operation[2], operation[3], operation[4]);
         case 'move':
           return move(statements, operation[1], operation[2], operation[3], operation[4]);
+        case 'moveOnce':
+          return moveOnce(db, statements, operation.slice(1) as Operations['moveOnce']);
+        case 'remove':
+          return remove(statements, operation[1]);
         case 'claim':
           return claim(statements, operation);
         case 'reclaim':
           return reclaim(statements, operation[1], operation[2]);
         case 'release':
-          return changes(statements.release, [operation[3], operation[1], operation[2]]);
+          return changes(statements.release, [operation[3], operation[1], operation[2], operation[4]]);
         case 'purgeRuns':
           return purgeRuns(statements, operation[1], operation[2]);
+        case 'replaceKey':
+          return replaceKey(statements, operation[1], { id: operation[2], expiresAt: operation[3] });
         case 'vacuum':
           return vacuum(db);
         case 'run':
@@ -66,20 +74,25 @@ function prepareStatements(db: DatabaseSync) {
       db.prepare('SELECT run_id, fingerprint FROM idempotency WHERE lineage = ? AND subject = ? AND key = ?'),
     ),
     // An ended run is never left, whatever a caller believes; an owner of NULL means that any owner will do.
-    moveRun: arrays(
-      db.prepare(`UPDATE runs SET version = version + 1, seq = seq + ?, status = ?, provider = ?, workflow = ?,
+    // Compares `seq` too, so that its next value is known without RETURNING, which costs 1 to 2 µs a move.
+    moveRun: db.prepare(`UPDATE runs SET version = version + 1, seq = ?, status = ?, provider = ?, workflow = ?,
         owner = ?, due_at = ?, finished_at = ?, pinned = coalesce(?, pinned), state = ?, output = coalesce(?, output)
-        WHERE id = ? AND version = ? AND owner IS coalesce(?, owner) AND finished_at IS NULL
-        RETURNING seq`),
-    ),
-    giveBackKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND (lineage, subject, key) =
+        WHERE id = ? AND version = ? AND seq = ? AND owner IS coalesce(?, owner) AND finished_at IS NULL`),
+    giveBackStartKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND (lineage, subject, key) =
       (SELECT lineage, coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
+    // Whoever resumed is the run's own subject or its key, which has none. The key of the start is another's,
+    // even where a caller has named it alike.
+    giveBackResumeKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND key = ?2
+      AND lineage = (SELECT lineage FROM runs WHERE id = ?1)
+      AND subject IN ('', (SELECT coalesce(subject, '') FROM runs WHERE id = ?1))
+      AND (subject, key) IS NOT (SELECT coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
     runRow: arrays(db.prepare('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id = ?')),
     dueRows: arrays(
       db.prepare(
         'SELECT ' +
           RUN_COLUMNS +
           ` FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ?
+            AND provider NOT IN (SELECT value FROM json_each(?))
             AND NOT EXISTS (SELECT 1 FROM owners WHERE owner = ? AND dead = 1) ORDER BY due_at LIMIT ?`,
       ),
     ),
@@ -97,8 +110,9 @@ function prepareStatements(db: DatabaseSync) {
     buryOwners: db.prepare('UPDATE owners SET dead = 1 WHERE owner <> ?'),
     forgetOwners: db.prepare('DELETE FROM owners WHERE dead = 1 AND beat_at < ? - 86400000'),
     release: db.prepare(`UPDATE runs SET owner = NULL, due_at = ?
-      WHERE finished_at IS NULL AND owner = ? AND id NOT IN (SELECT value FROM json_each(?))`),
+      WHERE finished_at IS NULL AND owner = ? AND id NOT IN (SELECT value FROM json_each(?)) AND id < ?`),
     deleteRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at < ?'),
+    deleteEndedRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at IS NOT NULL'),
     deleteEvents: db.prepare('DELETE FROM events WHERE run_id = ?'),
     deletePayloads: db.prepare('DELETE FROM payloads WHERE run_id = ?'),
     plain(name: PlainStatement): StatementSync {
@@ -117,11 +131,8 @@ function create(
   events: FlatEvents,
   ...[claimRow, largeInputs]: [ClaimRow | null, string | null]
 ): OperationResults['create'] {
-  if (claimRow !== null && changes(statements.insertClaim, claimRow) === 0) {
-    const [winner, fingerprint] = get(statements.findClaim, claimRow.slice(0, 3)) as [string, string];
-    if (fingerprint !== claimRow[4]) return 'reused';
-    return { winner, run: get(statements.runRow, [winner]) };
-  }
+  const earlier = claimRow === null ? null : claimKey(statements, claimRow);
+  if (earlier !== null) return earlier;
   const id = row[0] as string;
   statements.insertRun.run(...row);
   insertEvents(statements, id, 1, events);
@@ -129,19 +140,39 @@ function create(
   return null;
 }
 
+/** Null: the key is this request's. Otherwise what it was used for, by a request that is still to be remembered. */
+function claimKey(statements: Statements, row: ClaimRow): { winner: string; run: Row | null } | 'reused' | null {
+  if (changes(statements.insertClaim, row) > 0) return null;
+  const [winner, fingerprint] = get(statements.findClaim, row.slice(0, 3)) as [string, string];
+  if (fingerprint !== row[4]) return 'reused';
+  return { winner, run: get(statements.runRow, [winner]) };
+}
+
+function moveOnce(
+  db: DatabaseSync,
+  statements: Statements,
+  [claimRow, ...change]: Operations['moveOnce'],
+): OperationResults['moveOnce'] {
+  db.exec('SAVEPOINT claimed');
+  const result = claimKey(statements, claimRow) ?? move(statements, ...change);
+  // Stale: the claim is taken back too, and whatever it had replaced is there again.
+  db.exec(result === null ? 'ROLLBACK TO claimed; RELEASE claimed' : 'RELEASE claimed');
+  return result;
+}
+
 function move(
   statements: Statements,
   change: MoveRow,
   events: FlatEvents,
-  ...[largeOutput, givesBackKey]: [string | null, boolean]
+  ...[largeOutput, giveBackKey]: [Move[2], Move[3]]
 ): OperationResults['move'] {
-  const moved = get(statements.moveRun, change);
-  if (moved === null) return null;
-  const seq = moved[0] as number;
+  if (changes(statements.moveRun, change) === 0) return null;
+  const [seq] = change;
   const id = change[10];
   insertEvents(statements, id, seq - events.length / 3 + 1, events);
   if (largeOutput !== null) statements.insertPayload.run(id, 'output', largeOutput);
-  if (givesBackKey) statements.giveBackKey.run(id);
+  if (giveBackKey === 'start') statements.giveBackStartKey.run(id);
+  else if (giveBackKey !== null) statements.giveBackResumeKey.run(id, giveBackKey.resume);
   return seq;
 }
 
@@ -151,8 +182,8 @@ function insertEvents(statements: Statements, id: string, firstSeq: number, even
   }
 }
 
-function claim(statements: Statements, [, owner, now, limit, queued]: Operation & { 0: 'claim' }): Row[] {
-  const rows = statements.dueRows.all(now, owner, limit) as unknown as Value[][];
+function claim(statements: Statements, [, owner, now, limit, queued, except]: Operation & { 0: 'claim' }): Row[] {
+  const rows = statements.dueRows.all(now, except, owner, limit) as unknown as Value[][];
   const taken = new Set(rows.map((row) => row[0]));
   for (const row of queued > 0 ? (statements.queuedRows.all(owner, queued) as unknown as Value[][]) : []) {
     if (!taken.has(row[0])) rows.push(row);
@@ -175,11 +206,29 @@ function purgeRuns(statements: Statements, ids: readonly string[], before: numbe
   let deleted = 0;
   for (const id of ids) {
     if (changes(statements.deleteRun, [id, before]) === 0) continue;
-    statements.deleteEvents.run(id);
-    statements.deletePayloads.run(id);
+    deleteRest(statements, id);
     deleted++;
   }
   return deleted;
+}
+
+function remove(statements: Statements, id: string): OperationResults['remove'] {
+  if (changes(statements.deleteEndedRun, [id]) === 0) {
+    return get(statements.runRow, [id]) === null ? 'unknown' : 'not_ended';
+  }
+  deleteRest(statements, id);
+  return 'removed';
+}
+
+/** The idempotency rows stay until they have served: the same request must not begin another run. */
+function deleteRest(statements: Statements, id: string): void {
+  statements.deleteEvents.run(id);
+  statements.deletePayloads.run(id);
+}
+
+function replaceKey(statements: Statements, successor: Row, old: { id: string; expiresAt: number }): boolean {
+  if (changes(statements.plain('expireKey'), [old.expiresAt, old.id]) === 0) return false;
+  return changes(statements.plain('insertKey'), successor) === 1;
 }
 
 /** Gives free pages at the end of the file back; freed pages are reused anyway, so only a large rest is worth moving. */

@@ -9,18 +9,7 @@ import type { Writer } from './writer.ts';
 export function createKeyStore({ writer, reader }: { writer: Writer; reader: Reader }): KeyStore {
   return {
     async insert(key) {
-      await writer.write('run', 'insertKey', [
-        key.id,
-        key.name,
-        key.role,
-        key.lineage,
-        key.secretHash,
-        JSON.stringify(key.allowedWorkflows),
-        JSON.stringify(key.allowedProviders),
-        key.createdAt,
-        key.expiresAt,
-        key.revokedAt,
-      ]);
+      await writer.write('run', 'insertKey', insertValues(key));
     },
     async find(id) {
       const row = reader.read((statements) => statements.key.get(id));
@@ -29,10 +18,26 @@ export function createKeyStore({ writer, reader }: { writer: Writer; reader: Rea
     async list() {
       return reader.read((statements) => statements.keys.all()).map(keyFromRow);
     },
+    replace: (id, successor, expiresAt) => writer.write('replaceKey', insertValues(successor), id, expiresAt),
     async revoke(id, at) {
       return (await writer.write('run', 'revokeKey', [at, id])) > 0;
     },
   };
+}
+
+function insertValues(key: StoredKey): Row {
+  return [
+    key.id,
+    key.name,
+    key.role,
+    key.lineage,
+    key.secretHash,
+    JSON.stringify(key.allowedWorkflows),
+    JSON.stringify(key.allowedProviders),
+    key.createdAt,
+    key.expiresAt,
+    key.revokedAt,
+  ];
 }
 
 function keyFromRow(row: Row): StoredKey {

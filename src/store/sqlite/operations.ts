@@ -1,3 +1,5 @@
+import type { Change } from '../../runs/ports.ts';
+
 /** What SQLite takes and gives. */
 export type Value = string | number | null | Uint8Array;
 export type Row = readonly Value[];
@@ -12,13 +14,21 @@ export type FlatEvents = readonly Value[];
 export interface Operations {
   /** Row of `runs`, its events, its claim, its inputs where they are large. */
   create: [row: Row, events: FlatEvents, claim: ClaimRow | null, largeInputs: string | null];
-  move: [change: MoveRow, events: FlatEvents, largeOutput: string | null, givesBackKey: boolean];
+  move: Move;
+  /** The same with a claim: both or neither. */
+  moveOnce: [claim: ClaimRow, ...move: Move];
+  /** An ended run with all that belongs to it, its claims apart. */
+  remove: [id: string];
   /** Takes due runs. */
-  claim: [owner: string, now: number, limit: number, queued: number];
+  /** `except`: a JSON list of providers whose due runs are left. */
+  claim: [owner: string, now: number, limit: number, queued: number, except: string];
   reclaim: [owner: string, now: number];
-  release: [owner: string, except: string, now: number];
+  /** `before`: only runs with a smaller id. */
+  release: [owner: string, except: string, now: number, before: string];
   purgeRuns: [ids: readonly string[], before: number];
   vacuum: [];
+  /** A key that takes another's place: its row; the other's id and its new end. */
+  replaceKey: [successor: Row, id: string, expiresAt: number];
   run: [name: PlainStatement, values: Row];
 }
 
@@ -26,11 +36,14 @@ export interface OperationResults {
   create: null | { winner: string; run: Row | null } | 'reused';
   /** The last event's number; null: stale. */
   move: number | null;
+  moveOnce: number | null | { winner: string; run: Row | null } | 'reused';
+  remove: 'removed' | 'not_ended' | 'unknown';
   claim: Row[];
   reclaim: number;
   release: number;
   purgeRuns: number;
   vacuum: number;
+  replaceKey: boolean;
   /** Rows changed. */
   run: number;
 }
@@ -42,9 +55,16 @@ export type OperationResult = OperationResults[OperationName];
 /** lineage, subject, key, run id, fingerprint, now; and the time before which a served row has expired. */
 export type ClaimRow = readonly [string, string, string, string, string, number, number];
 
+export type Move = [
+  change: MoveRow,
+  events: FlatEvents,
+  largeOutput: string | null,
+  giveBackKey: NonNullable<Change['giveBackKey']> | null,
+];
+
 /** Values of the statement that moves a run, in its order. NULL in `pinned`, `output`, `fromOwner`: as it is. */
 export type MoveRow = readonly [
-  newEvents: number,
+  seq: number,
   status: string,
   provider: string,
   workflow: string,
@@ -56,15 +76,20 @@ export type MoveRow = readonly [
   output: string | null,
   id: string,
   fromVersion: number,
+  fromSeq: number,
   fromOwner: string | null,
 ];
 
 /** Operations that are one statement. */
 export const PLAIN_STATEMENTS = {
+  // An ended run is left as it is but for this.
+  resolveRun: `UPDATE runs SET version = version + 1, state = json_set(state, '$.resolution', json(?))
+    WHERE id = ? AND finished_at IS NOT NULL`,
   beat: `INSERT INTO owners (owner, beat_at, dead) VALUES (?, ?, 0)
     ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at WHERE dead = 0`,
   probe: `INSERT INTO probes (name, at) VALUES ('fit', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`,
   insertKey: 'INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  expireKey: `UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 AND revoked_at IS NULL`,
   revokeKey: 'UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
   insertCredential: 'INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?)',
   removeCredential: 'DELETE FROM credentials WHERE id = ?',

@@ -21,10 +21,13 @@ export function prepareReads(db: DatabaseSync) {
     payload: read('SELECT text FROM payloads WHERE run_id = ? AND part = ?'),
     claim: read(`SELECT run_id, fingerprint, created_at FROM idempotency
       WHERE lineage = ? AND subject = ? AND key = ?`),
-    runsOfAll: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?'),
-    runsOfLineage: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE lineage = ? AND id < ? ORDER BY id DESC LIMIT ?'),
+    runsOfAll: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id > ? AND id < ? ORDER BY id DESC LIMIT ?'),
+    runsOfLineage: read(
+      'SELECT ' + RUN_COLUMNS + ' FROM runs WHERE lineage = ? AND id > ? AND id < ? ORDER BY id DESC LIMIT ?',
+    ),
     events: read('SELECT seq, type, at, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?'),
-    anyDue: read('SELECT 1 FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ? LIMIT 1'),
+    anyDue: read(`SELECT 1 FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ?
+      AND provider NOT IN (SELECT value FROM json_each(?)) LIMIT 1`),
     anyQueued: read(`SELECT 1 FROM runs WHERE status = 'queued' AND owner IS NULL LIMIT 1`),
     unfinished: read(`SELECT count(*), count(*) FILTER (WHERE status = 'queued') FROM runs WHERE finished_at IS NULL`),
     oldRuns: read('SELECT id, finished_at FROM runs WHERE id > ? AND id < ? ORDER BY id LIMIT ?'),

@@ -1,11 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
-import type { RunId } from '../../core/ids.ts';
+import { firstRunIdAt, type RunId } from '../../core/ids.ts';
 import { reviveJson, type Json, type JsonObject } from '../../core/json.ts';
 import { hasEnded, type EventType, type Run, type RunEvent, type RunOutput } from '../../runs/model.ts';
 import type { Change, Claimed, IdempotencyClaim, NewRun, RunStore } from '../../runs/ports.ts';
 import type { Hints } from './hints.ts';
 import { listRuns } from './list-runs.ts';
-import type { ClaimRow, Row } from './operations.ts';
+import type { ClaimRow, Move, Row } from './operations.ts';
 import { createPurge } from './purge-runs.ts';
 import type { ReadStatements } from './read-statements.ts';
 import type { Reader } from './reader.ts';
@@ -30,6 +30,17 @@ export function createRunStore(parts: RunStoreParts): RunStore {
   return {
     create: (run, options) => create(parts, run, options.idempotency),
     move: (from, change) => move(parts, from, change),
+    moveOnce: (from, change, idempotency) => moveOnce(parts, from.run, { change, idempotency }),
+    async remove(id) {
+      const result = await writer.write('remove', id);
+      if (result === 'removed') hints.changed(id);
+      return result;
+    },
+    async resolve(id, resolution) {
+      if ((await writer.write('run', 'resolveRun', [JSON.stringify(resolution), id])) === 0) return null;
+      hints.changed(id);
+      return reader.read((statements) => runOf(statements.run.get(id)));
+    },
     async findByKey(claim) {
       return reader.read((statements) => findByKey(statements, claim, clock.now() - parts.idempotencyMs));
     },
@@ -49,13 +60,14 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       const [total, queued] = reader.read((statements) => statements.unfinished.get()) as [number, number];
       return { queued, total };
     },
-    async claim(owner, limit, queued) {
+    async claim(owner, limit, queued, exceptProviders = []) {
+      const except = JSON.stringify(exceptProviders);
       const now = clock.now();
       // Nearly always nothing is due; finding that out costs no write.
       const any = (statements: ReadStatements) =>
-        statements.anyDue.get(now) ?? (queued > 0 ? statements.anyQueued.get() : null);
+        statements.anyDue.get(now, except) ?? (queued > 0 ? statements.anyQueued.get() : null);
       if (reader.read(any) === null) return [];
-      return (await writer.write('claim', owner, now, limit, queued)).map(rows.runFromRow);
+      return (await writer.write('claim', owner, now, limit, queued, except)).map(rows.runFromRow);
     },
     async reclaim(owner) {
       return parts.alone ? writer.write('reclaim', owner, clock.now()) : 0;
@@ -63,8 +75,10 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     async beat(owner) {
       return (await writer.write('run', 'beat', [owner, clock.now()])) === 1 ? 'held' : 'lost';
     },
-    async release(owner, except) {
-      await writer.write('release', owner, JSON.stringify(except), clock.now());
+    async release(owner, except, beganBefore) {
+      // Every run id is smaller than `s`.
+      const before = beganBefore === undefined ? 's' : firstRunIdAt(beganBefore);
+      return writer.write('release', owner, JSON.stringify(except), clock.now(), before);
     },
     watch: (hint, signal) => hints.watch(hint, signal),
     purge,
@@ -73,36 +87,54 @@ export function createRunStore(parts: RunStoreParts): RunStore {
 
 async function create(
   { writer, hints, clock, idempotencyMs }: RunStoreParts,
-  { inputs, events, dueInMs, ...rest }: NewRun,
+  newRun: NewRun,
   idempotency: IdempotencyClaim | null,
 ): Promise<Claimed> {
   const now = clock.now();
-  const run: Run = { ...rest, version: 1, seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs };
+  const { inputs, events, dueInMs } = newRun;
+  const run = rows.firstSnapshot(newRun, { seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs });
   const place = rows.placePayload(inputs);
   const result = await writer.write(
     'create',
     rows.insertValues(run, idempotency?.key ?? null, place.inRow),
     rows.flatEvents(events),
-    idempotency === null ? null : claimRow(run, idempotency, { now, expiredBefore: now - idempotencyMs }),
+    idempotency === null ? null : startClaimRow(run, idempotency, { now, idempotencyMs }),
     place.large,
   );
   if (result === null) {
     hints.changed(run.id);
     return { kind: 'created', run };
   }
+  return earlierClaim(result);
+}
+
+function earlierClaim(result: 'reused' | { winner: string; run: Row | null }): Exclude<Claimed, { kind: 'created' }> {
   if (result === 'reused') return { kind: 'reused' };
   return { kind: 'same', runId: result.winner as RunId, run: runOf(result.run) };
+}
+
+interface ClaimTimes {
+  now: number;
+  idempotencyMs: number;
+}
+
+function startClaimRow(run: Run, claim: IdempotencyClaim, times: ClaimTimes): ClaimRow {
+  // The key is given back by way of the run's own lineage and subject.
+  if (claim.subject !== (run.subject ?? '')) throw anotherCaller();
+  return claimRow(run, claim, times);
 }
 
 function claimRow(
   run: Run,
   { lineage, subject, key, fingerprint }: IdempotencyClaim,
-  { now, expiredBefore }: { now: number; expiredBefore: number },
+  { now, idempotencyMs }: ClaimTimes,
 ): ClaimRow {
-  // The key is given back by way of the run's own lineage and subject.
-  if (lineage !== run.lineage || subject !== (run.subject ?? ''))
-    throw new Error('the claim belongs to another caller');
-  return [lineage, subject, key, run.id, fingerprint, now, expiredBefore];
+  if (lineage !== run.lineage) throw anotherCaller();
+  return [lineage, subject, key, run.id, fingerprint, now, now - idempotencyMs];
+}
+
+function anotherCaller(): Error {
+  return new Error('the claim belongs to another caller');
 }
 
 async function move(
@@ -112,11 +144,32 @@ async function move(
 ): Promise<Run | 'stale'> {
   if (hasEnded(from.run)) return 'stale';
   const next = changedRun(from.run, change, clock.now());
+  const seq = await writer.write('move', ...moveOperation(from, change, next));
+  if (seq === null) return 'stale';
+  hints.changed(next.id);
+  return { ...next, seq };
+}
+
+async function moveOnce(
+  { writer, hints, clock, idempotencyMs }: RunStoreParts,
+  run: Run,
+  { change, idempotency }: { change: Change; idempotency: IdempotencyClaim },
+): ReturnType<RunStore['moveOnce']> {
+  const now = clock.now();
+  const next = changedRun(run, change, now);
+  const claim = claimRow(run, idempotency, { now, idempotencyMs });
+  const result = await writer.write('moveOnce', claim, ...moveOperation({ run }, change, next));
+  if (result === null) return 'stale';
+  if (typeof result !== 'number') return earlierClaim(result);
+  hints.changed(next.id);
+  return { kind: 'moved', run: { ...next, seq: result } };
+}
+
+function moveOperation({ run, owner }: Parameters<RunStore['move']>[0], change: Change, next: Run): Move {
   const place = change.output === undefined ? null : rows.placePayload(change.output);
-  const seq = await writer.write(
-    'move',
+  return [
     [
-      change.events.length,
+      run.seq + change.events.length,
       next.status,
       next.provider,
       next.workflow,
@@ -127,16 +180,14 @@ async function move(
       rows.stateText(next),
       place?.inRow ?? null,
       next.id,
-      from.run.version,
-      from.owner ?? null,
+      run.version,
+      run.seq,
+      owner ?? null,
     ],
     rows.flatEvents(change.events),
     place?.large ?? null,
-    change.giveBackKey ?? false,
-  );
-  if (seq === null) return 'stale';
-  hints.changed(next.id);
-  return { ...next, seq };
+    change.giveBackKey ?? null,
+  ];
 }
 
 /** The run after the change. Whatever the change says, an ended run has an end, and nobody cares for it any more. */

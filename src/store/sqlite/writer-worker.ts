@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openWriterConnection, type DatabaseFile } from './connection.ts';
 import type { Operation } from './operations.ts';
-import type { WriterAnswer, WriterRequest } from './worker-transport.ts';
+import { plainReply, type WriterAnswer, type WriterRequest } from './worker-transport.ts';
 import { createWriterSession } from './writer-session.ts';
 
 // The entry of the writer's thread: the one module of the store that does something when it is loaded.
@@ -11,7 +11,7 @@ const session = createWriterSession({ connect: () => openWriterConnection(worker
 
 port.on('message', (request: WriterRequest) => {
   let answer: WriterAnswer = null;
-  if (request.ask === 'run') answer = session.run(request.batch as Operation[]);
+  if (request.ask === 'run') answer = plainReply(session.run(request.batch as Operation[]));
   else if (request.ask === 'dataVersion') answer = session.dataVersion();
   else session.close();
   port.postMessage(answer);

@@ -25,6 +25,8 @@ class TimedHandler extends ForwardingHandler {
   readonly #call: Call;
   readonly #clock: Clock;
   #dueAt = 0;
+  /** When the running timer fires; never later than `#dueAt`. */
+  #firesAt = 0;
   #head = false;
 
   constructor(next: AnswerHandler, call: Call, clock: Clock) {
@@ -34,15 +36,22 @@ class TimedHandler extends ForwardingHandler {
   }
 
   waitForHead(): void {
-    this.#dueAt = this.#clock.monotonic() + this.#call.request.headersTimeoutMs;
-    this.#arm(this.#call.request.headersTimeoutMs);
+    const { headersTimeoutMs } = this.#call.request;
+    const now = this.#clock.monotonic();
+    this.#dueAt = now + headersTimeoutMs;
+    this.#arm(now, headersTimeoutMs);
   }
 
   override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
     this.#head = true;
-    this.#call.stopTimer?.();
-    this.#dueAt = this.#clock.monotonic() + this.#call.request.bodyTimeoutMs;
-    this.#arm(this.#call.request.bodyTimeoutMs);
+    const { bodyTimeoutMs } = this.#call.request;
+    const now = this.#clock.monotonic();
+    this.#dueAt = now + bodyTimeoutMs;
+    // A timer that fires earlier looks at the time itself, so nearly every call does with one.
+    if (this.#dueAt < this.#firesAt) {
+      this.#call.stopTimer?.();
+      this.#arm(now, bodyTimeoutMs);
+    }
     this.next.onResponseStart(controller, status, headers, text);
   }
 
@@ -52,21 +61,22 @@ class TimedHandler extends ForwardingHandler {
     this.next.onResponseData(controller, chunk);
   }
 
-  #arm(ms: number): void {
+  #arm(now: number, ms: number): void {
+    this.#firesAt = now + ms;
     this.#call.stopTimer = this.#clock.after(ms, () => this.#due());
   }
 
   #due(): void {
-    const leftMs = this.#dueAt - this.#clock.monotonic();
-    if (leftMs > 0) this.#arm(Math.ceil(leftMs));
+    const now = this.#clock.monotonic();
+    const leftMs = this.#dueAt - now;
+    if (leftMs > 0) this.#arm(now, Math.ceil(leftMs));
     else this.#readFirst(this.#dueAt);
   }
 
   /** After a busy spell the answer may lie in the socket already: one turn of the loop reads it before it counts as late. */
   #readFirst(dueAt: number): void {
-    const head = this.#head;
     setImmediate(() => {
-      if (this.#call.over || this.#head !== head) return;
+      if (this.#call.over) return;
       if (this.#dueAt !== dueAt) this.#due();
       else this.#expire();
     });

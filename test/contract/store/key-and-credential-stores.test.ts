@@ -66,6 +66,26 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     expect(await store.keys.find('a1')).toEqual(key({ revokedAt: 3_000 }));
   });
 
+  it('replaces a key in one step, and never lengthens the life of the old one', async () => {
+    await store.keys.insert(key());
+    const successor = key({ id: 'a2', createdAt: 2_000 });
+    expect(await store.keys.replace('a1', successor, 9_000)).toBe(true);
+    expect(await store.keys.list()).toEqual([successor, key({ expiresAt: 9_000 })]);
+    expect(await store.keys.replace('a1', key({ id: 'a3', createdAt: 3_000 }), 99_000)).toBe(true);
+    expect(await store.keys.find('a1')).toEqual(key({ expiresAt: 9_000 }));
+  });
+
+  it('replaces no key that is revoked or unknown, and changes nothing where the new one cannot be', async () => {
+    await store.keys.insert(key());
+    await store.keys.insert(key({ id: 'a2' }));
+    await expect(store.keys.replace('a1', key({ id: 'a2' }), 9_000)).rejects.toMatchObject({ code: 'internal' });
+    expect(await store.keys.find('a1')).toEqual(key());
+    await store.keys.revoke('a1', 3_000);
+    expect(await store.keys.replace('a1', key({ id: 'a3' }), 9_000)).toBe(false);
+    expect(await store.keys.replace('nobody', key({ id: 'a3' }), 9_000)).toBe(false);
+    expect(await store.keys.find('a3')).toBeNull();
+  });
+
   it('keeps sealed credentials byte for byte, newest first', async () => {
     const second = credential({ id: 'cred_2', label: 'backup', purpose: 'webhook', createdAt: 2_000 });
     const other = credential({ id: 'cred_3', provider: 'b3os', createdAt: 3_000 });

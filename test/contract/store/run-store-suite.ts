@@ -143,7 +143,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
       it('are given back with the move that says so', async () => {
         const run = await created({}, claimOf({ lineage: 'key_7d2f8a' }, 'k'));
         await created({}, claimOf({ lineage: 'key_7d2f8a' }, 'other'));
-        await store.runs.move({ run }, { ...success(run, 1), status: 'failed', giveBackKey: true });
+        await store.runs.move({ run }, { ...success(run, 1), status: 'failed', giveBackKey: 'start' });
         expect(await store.runs.findByKey(claimOf(run, 'k'))).toBeNull();
         expect(await store.runs.findByKey(claimOf(run, 'other'))).toMatchObject({ kind: 'same' });
         await created({}, claimOf(run, 'k', 'another body'));

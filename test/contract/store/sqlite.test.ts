@@ -1,5 +1,13 @@
 import { runStoreSuite } from './run-store-suite.ts';
+import { runVerbsSuite } from './run-verbs-suite.ts';
 
-runStoreSuite('SQLite, writer in a worker thread', { writer: 'worker' });
-runStoreSuite('SQLite, writer inline', { writer: 'inline' });
-runStoreSuite('SQLite in memory', { url: 'sqlite::memory:', writer: 'inline' });
+const ENGINES = [
+  ['SQLite, writer in a worker thread', { writer: 'worker' }],
+  ['SQLite, writer inline', { writer: 'inline' }],
+  ['SQLite in memory', { url: 'sqlite::memory:', writer: 'inline' }],
+] as const;
+
+for (const [name, options] of ENGINES) {
+  runStoreSuite(name, options);
+  runVerbsSuite(name, options);
+}

@@ -46,7 +46,11 @@ afterAll(async () => {
 /** A run that the vendor has named, and then the wish to cancel it. */
 async function cancelRunning({ kind, workflow, end }: Case): Promise<{ answer: Answered; ended: Answered['body'] }> {
   const timeout = end === 'is asked until the deadline' ? { timeout_s: DEADLINE_S } : {};
-  const id = await gateway.begin({ provider: kind.kind, workflow, ...timeout });
+  const id = await gateway.begin({
+    provider: kind.kind,
+    workflow: gateway.workflowId(kind.kind, workflow),
+    ...timeout,
+  });
   await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
   const answer = await gateway.cancel(id);
   return { answer, ended: await gateway.end(id) };
@@ -85,7 +89,7 @@ describe.each(cases)('a cancel at $kind.kind', (one) => {
 
 describe.each(cancellable)('cancelling at $kind, which can be asked', ({ kind }) => {
   it('stops the run at the vendor', async () => {
-    const id = await gateway.begin({ provider: kind, workflow: 'runs-60000' });
+    const id = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, 'runs-60000') });
     await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
     expect(await gateway.cancel(id)).toMatchObject({ status: 202, body: { status: 'cancelling', finished_at: null } });
     const ended = await gateway.end(id);
@@ -93,7 +97,7 @@ describe.each(cancellable)('cancelling at $kind, which can be asked', ({ kind })
   });
 
   it('returns a run whose cancel is refused to its state, until it ends', async () => {
-    const id = await gateway.begin({ provider: kind, workflow: 'uncancellable.runs-2000' });
+    const id = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, 'uncancellable.runs-2000') });
     await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
     expect(await gateway.cancel(id)).toMatchObject({ status: 202, body: { status: 'cancelling' } });
     await gateway.until(id, ({ status }) => status === 'running');
@@ -102,7 +106,7 @@ describe.each(cancellable)('cancelling at $kind, which can be asked', ({ kind })
 
   it('cancels a run whose start is still under way as soon as the vendor knows it', async () => {
     const workflow = 'slow-800.runs-60000';
-    const id = await gateway.begin({ provider: kind, workflow });
+    const id = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, workflow) });
     await expect.poll(() => gateway.sandbox.starts({ kind, workflow })).toHaveLength(1);
     const answer = await gateway.cancel(id);
     expect(answer.body.status).toMatch(/^cancell/);
@@ -111,7 +115,10 @@ describe.each(cancellable)('cancelling at $kind, which can be asked', ({ kind })
 
   it('cancels a waiting run', async () => {
     if (!vendorOf(gateway.sandbox, kind).faults.some(({ needs }) => needs === 'waiting')) return;
-    const { status, body } = await gateway.post('/runs', { provider: kind, workflow: 'waits' });
+    const { status, body } = await gateway.post('/runs', {
+      provider: kind,
+      workflow: gateway.workflowId(kind, 'waits'),
+    });
     expect([status, body.status]).toEqual([200, 'waiting']);
     expect(await gateway.cancel(body.id)).toMatchObject({ status: 202, body: { status: 'cancelling' } });
     expect(await gateway.end(body.id)).toMatchObject({
@@ -126,7 +133,7 @@ describe.each(others)('cancelling at $kind, which cannot be asked', ({ kind, pol
   const LATE_MS = 700;
 
   it('ends the run here and drops a late result', async () => {
-    const id = await gateway.begin({ provider: kind, workflow: `runs-${LATE_MS}` });
+    const id = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, `runs-${LATE_MS}`) });
     await expect.poll(() => gateway.sandbox.starts({ kind, workflow: `runs-${LATE_MS}` })).toHaveLength(1);
     if (poll !== undefined) await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
     const { status, body } = await gateway.cancel(id);
@@ -138,7 +145,7 @@ describe.each(others)('cancelling at $kind, which cannot be asked', ({ kind, pol
   });
 });
 
-describe.each(PROVIDER_KINDS)('cancelling at $kind', ({ kind, cancel }) => {
+describe.each(PROVIDER_KINDS)('cancelling at $kind', ({ kind, lookup }) => {
   it('closes the connection of a start that the vendor has not answered', async () => {
     const proxy = await startCountingProxy(vendorOf(gateway.sandbox, kind).origin);
     proxies[kind] = proxy;
@@ -149,11 +156,13 @@ describe.each(PROVIDER_KINDS)('cancelling at $kind', ({ kind, cancel }) => {
     // The proxy leads to the first gateway's vendors, where the start is to be seen.
     const workflow = 'slow-60000';
     try {
-      const id = await own.begin({ provider: counted(kind), workflow, timeout_s: 60 });
+      const known = gateway.workflowId(kind, workflow);
+      const id = await own.begin({ provider: counted(kind), workflow: known, timeout_s: 60 });
       await expect.poll(() => gateway.sandbox.starts({ kind, workflow })).toHaveLength(1);
       expect(proxy.open()).toBe(1);
       const { status, body } = await own.cancel(id);
-      if (cancel !== undefined) return expect([status, body.status]).toEqual([202, 'cancelling']);
+      // By our own id the vendor can be asked already.
+      if (lookup !== undefined) return expect([status, body.status]).toEqual([202, 'cancelling']);
       expect([status, body.status, body.upstream.stopped]).toEqual([200, 'cancelled', false]);
       await expect.poll(() => proxy.open()).toBe(0);
     } finally {
@@ -162,7 +171,7 @@ describe.each(PROVIDER_KINDS)('cancelling at $kind', ({ kind, cancel }) => {
   });
 
   it('changes nothing about a run that has ended', async () => {
-    const { body } = await gateway.post('/runs', { provider: kind, workflow: 'runs-0' });
+    const { body } = await gateway.post('/runs', { provider: kind, workflow: gateway.workflowId(kind, 'runs-0') });
     const { status, body: again } = await gateway.cancel(body.id);
     expect(status).toBe(200);
     expect(again).toEqual(body);
@@ -182,14 +191,18 @@ describe('a run in the queue', () => {
   /** A start that keeps the one place taken. */
   async function hold(): Promise<string> {
     const provider = others[0]?.kind ?? '';
-    const id = await narrow.begin({ provider, workflow: 'slow-60000' });
+    const id = await narrow.begin({ provider, workflow: narrow.workflowId(provider, 'slow-60000') });
     await vi.waitFor(() => expect(narrow.sandbox.starts({ workflow: 'slow-60000' })).toHaveLength(1));
     return id;
   }
 
   it.each(PROVIDER_KINDS)('for $kind is cancelled without a call', async ({ kind }) => {
     const workflow = 'cancelled-in-the-queue';
-    const { body: queued } = await narrow.post('/runs', { provider: kind, workflow }, { prefer: 'wait=0' });
+    const { body: queued } = await narrow.post(
+      '/runs',
+      { provider: kind, workflow: narrow.workflowId(kind, workflow) },
+      { prefer: 'wait=0' },
+    );
     expect(queued).toMatchObject({ status: 'queued', started_at: null, attempts: [] });
     const { status, body } = await narrow.cancel(queued.id);
     expect(status).toBe(200);
@@ -199,7 +212,11 @@ describe('a run in the queue', () => {
 
   it.each(PROVIDER_KINDS)('for $kind ends at its deadline without a call', async ({ kind }) => {
     const workflow = 'late-in-the-queue';
-    const { status, body } = await narrow.post('/runs', { provider: kind, workflow, timeout_s: 1 });
+    const { status, body } = await narrow.post('/runs', {
+      provider: kind,
+      workflow: narrow.workflowId(kind, workflow),
+      timeout_s: 1,
+    });
     expect(status).toBe(200);
     expect(body).toMatchObject({ status: 'timed_out', started_at: null, error: { code: 'run_timed_out' } });
     expect(body.error).toMatchObject(ERRORS.run_timed_out);
@@ -207,9 +224,10 @@ describe('a run in the queue', () => {
   });
 
   it('never has company: however many come together, there are no more starts than places', async () => {
-    const together = Array.from({ length: 12 }, (_, i) =>
-      narrow.begin({ provider: PROVIDER_KINDS[i % PROVIDER_KINDS.length]?.kind, workflow: 'slow-150.together' }),
-    );
+    const together = Array.from({ length: 12 }, (_, i) => {
+      const provider = PROVIDER_KINDS[i % PROVIDER_KINDS.length]?.kind ?? '';
+      return narrow.begin({ provider, workflow: narrow.workflowId(provider, 'slow-150.together') });
+    });
     const ids = await Promise.all(together);
     // Longer than a look for a place takes.
     await pause(systemClock, 1_000);
@@ -219,7 +237,9 @@ describe('a run in the queue', () => {
 
   it('begins when there is room, each once and one after the other', async () => {
     const ids = await Promise.all(
-      PROVIDER_KINDS.map(({ kind }) => narrow.begin({ provider: kind, workflow: 'slow-150.from-the-queue' })),
+      PROVIDER_KINDS.map(({ kind }) =>
+        narrow.begin({ provider: kind, workflow: narrow.workflowId(kind, 'slow-150.from-the-queue') }),
+      ),
     );
     await narrow.cancel(holder);
     for (const id of ids) expect(await narrow.end(id)).toMatchObject({ status: 'succeeded' });

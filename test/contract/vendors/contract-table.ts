@@ -54,6 +54,8 @@ export interface AcceptedStart extends Start {
   run: 'succeeded' | 'failed' | 'cancelled' | 'waiting';
   code?: Code;
   fields?: Record<string, unknown>;
+  /** Where it waits for something else than a resume. */
+  waitsFor?: { for: string; hint: unknown };
   /** Where it waits: whether it ends by itself. */
   endsLater?: boolean;
 }
@@ -129,6 +131,12 @@ const ROWS: readonly Row[] = [
     fields: { finished_at: null, error: null },
     endsLater: ms !== undefined,
   })),
+  row(/^asks(-\d)?$/, () => ({
+    run: 'waiting',
+    begins: true,
+    waitsFor: { for: 'input', hint: 'Question 1: what else should be known?' },
+  })),
+  row(/^loops$/, () => ({ run: 'failed', begins: true, code: 'workflow_failed' })),
   // None, or several without an order: there is no text that is the answer.
   row(/^outputs-(0|[2-9])$/, () => ({ run: 'succeeded', begins: true, fields: { output: { text: null } } })),
   row(/^cites-(\d+)$/, (_kind, [, count]) => ({
@@ -195,4 +203,25 @@ export function cancelEnd(status: number): CancelEnd {
   if (status === 404) return 'is not known any more';
   if ([401, 402, 403, 408, 429].includes(status)) return 'is asked until the deadline';
   return status >= 400 && status < 500 ? 'returns' : 'is asked until the deadline';
+}
+
+export type ResumeEnd =
+  /** Refused by an answer: the envelope, the run waits again, and the key is given back. */
+  | { is: 'refused'; code: Code }
+  /** Taken, or found to be taken by asking. */
+  | { is: 'taken' }
+  /** Nobody answered in words that count, and asking shows that the run still waits. */
+  | { is: 'still waiting' };
+
+/** What becomes of a resume that the vendor treats as this fault says. */
+export function resumeEnd(fault: string): ResumeEnd {
+  const status = /status-(\d+)/.exec(fault)?.[1];
+  if (status !== undefined) {
+    const [, code = 'upstream_rejected_input'] = STATUS_ROWS.find(([row]) => new RegExp(`^${row}$`).test(status)) ?? [];
+    if (status === '404') return { is: 'refused', code: 'upstream_run_not_found' };
+    if (status.startsWith('4')) return { is: 'refused', code };
+    return { is: status.startsWith('3') ? 'still waiting' : 'taken' };
+  }
+  if (fault.includes('echo-key')) return { is: 'refused', code: 'upstream_rejected_input' };
+  return { is: /success-false|cut-on-accept/.test(fault) ? 'still waiting' : 'taken' };
 }

@@ -1,6 +1,6 @@
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import type { AnyProviderKind } from '../../../src/providers/define-provider.ts';
-import { faultsFor, type FaultEntry } from '../../../src/sandbox/faults.ts';
+import { faultsFor, type Concern } from '../../../src/sandbox/faults.ts';
 import { VENDOR_SANDBOXES } from '../../../src/sandbox/vendors.ts';
 
 export interface FaultOfKind {
@@ -10,7 +10,7 @@ export interface FaultOfKind {
 }
 
 /** Every example of the sandbox's table at every kind, by what it concerns. */
-export function faultsOfKinds(...concerns: readonly FaultEntry['concerns'][]): FaultOfKind[] {
+export function faultsOfKinds(...concerns: readonly Concern[]): FaultOfKind[] {
   return PROVIDER_KINDS.flatMap((kind) => {
     const vendor = VENDOR_SANDBOXES.find((one) => one.kind === kind.kind);
     return faultsFor(vendor?.traits ?? [])

@@ -43,7 +43,11 @@ describe('a gateway whose disk fails', () => {
   afterEach(() => gateway.stop());
 
   const post = (kind: string, workflow: string) =>
-    gateway.post('/runs', { provider: kind, workflow, inputs: { text: 'x'.repeat(100_000) } });
+    gateway.post('/runs', {
+      provider: kind,
+      workflow: gateway.workflowId(kind, workflow),
+      inputs: { text: 'x'.repeat(100_000) },
+    });
 
   async function expectRefused(workflow: string): Promise<void> {
     for (const { kind } of PROVIDER_KINDS) {
@@ -69,7 +73,9 @@ describe('a gateway whose disk fails', () => {
       gateway = await startTestGateway({ kinds: QUICK_KINDS, parent: SMALL_DISK ?? '' });
       await expectServed('before');
       const underWay = await Promise.all(
-        PROVIDER_KINDS.map(({ kind }) => gateway.begin({ provider: kind, workflow: 'runs-1000' })),
+        PROVIDER_KINDS.map(({ kind }) =>
+          gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, 'runs-1000') }),
+        ),
       );
       const ballast = join(SMALL_DISK ?? '', 'ballast');
       fillDisk(ballast);

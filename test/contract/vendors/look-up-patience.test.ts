@@ -11,6 +11,7 @@ import { openStore, type Store } from '../../../src/store/open-store.ts';
 import { quietLog } from '../../support/simulation/quiet-log.ts';
 import { seededRandom } from '../../support/simulation/seeded-random.ts';
 import { simulatedClock } from '../../support/simulation/simulated-clock.ts';
+import { workflowIdOf } from '../../support/workflow-ids.ts';
 
 const PATIENCE_MS = 30_000;
 const STEPS_MAX = 10_000;
@@ -71,7 +72,7 @@ async function play(kind: string, faultAt: (ms: number) => number = () => 404, t
   await engine.start();
   const request = {
     provider: kind,
-    workflow: 'wf',
+    workflow: workflowIdOf(kind, 'wf'),
     inputs: {},
     options: {},
     metadata: {},

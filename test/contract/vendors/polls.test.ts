@@ -61,7 +61,11 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 
 async function run({ kind, workflow, timeoutS }: Case): Promise<Answered> {
-  return gateway.post('/runs', { provider: kind.kind, workflow, timeout_s: timeoutS });
+  return gateway.post('/runs', {
+    provider: kind.kind,
+    workflow: gateway.workflowId(kind.kind, workflow),
+    timeout_s: timeoutS,
+  });
 }
 
 function durationMs(ended: { created_at: string; finished_at: string }): number {
@@ -112,7 +116,7 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a poll a
   );
 
   it('shows the vendor’s refusal of our credential while it asks again', async () => {
-    const workflow = 'poll-status-401';
+    const workflow = gateway.workflowId(kind.kind, 'poll-status-401');
     const id = await gateway.begin({ provider: kind.kind, workflow, timeout_s: DEADLINE_S });
     const seen = await gateway.until(id, ({ upstream }) => upstream.poll_error !== null);
     expect(seen).toMatchObject({ status: 'running', error: null });

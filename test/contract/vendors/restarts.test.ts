@@ -9,14 +9,32 @@ import { QUICK_KINDS } from './contract-table.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
+const RESUMABLE = PROVIDER_KINDS.filter(({ resume }) => resume !== undefined).map(({ kind }) => kind);
+const UNANSWERED_RESUME = 'runs-0.resume-never-answers';
+const FIRST = PROVIDER_KINDS[0]?.kind ?? '';
+
 let gateway: TestGateway;
 const begun = async (workflow: string, count: number) =>
   expect.poll(() => gateway.sandbox.starts({ workflow }), { timeout: 10_000 }).toHaveLength(count);
 const startsOf = (kind: string, workflow: string) => gateway.sandbox.starts({ kind, workflow });
 
+/** A run that asks, whose resume will be taken but not answered. */
+async function beginToWait(kind: string, client: Pick<TestGateway, 'post'> = gateway): Promise<string> {
+  const workflow = gateway.workflowId(kind, UNANSWERED_RESUME);
+  const { body } = await client.post('/runs', { provider: kind, workflow });
+  expect(body.status).toBe('waiting');
+  return body.id as string;
+}
+const resumed = (kind: string) =>
+  expect.poll(() => gateway.sandbox.resumes({ kind, workflow: UNANSWERED_RESUME })).toHaveLength(1);
+
 /** One run of each kind, begun; the ids in the order of the kinds. */
 async function beginEach(workflow: string, fields: object = {}): Promise<string[]> {
-  return Promise.all(PROVIDER_KINDS.map(({ kind }) => gateway.begin({ provider: kind, workflow, ...fields })));
+  return Promise.all(
+    PROVIDER_KINDS.map(({ kind }) =>
+      gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, workflow), ...fields }),
+    ),
+  );
 }
 
 afterEach(async () => {
@@ -33,7 +51,7 @@ describe('a gateway that is told to stop', () => {
     await up({ RUNGATE_DRAIN_TIMEOUT_S: '20' });
     const slow = await beginEach('slow-1500.runs-1500');
     await begun('slow-1500.runs-1500', PROVIDER_KINDS.length);
-    const held = gateway.post('/runs', { provider: PROVIDER_KINDS[0]?.kind, workflow: 'slow-1400' });
+    const held = gateway.post('/runs', { provider: FIRST, workflow: gateway.workflowId(FIRST, 'slow-1400') });
     await begun('slow-1400', 1);
     const refused = expectRefusal();
     const stopping = gateway.shutDown();
@@ -73,7 +91,7 @@ describe('a gateway that is told to stop', () => {
 
   it('leaves queued runs as they are, and the next process starts each once', async () => {
     await up({ RUNGATE_STARTS_MAX: '1', RUNGATE_DRAIN_TIMEOUT_S: '0' });
-    await gateway.begin({ provider: PROVIDER_KINDS[0]?.kind, workflow: 'slow-60000' });
+    await gateway.begin({ provider: FIRST, workflow: gateway.workflowId(FIRST, 'slow-60000') });
     await begun('slow-60000', 1);
     const ids = await beginEach('from-the-queue');
     await gateway.shutDown();
@@ -84,11 +102,25 @@ describe('a gateway that is told to stop', () => {
     for (const { kind } of PROVIDER_KINDS) expect(startsOf(kind, 'from-the-queue')).toHaveLength(1);
   });
 
+  it('asks what became of a resume that takes longer than the drain, and never sends it again', async () => {
+    await up({ RUNGATE_DRAIN_TIMEOUT_S: '1' });
+    for (const kind of RESUMABLE) {
+      const id = await beginToWait(kind);
+      const { status } = await gateway.post(`/runs/${id}/resume`, {}, { prefer: 'respond-async' });
+      expect(status).toBe(202);
+      await resumed(kind);
+      await gateway.shutDown();
+      await gateway.startUp();
+      expect(await gateway.end(id)).toMatchObject({ status: 'succeeded', waiting: null });
+      expect(gateway.sandbox.resumes({ kind })).toHaveLength(1);
+    }
+  });
+
   it('leaves a cancel that the vendor has not confirmed to the next process', async () => {
     await up({});
     for (const { kind, cancel } of PROVIDER_KINDS) {
       if (cancel === undefined) continue;
-      const id = await gateway.begin({ provider: kind, workflow: 'cancel-slow-1500' });
+      const id = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, 'cancel-slow-1500') });
       await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
       expect((await gateway.cancel(id)).status).toBe(202);
       await gateway.shutDown();
@@ -147,9 +179,28 @@ describe('a process that is killed', () => {
     }
   });
 
+  it('asks what became of a resume under way, and never sends it again', async () => {
+    const at = gateway.at(await serve());
+    const ids = new Map<string, string>();
+    for (const kind of RESUMABLE) {
+      const id = await beginToWait(kind, at);
+      ids.set(kind, id);
+      expect((await at.post(`/runs/${id}/resume`, {}, { prefer: 'respond-async' })).status).toBe(202);
+      await resumed(kind);
+    }
+    await kill();
+    await gateway.startUp();
+    for (const [kind, id] of ids) {
+      expect(await gateway.end(id)).toMatchObject({ status: 'succeeded', waiting: null });
+      expect(gateway.sandbox.resumes({ kind })).toHaveLength(1);
+    }
+  });
+
   async function beginEachAt(url: string, workflow: string): Promise<string[]> {
     const at = gateway.at(url);
-    const ids = await Promise.all(PROVIDER_KINDS.map(({ kind }) => at.begin({ provider: kind, workflow })));
+    const ids = await Promise.all(
+      PROVIDER_KINDS.map(({ kind }) => at.begin({ provider: kind, workflow: gateway.workflowId(kind, workflow) })),
+    );
     // A vendor that names its runs has named this one before the process is killed.
     if (!workflow.startsWith('slow')) {
       for (const [i, { poll }] of PROVIDER_KINDS.entries()) {

@@ -51,9 +51,10 @@ const startsOf = (kind: string, workflow: string) => gateway.sandbox.starts({ ki
 
 describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
   const name = kind.kind;
+  const id = (workflow: string) => gateway.workflowId(name, workflow);
 
   it.each(['away', 'nowhere', 'tls'])('whose vendor is %s may be sent again: nothing was sent', async (how) => {
-    const body = { provider: `${name}-${how}`, workflow: 'unreachable' };
+    const body = { provider: `${name}-${how}`, workflow: id('unreachable') };
     const headers = { 'idempotency-key': `${name} ${how}` };
     const first = await gateway.post('/runs', body, headers);
     expect(first.status).toBe(502);
@@ -70,13 +71,13 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
 
   it('is not sent into a private network that the operator did not allow', async () => {
     const before = vendorOf(gateway.sandbox, name).requests();
-    const { status, body } = await gateway.post('/runs', { provider: `${name}-private`, workflow: 'private' });
+    const { status, body } = await gateway.post('/runs', { provider: `${name}-private`, workflow: id('private') });
     expect([status, body.error.code]).toEqual([502, 'upstream_unreachable']);
     expect(vendorOf(gateway.sandbox, name).requests()).toBe(before);
   });
 
   it('without a credential is refused before anything is written', async () => {
-    const { status, body, headers } = await gateway.post('/runs', { provider: `${name}-poor`, workflow: 'poor' });
+    const { status, body, headers } = await gateway.post('/runs', { provider: `${name}-poor`, workflow: id('poor') });
     expect([status, body.error.code, body.error.source]).toEqual([503, 'no_credential', 'gateway']);
     expect(body.error.run_id).toBeNull();
     expect(headers.get('retry-after')).toMatch(/^\d+$/);
@@ -84,14 +85,14 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
   });
 
   it('with a wrong credential is refused by the vendor, and the caller is told whose fault it is', async () => {
-    const { status, body } = await gateway.post('/runs', { provider: `${name}-wrong`, workflow: 'wrong' });
+    const { status, body } = await gateway.post('/runs', { provider: `${name}-wrong`, workflow: id('wrong') });
     expect(status).toBe(502);
     expect(body.error).toMatchObject({ code: 'upstream_auth_failed', source: 'upstream', upstream: { status: 401 } });
     expect(JSON.stringify(body)).not.toContain('not-the-key');
   });
 
   it('with an option that the kind does not have is refused before anything is written', async () => {
-    const body = { provider: name, workflow: 'optional', options: { no_such_option: 1 } };
+    const body = { provider: name, workflow: id('optional'), options: { no_such_option: 1 } };
     const { status, body: answer } = await gateway.post('/runs', body);
     expect([status, answer.error.code, answer.error.param]).toEqual([400, 'unknown_option', 'options.no_such_option']);
     expect(startsOf(name, 'optional')).toEqual([]);
@@ -105,17 +106,19 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
     for (const [i, { context, request }] of fixtures.entries()) {
       const workflow = `fixture-${i}`;
       const { inputs, options } = context;
-      const { body: run } = await gateway.post('/runs', { provider: name, workflow, inputs, options });
+      const { body: run } = await gateway.post('/runs', { provider: name, workflow: id(workflow), inputs, options });
       expect(run).toMatchObject({ status: 'succeeded', inputs });
       const [start] = startsOf(name, workflow);
-      const sent = JSON.stringify(request.body).replaceAll(context.clientRunId, run.id);
+      const sent = JSON.stringify(request.body)
+        .replaceAll(context.clientRunId, run.id)
+        .replaceAll(context.workflow, id(workflow));
       expect(reviveJson(start?.body ?? 'null')).toEqual(reviveJson(sent));
     }
   });
 
   it.concurrent('ends at its deadline, whatever the vendor does', async () => {
     const inTime = async (workflow: string) => {
-      const { status, body } = await gateway.post('/runs', { provider: name, workflow, timeout_s: 1 });
+      const { status, body } = await gateway.post('/runs', { provider: name, workflow: id(workflow), timeout_s: 1 });
       expect({ workflow, status, run: body.status }).toEqual({ workflow, status: 200, run: 'timed_out' });
       expect(body.error).toMatchObject({ code: 'run_timed_out', ...ERRORS.run_timed_out, provider: name });
       const tookMs = Date.parse(body.finished_at) - Date.parse(body.created_at);
@@ -127,7 +130,7 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
   });
 
   it('twenty times at once with one key begins one run', async () => {
-    const body = { provider: name, workflow: 'twenty', inputs: { a: 'b' } };
+    const body = { provider: name, workflow: id('twenty'), inputs: { a: 'b' } };
     const headers = { 'idempotency-key': `${name} twenty` };
     const answers = await Promise.all(Array.from({ length: 20 }, () => gateway.post('/runs', body, headers)));
     expect(new Set(answers.map((answer) => answer.body.id)).size).toBe(1);
@@ -140,7 +143,7 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
 
   it.concurrent('that does not wait is told nothing of the vendor', async () => {
     const workflow = 'runs-300.not-waited-for';
-    const answer = await gateway.post('/runs', { provider: name, workflow }, { prefer: 'respond-async' });
+    const answer = await gateway.post('/runs', { provider: name, workflow: id(workflow) }, { prefer: 'respond-async' });
     expect([answer.status, answer.body.status]).toEqual([202, 'running']);
     expect(answer.headers.get('location')).toBe(`/runs/${answer.body.id}`);
     expect([...answer.headers.keys()].filter((header) => header.startsWith('x-ratelimit-'))).toEqual([]);
@@ -151,7 +154,11 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
 
   it.concurrent('that waits for less than the run takes is answered 202, and the run goes on', async () => {
     const workflow = 'runs-1800.waited-for-a-second';
-    const { status, body } = await gateway.post('/runs', { provider: name, workflow }, { prefer: 'wait=1' });
+    const { status, body } = await gateway.post(
+      '/runs',
+      { provider: name, workflow: id(workflow) },
+      { prefer: 'wait=1' },
+    );
     expect([status, body.status]).toEqual([202, 'running']);
     expect(await gateway.end(body.id)).toMatchObject({ status: 'succeeded' });
     expect(startsOf(name, workflow)).toHaveLength(1);
@@ -160,12 +167,14 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
   it.concurrent('leaves a run that another key can neither see nor cancel', async () => {
     const other = await gateway.client('runs', 'another');
     const admin = await gateway.client('admin');
-    const { body: run } = await gateway.post('/runs', { provider: name, workflow: 'mine' });
+    const { body: run } = await gateway.post('/runs', { provider: name, workflow: id('mine') });
     for (const answer of [await other.get(`/runs/${run.id}`), await other.cancel(run.id)]) {
       expect([answer.status, answer.body.error.code, answer.body.error.run_id]).toEqual([404, 'not_found', null]);
     }
     expect((await other.get('/runs')).body.data).toEqual([]);
-    expect((await gateway.get(`/runs?provider=${name}&workflow=mine`)).body.data).toMatchObject([{ id: run.id }]);
+    expect((await gateway.get(`/runs?provider=${name}&workflow=${id('mine')}`)).body.data).toMatchObject([
+      { id: run.id },
+    ]);
     const seen = (await admin.get(`/runs/${run.id}`)).body;
     expect(seen).toMatchObject({ id: run.id, key: { name: 'test' } });
     expect(JSON.stringify((await admin.get('/runs?limit=100')).body)).toContain(run.id);
@@ -175,7 +184,7 @@ describe.each(PROVIDER_KINDS)('a request for $kind', (kind) => {
 describe.each(polled)('a run of $kind', ({ kind }) => {
   it.concurrent('whose credential is removed while it is polled says so and waits for its deadline', async () => {
     const provider = `${kind}-fleeting`;
-    const id = await gateway.begin({ provider, workflow: 'runs-60000', timeout_s: 3 });
+    const id = await gateway.begin({ provider, workflow: gateway.workflowId(kind, 'runs-60000'), timeout_s: 3 });
     await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
     await gateway.command(async ({ vault }) => {
       for (const credential of await vault.list(provider)) await vault.remove(credential.id);
@@ -187,8 +196,11 @@ describe.each(polled)('a run of $kind', ({ kind }) => {
 });
 
 describe('a waiting run', () => {
-  const wait = (kind: string, fields: object): Promise<Answered> =>
-    gateway.post('/runs', { provider: kind, ...fields });
+  const wait = (
+    kind: string,
+    { workflow, ...fields }: { workflow: string; [field: string]: unknown },
+  ): Promise<Answered> =>
+    gateway.post('/runs', { provider: kind, workflow: gateway.workflowId(kind, workflow), ...fields });
 
   it.concurrent('is shown at once, and goes on when the vendor does', async () => {
     expect(waitingKinds().length).toBeGreaterThan(0);

@@ -44,7 +44,7 @@ async function startTwice({ kind, workflow, expected }: FaultOfKind & { expected
   const { timeoutS } = expected;
   const body = {
     provider: kind.kind,
-    workflow,
+    workflow: gateway.workflowId(kind.kind, workflow),
     inputs: { Text_0: 'Hello world' },
     ...(timeoutS === undefined ? {} : { timeout_s: timeoutS }),
   };
@@ -75,20 +75,21 @@ describe('the table of special workflow ids', () => {
 describe('an ordinary run', () => {
   it.each(ordinary)('of $kind.kind succeeds, is started once and answered again from the record', async (one) => {
     const { first, began, again, startsInAll } = await results.resultOf(nameOf(one));
+    const workflow = gateway.workflowId(one.kind.kind, one.workflow);
     expect(first.status).toBe(200);
     expect(first.headers.get('location')).toBe(`/runs/${first.body.id}`);
     expect(first.body).toMatchObject({
       object: 'run',
       status: 'succeeded',
       provider: one.kind.kind,
-      workflow: one.workflow,
+      workflow,
       inputs: { Text_0: 'Hello world' },
       error: null,
       waiting: null,
       partial: false,
       resolution: null,
-      upstream: { workflow_id: one.workflow, stopped: null, poll_error: null },
-      attempts: [{ provider: one.kind.kind, workflow: one.workflow, error_code: null }],
+      upstream: { workflow_id: workflow, stopped: null, poll_error: null },
+      attempts: [{ provider: one.kind.kind, workflow, error_code: null }],
     });
     expect(first.body.output).toMatchObject({ data: expect.anything(), citations: expect.any(Array) });
     expect(first.body.upstream.run_id).toEqual(one.kind.poll === undefined ? null : expect.any(String));
@@ -134,7 +135,8 @@ describe.each(PROVIDER_KINDS)('a start at $kind', (kind) => {
     if (code !== undefined)
       expect(first.body.error).toMatchObject({ code, ...ERRORS[code], upstream: { status: null } });
     expect([began, startsInAll]).toEqual([[true], 1]);
-    expect(first.body.waiting).toEqual(status === 'waiting' ? { for: expect.any(String), hint: null } : null);
+    const { waitsFor } = one.expected;
+    expect(first.body.waiting).toEqual(waitsFor ?? (status === 'waiting' ? { for: 'resume', hint: null } : null));
     if (endsLater) expect(await gateway.end(first.body.id)).toMatchObject({ status: 'succeeded', waiting: null });
   });
 

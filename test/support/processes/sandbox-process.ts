@@ -8,6 +8,7 @@ const SCRIPT = fileURLToPath(new URL('../../../scripts/sandbox.ts', import.meta.
 export interface SeenStart {
   seq: number;
   kind: string;
+  /** Its name. */
   workflow: string;
   began: boolean;
   at: string;
@@ -16,6 +17,8 @@ export interface SeenStart {
 /** Simulated vendors in a process of their own, which outlive every gateway. */
 export interface SandboxProcess extends AsyncDisposable {
   vendors: Readonly<Record<string, { base_url: string; key: string }>>;
+  /** The id of a workflow that the kind's vendor knows by this name from now on. */
+  workflowId(kind: string, name: string): Promise<string>;
   /** Every start so far, oldest first; of one workflow where it is given. */
   starts(workflow?: string): Promise<SeenStart[]>;
 }
@@ -38,6 +41,11 @@ export async function startSandboxProcess(): Promise<SandboxProcess> {
   const { control, vendors } = reviveJson<Announced>(line);
   return {
     vendors,
+    async workflowId(kind, name) {
+      const query = new URLSearchParams({ kind, name });
+      const answer = await fetch(`${control.origin}/workflow-id?${query.toString()}`);
+      return reviveJson<{ id: string }>(await answer.text()).id;
+    },
     starts: (workflow) => readStarts(control.origin, workflow),
     async [Symbol.asyncDispose]() {
       child.signal('SIGKILL');

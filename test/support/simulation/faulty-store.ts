@@ -27,6 +27,8 @@ export function faultyStore(
     if (!alive) return never;
     if (faults() && random.chance(0.02)) throw new GatewayError('store_unavailable');
     const result = await operation();
+    // The commit happened, and only its answer was lost.
+    if (faults() && random.chance(0.01)) throw new GatewayError('store_unavailable');
     await wait();
     return alive ? result : never;
   }
@@ -34,10 +36,13 @@ export function faultyStore(
   return {
     create: (run, options) => through(() => inner.create(run, options)),
     move: (from, change) => through(() => inner.move(from, change)),
-    claim: (owner, limit, queued) => through(() => inner.claim(owner, limit, queued)),
+    moveOnce: (from, change, claim) => through(() => inner.moveOnce(from, change, claim)),
+    remove: (id) => through(() => inner.remove(id)),
+    resolve: (id, resolution) => through(() => inner.resolve(id, resolution)),
+    claim: (owner, limit, queued, except) => through(() => inner.claim(owner, limit, queued, except)),
     reclaim: (owner) => through(() => inner.reclaim(owner)),
     beat: (owner) => through(() => inner.beat(owner)),
-    release: (owner, except) => through(() => inner.release(owner, except)),
+    release: (owner, except, before) => through(() => inner.release(owner, except, before)),
     purge: (before, limit) => through(() => inner.purge(before, limit)),
     findByKey: (claim) => through(() => inner.findByKey(claim)),
     get: (id) => through(() => inner.get(id)),

@@ -3,8 +3,8 @@ import { mayMove } from '../../../src/runs/state-table.ts';
 import { stateOf } from './simulated-vendor.ts';
 import type { Asked, Played } from './world.ts';
 
-/** Crashes, look-ups and back-offs may hold a cancel up for this long, but not for ever. */
-const CANCEL_PATIENCE_MS = 35_000;
+/** Crashes, lost answers of the store, look-ups and back-offs may hold a cancel up for this long, but not for ever. */
+const CANCEL_PATIENCE_MS = 60_000;
 
 /** Everything that the invariants promise of a played schedule; what does not hold, as sentences. */
 export async function judge(played: Played): Promise<string[]> {

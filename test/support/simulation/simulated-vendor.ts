@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../../src/core/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../../src/core/json.ts';
 import {
   OutboundError,
   type AnswerBody,
@@ -59,7 +59,7 @@ const READ_FATES = {
   broken: 3,
 } as const;
 
-/** Three vendors behind one port: they begin runs, refuse, lie, answer late or never, and keep count. */
+/** Every vendor behind one port: they begin runs, refuse, lie, answer late or never, and keep count. */
 export function simulatedVendors({ clock, random }: { clock: SimulatedClock; random: SeededRandom }): SimulatedVendors {
   const byId = new Map<string, VendorRun>();
   const sentByMarker = new Map<string, number>();
@@ -67,7 +67,7 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
   let made = 0;
 
   function begin(request: OutboundRequest): VendorRun {
-    const id = clientRunId(request) ?? `vendor-${++made}`;
+    const id = clientRunId(request) ?? (++made).toString(16).padStart(24, 'a');
     const begunAt = clock.now();
     const endsAt = begunAt + random.below(random.chance(0.2) ? 120_000 : 20_000);
     const final = random.weigh({ succeeded: 6, failed: 2, cancelled: 1, partial: 1 });
@@ -129,7 +129,7 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
   function read(request: OutboundRequest): OutboundAnswer {
     const fate = calmed ? 'answer' : random.weigh(READ_FATES);
     // A 2xx says that the cancel was taken, whatever the vendor then does about it.
-    const taken = request.path.endsWith('/cancel') && (fate === 'rubbish' || fate === 'broken');
+    const taken = isCancel(request) && (fate === 'rubbish' || fate === 'broken');
     const asked = taken ? byId.get(idIn(request)) : undefined;
     if (asked) asked.cancelsAsked += 1;
     switch (fate) {
@@ -154,15 +154,15 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
     }
     const run = byId.get(idIn(request));
     if (!run) return answer(404, {});
-    return request.path.endsWith('/cancel') ? cancel(run) : stateAnswer(request, run, clock.now());
+    return isCancel(request) ? cancel(request, run) : stateAnswer(request, run, clock.now());
   }
 
-  function cancel(run: VendorRun): OutboundAnswer {
+  function cancel(request: OutboundRequest, run: VendorRun): OutboundAnswer {
     run.cancelsAsked += 1;
     if (stateOf(run, clock.now()) !== 'running' && stateOf(run, clock.now()) !== 'waiting') return answer(409, {});
     if (random.chance(0.2)) return answer(409, {});
     run.cancelledAt = clock.now();
-    return stateAnswer(null, run, clock.now());
+    return stateAnswer(request, run, clock.now());
   }
 
   function outbound(): Outbound & { kill(): void } {
@@ -214,8 +214,13 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
   };
 }
 
-function idIn({ path }: OutboundRequest): string {
-  return decodeURIComponent(/runs\/([^/]+)/.exec(path)?.[1] ?? '');
+function idIn({ path, body }: OutboundRequest): string {
+  const named = isJsonObject(body) ? body.workflow_run_id : undefined;
+  return typeof named === 'string' ? named : decodeURIComponent(/runs\/([^/]+)/.exec(path)?.[1] ?? '');
+}
+
+function isCancel({ path, body }: OutboundRequest): boolean {
+  return path.endsWith('/cancel') || (isJsonObject(body) && body.command === 'stop');
 }
 
 export function stateOf(run: VendorRun, now: number): 'running' | 'waiting' | VendorRun['final'] {
@@ -229,12 +234,26 @@ function startAnswer(request: OutboundRequest, run: VendorRun): OutboundAnswer {
     return answer(200, { success: true, result: run.marker }, { 'x-ratelimit-remaining': '7' });
   if (request.baseUrl.includes('dng'))
     return answer(200, { success: true, data: { id: run.id, message: 'on its way' } });
+  if (request.baseUrl.includes('interactly')) return answer(200, interactlyRun(run, stateOf(run, run.begunAt)));
   return answer(200, { code: 200, data: { runId: run.id }, message: 'success', requestId: 'r' });
 }
 
-function stateAnswer(request: OutboundRequest | null, run: VendorRun, now: number): OutboundAnswer {
+function interactlyRun(run: VendorRun, state: ReturnType<typeof stateOf>): JsonObject {
+  const status = {
+    running: 'running',
+    waiting: 'paused',
+    succeeded: 'completed',
+    partial: 'completed',
+    failed: 'failed',
+    cancelled: 'cancelled',
+  }[state];
+  return { workflow_run: { _id: run.id, workflow_run: { status, input_output_pairs: [] } } };
+}
+
+function stateAnswer(request: OutboundRequest, run: VendorRun, now: number): OutboundAnswer {
   const state = stateOf(run, now);
-  if (request?.baseUrl.includes('dng')) {
+  if (request.baseUrl.includes('interactly')) return answer(200, interactlyRun(run, state));
+  if (request.baseUrl.includes('dng')) {
     if (state === 'running' || state === 'waiting') return answer(250, { message: 'on the way' });
     const word = { succeeded: 'DONE', partial: 'DONE', failed: 'FAILED', cancelled: 'USER_ABORTED' }[state];
     return answer(200, {

@@ -9,6 +9,7 @@ import { createRunEngine, type RunEngine } from '../../../src/runs/engine.ts';
 import { hasEnded, type RunWithPayloads } from '../../../src/runs/model.ts';
 import type { RunStore } from '../../../src/runs/ports.ts';
 import type { RunRequest } from '../../../src/runs/run-service.ts';
+import { workflowIdOf } from '../workflow-ids.ts';
 import { faultyStore } from './faulty-store.ts';
 import { seededRandom, type SeededRandom } from './seeded-random.ts';
 import { simulatedClock, type SimulatedClock } from './simulated-clock.ts';
@@ -37,7 +38,7 @@ export interface Played {
 }
 
 export const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
-const PROVIDERS = ['ai-tutor', 'draft-and-goal', 'b3os'];
+const PROVIDERS = ['ai-tutor', 'draft-and-goal', 'b3os', 'interactly'];
 const CALLER: Caller = {
   keyId: 'k',
   keyName: 'simulation',
@@ -165,7 +166,7 @@ const credential: SealedCredential = { id: 'c', origin: 'https://vendor.example'
 /** Sends the request at a random moment; with an idempotency key, copies of it too, as a client that retries would. */
 function planRequest(asked: Asked, { random, clock }: World, process: () => Process): void {
   const request: RunRequest = {
-    workflow: 'wf',
+    workflow: workflowIdOf(asked.provider, 'wf'),
     provider: asked.provider,
     inputs: { text: asked.marker },
     options: {},

@@ -100,3 +100,50 @@ describe('keys revoke', () => {
     expect(stderr).toContain('rungate keys list');
   });
 });
+
+describe('keys rotate', () => {
+  interface Rotated extends ShownKey {
+    replaces: ShownKey;
+  }
+
+  it('makes a key with the same rights and runs, and the old one works for the overlap', async () => {
+    const argv = 'keys create --name web --expires 30d --allow-workflow a --allow-provider b3os/x'.split(' ');
+    const old = await line.document<ShownKey>(argv);
+    const rotated = await line.document<Rotated>(['keys', 'rotate', old.id, '--overlap', '1h']);
+    expect(rotated).toMatchObject({ name: 'web', allowed_workflows: ['a'], allowed_providers: ['b3os/x'] });
+    expect(rotated.id).not.toBe(old.id);
+    expect(rotated.replaces).toMatchObject({ id: old.id, status: 'active' });
+    const hours = (text: string | null) => (Date.parse(text ?? '') - Date.now()) / 3_600_000;
+    expect(hours(rotated.replaces.expires_at)).toBeCloseTo(1, 1);
+    expect(hours(rotated.expires_at)).toBeCloseTo(720, 1);
+    const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
+    const store = await openStore({ url, role: 'command', clock: systemClock, log });
+    const verifier = createKeyVerifier({ keys: store.keys, clock: systemClock });
+    const callers = await Promise.all([old, rotated].map(({ key }) => verifier.verify(`Bearer ${key}`)));
+    expect(callers.map(({ lineage }) => lineage)).toEqual([old.id, old.id]);
+    const later = createKeyVerifier({ keys: store.keys, clock: { now: () => Date.now() + 3_700_000 } });
+    await expect(later.verify(`Bearer ${old.key}`)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(later.verify(`Bearer ${rotated.key}`)).resolves.toMatchObject({ keyId: rotated.id });
+    await store.close();
+  });
+
+  it('keeps the line of a key that was rotated before, and never lengthens the life of an old one', async () => {
+    const first = await line.document<ShownKey>(['keys', 'create', '--name', 'web', '--expires', '45m']);
+    const second = await line.document<Rotated>(['keys', 'rotate', first.id]);
+    expect(second.replaces.expires_at).toBe(first.expires_at);
+    const third = await line.document<Rotated>(['keys', 'rotate', second.id]);
+    const { stdout } = await line.run(['keys', 'list', '--json']);
+    expect(stdout).toContain(third.id);
+    expect(stdout).not.toContain(third.key);
+  });
+
+  it('refuses a revoked key, an unknown one, and an overlap that is none', async () => {
+    const { id } = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
+    expect((await line.run(['keys', 'rotate', id, '--overlap', 'soon'])).exitCode).toBe(2);
+    await line.run(['keys', 'revoke', id]);
+    const { exitCode, stderr } = await line.run(['keys', 'rotate', id]);
+    expect([exitCode, stderr.includes('revoked')]).toEqual([1, true]);
+    expect((await line.run(['keys', 'rotate', 'nobody'])).exitCode).toBe(1);
+    expect(reviveJson<{ data: object[] }>((await line.run(['keys', 'list', '--json'])).stdout).data).toHaveLength(1);
+  });
+});

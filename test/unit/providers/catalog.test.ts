@@ -6,11 +6,16 @@ import * as z from 'zod';
 import { renderCatalog } from '../../../scripts/generate-catalog.ts';
 import type { Json, JsonObject } from '../../../src/core/json.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import type { AnyProviderKind, Operation, VendorRequest } from '../../../src/providers/define-provider.ts';
+import {
+  nothing,
+  type AnyProviderKind,
+  type Operation,
+  type VendorRequest,
+} from '../../../src/providers/define-provider.ts';
 import type { Answer, Outcome } from '../../../src/providers/outcome.ts';
 import { kindFixtures, type OperationName } from '../../support/kind-fixtures.ts';
 
-const OPERATIONS: readonly OperationName[] = ['start', 'poll', 'lookup', 'cancel'];
+const OPERATIONS: readonly OperationName[] = ['start', 'poll', 'lookup', 'cancel', 'pause', 'resume'];
 const REFUSALS = [401, 402, 403, 404, 429];
 
 const catalogFolder = new URL('../../../src/providers/catalog/', import.meta.url);
@@ -18,7 +23,7 @@ const catalogFolder = new URL('../../../src/providers/catalog/', import.meta.url
 describe('the catalog', () => {
   it('lists every file of its folder, and the file is named for its kind', () => {
     expect(PROVIDER_KINDS.map(({ kind }) => `${kind}.ts`)).toEqual(readdirSync(catalogFolder).sort());
-    expect(PROVIDER_KINDS.length).toBeGreaterThanOrEqual(3);
+    expect(PROVIDER_KINDS.length).toBeGreaterThanOrEqual(4);
   });
 
   it('is generated, and fresh', () => {
@@ -43,7 +48,7 @@ describe.each(PROVIDER_KINDS.map((kind) => [kind.kind, kind] as const))('%s', (n
   });
 
   it('has options and settings that are strict, may be left out and can be shown as JSON Schema', () => {
-    for (const schema of [kind.options, kind.settings]) {
+    for (const schema of [kind.options, kind.settings, kind.resumeOptions ?? nothing]) {
       expect(schema.safeParse({}).success).toBe(true);
       expect(schema.safeParse({ no_such_field: 1 }).success).toBe(false);
       expect(z.toJSONSchema(schema)).toMatchObject({ type: 'object', additionalProperties: false });
@@ -51,7 +56,9 @@ describe.each(PROVIDER_KINDS.map((kind) => [kind.kind, kind] as const))('%s', (n
   });
 
   it('takes workflow ids that stay in their path segment, and no others', () => {
-    expect(kind.workflowId.safeParse('0cf35172-859e-4b26-8ce9-6c2588a77b40').success).toBe(true);
+    for (const { context } of fixtures.requests) {
+      expect(kind.workflowId.safeParse(context.workflow).success).toBe(true);
+    }
     for (const id of [
       '',
       '.',
@@ -66,6 +73,7 @@ describe.each(PROVIDER_KINDS.map((kind) => [kind.kind, kind] as const))('%s', (n
       'a b',
       'a\n',
       'a'.repeat(10_000),
+      `${'a'.repeat(24)}\n`,
     ]) {
       expect(kind.workflowId.safeParse(id).success).toBe(false);
     }
@@ -135,7 +143,8 @@ describe.each(PROVIDER_KINDS.map((kind) => [kind.kind, kind] as const))('%s', (n
         fc.string({ unit: 'grapheme', minLength: 1 }),
         (id, workflow) => {
           fc.pre(!['.', '..'].includes(id) && !['.', '..'].includes(workflow));
-          const context = { workflow, runId: id, clientRunId: id, inputs: {}, options: {}, settings: {} };
+          const given = { inputs: {}, options: {}, resumeOptions: {}, waitingFor: 'input', settings: {} };
+          const context = { workflow, runId: id, clientRunId: id, ...given };
           for (const operation of OPERATIONS.filter((operation) => kind[operation])) {
             const plain = requestOf(kind, operation, { ...context, workflow: 'x', runId: 'x', clientRunId: 'x' });
             const { path } = requestOf(kind, operation, context);

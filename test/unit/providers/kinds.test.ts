@@ -3,17 +3,20 @@ import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
 import b3os from '../../../src/providers/catalog/b3os.ts';
 import draftAndGoal from '../../../src/providers/catalog/draft-and-goal.ts';
+import interactly from '../../../src/providers/catalog/interactly.ts';
 
-const can = (operation: 'poll' | 'lookup' | 'cancel' | 'verify') =>
+const can = (operation: 'poll' | 'lookup' | 'cancel' | 'pause' | 'resume' | 'verify') =>
   PROVIDER_KINDS.filter((kind) => kind[operation]).map(({ kind }) => kind);
 
 describe('what the first kinds can do', () => {
   it('follows from their documents', () => {
-    expect(can('poll')).toEqual(['b3os', 'draft-and-goal']);
+    expect(can('poll')).toEqual(['b3os', 'draft-and-goal', 'interactly']);
     expect(can('lookup')).toEqual(['b3os']);
-    expect(can('cancel')).toEqual(['b3os']);
-    expect(can('verify')).toEqual(['ai-tutor', 'b3os', 'draft-and-goal']);
-    expect(PROVIDER_KINDS.map(({ repeat }) => repeat)).toEqual(['never', 'never', 'never']);
+    expect(can('cancel')).toEqual(['b3os', 'interactly']);
+    expect(can('pause')).toEqual(['interactly']);
+    expect(can('resume')).toEqual(['interactly']);
+    expect(can('verify')).toEqual(['ai-tutor', 'b3os', 'draft-and-goal', 'interactly']);
+    expect(PROVIDER_KINDS.map(({ repeat }) => repeat)).toEqual(['never', 'never', 'never', 'never']);
   });
 });
 
@@ -83,5 +86,74 @@ describe('b3os', () => {
   it('names the option at fault', () => {
     const parsed = b3os.options.safeParse({ simulate: true, dust_test: true });
     expect(parsed.error?.issues.map(({ path }) => path)).toEqual([['dust_test']]);
+  });
+});
+
+describe('interactly', () => {
+  it.each([
+    ['5eb7cf5a86d9755df3a6c593', true],
+    ['5EB7CF5A86D9755DF3A6C593', true],
+    ['5eb7cf5a86d9755df3a6c59', false],
+    ['5eb7cf5a86d9755df3a6c5933', false],
+    ['5eb7cf5a86d9755df3a6c59g', false],
+    ['0cf35172-859e-4b26-8ce9-6c2588a77b40', false],
+  ])('takes the workflow id %s: %s', (id, good) => {
+    expect(interactly.workflowId.safeParse(id).success).toBe(good);
+  });
+
+  it('says of a wrong id what is expected', () => {
+    expect(interactly.workflowId.safeParse('wf_1').error?.issues[0]?.message).toMatch(
+      /^expected 24 hexadecimal digits/,
+    );
+  });
+
+  it.each([
+    [{ command: 'stop' }],
+    [{ dynamic_variables: {} }],
+    [{ workflow_run_id: '5eb7cf5a86d9755df3a6c593' }],
+    [{ run_by: 'somebody else' }],
+    [{ team_id: 'another team' }],
+    [{ runtime_variables: [] }],
+    [{ thread_to_node_inputs: null }],
+    [{ version_number: -1 }],
+    [{ start_node_logical_id: '' }],
+  ])('refuses the options %j', (options) => {
+    expect(interactly.options.safeParse(options).success).toBe(false);
+  });
+
+  it.each([[{ dynamic_variables: {} }], [{ command: 'stop' }], [{ thread_to_node_inputs: 'x' }]])(
+    'refuses the options of a resume %j',
+    (options) => {
+      expect(interactly.resumeOptions?.safeParse(options).success).toBe(false);
+    },
+  );
+
+  it.each([[{ teamid: '' }], [{ uuid: 'a\r\nx: y' }], [{ api_version: 'latest' }], [{ team_id: 't' }]])(
+    'refuses the settings %j',
+    (settings) => {
+      expect(interactly.settings.safeParse(settings).success).toBe(false);
+    },
+  );
+
+  it('keeps names of options and inputs that are named like a property of every object', () => {
+    const named = Object.fromEntries([
+      ['__proto__', 'a'],
+      ['constructor', 'b'],
+    ]);
+    const options = interactly.options.parse({ runtime_variables: named });
+    const { body } = interactly.start.request({
+      workflow: 'w',
+      clientRunId: 'r',
+      inputs: named,
+      options,
+      settings: {},
+    });
+    const { dynamic_variables: inputs, runtime_variables: variables } = body as Record<string, object>;
+    for (const sent of [inputs, variables]) expect(Object.keys(sent ?? {})).toEqual(['__proto__', 'constructor']);
+  });
+
+  it('gives a start that may block the time of a long turn, and knows a good key by the list of runs', () => {
+    expect(interactly.startTimeoutMs).toBe(300_000);
+    expect([200, 401, 403, 404, 422, 429, 500].filter((status) => interactly.verify?.good({ status }))).toEqual([200]);
   });
 });

@@ -9,6 +9,7 @@ describe('the registry', () => {
       ['ai-tutor', 'https://aitutor-api.vercel.app'],
       ['b3os', 'https://api.b3os.org'],
       ['draft-and-goal', 'https://agents-api.prod.dng.ai/api'],
+      ['interactly', 'https://api.interactly.ai/workflows'],
     ]);
     expect(registry.provider('constructor')).toBeNull();
   });
@@ -22,7 +23,7 @@ describe('the registry', () => {
       },
       workflows: [],
     });
-    expect(registry.providers()).toHaveLength(4);
+    expect(registry.providers()).toHaveLength(5);
     expect(registry.provider('b3os')).toMatchObject({ baseUrl: 'https://api.b3os.org', settings: { org_id: 'org_1' } });
     expect(registry.provider('constructor')).toMatchObject({
       baseUrl: 'https://tutor.internal/x',

@@ -20,6 +20,8 @@ interface Example {
   host: string;
   key: string;
   id: string;
+  /** What is put in instead of the page's id. */
+  workflow?: string;
   /** The same request in parts, for machines without curl. */
   path: string;
   headers: (key: string) => Record<string, string>;
@@ -82,21 +84,53 @@ const EXAMPLES: readonly Example[] = [
     body: {},
     answer: { code: 200, data: { runId: expect.any(String) }, message: 'success', requestId: expect.any(String) },
   },
+  {
+    title: 'Interactly, start or resume a workflow',
+    kind: 'interactly',
+    script: `curl --request POST \\
+  --url https://api-qa.interactly.ai/workflows/v1/workflow-runs \\
+  --header 'Authorization: Bearer <token>' \\
+  --header 'Content-Type: application/json' \\
+  --data '
+{
+  "dynamic_variables": {},
+  "runtime_variables": {},
+  "miscellaneous": {},
+  "command": "start",
+  "workflow_id": "5eb7cf5a86d9755df3a6c593",
+  "workflow_run_id": "5eb7cf5a86d9755df3a6c593",
+  "thread_to_node_inputs": {}
+}
+'`,
+    host: 'https://api-qa.interactly.ai',
+    key: '<token>',
+    id: '5eb7cf5a86d9755df3a6c593',
+    workflow: '64b0c1d2e3f405162738495a',
+    path: '/workflows/v1/workflow-runs',
+    headers: (key) => ({ Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }),
+    body: { workflow_id: '5eb7cf5a86d9755df3a6c593' },
+    answer: {
+      workflow_run: expect.objectContaining({
+        _id: expect.stringMatching(/^[0-9a-f]{24}$/),
+        workflow_run: expect.objectContaining({ status: 'not_started' }),
+      }),
+    },
+  },
 ];
 const WORKFLOW = '0cf35172-859e-4b26-8ce9-6c2588a77b40';
 
 describe('an example of the documents', () => {
   it.runIf(hasCurl).each(EXAMPLES)(
     'is accepted as it stands: $title',
-    async ({ kind, script, host, key, id, answer }) => {
+    async ({ kind, script, host, key, id, answer, workflow = WORKFLOW }) => {
       const vendor = sandbox.current.vendors[kind];
       const withIds = script
         .replace(host, vendor.origin)
         .replace(key, vendor.key)
-        .replace(id, id.startsWith('/') ? `/${WORKFLOW}/` : WORKFLOW);
+        .replace(id, id.startsWith('/') ? `/${workflow}/` : workflow);
       const { stdout } = await run('sh', ['-c', `${withIds} --silent --fail-with-body`]);
       expect(JSON.parse(stdout)).toEqual(answer);
-      expect(sandbox.current.starts()).toMatchObject([{ kind, workflow: WORKFLOW, began: true }]);
+      expect(sandbox.current.starts()).toMatchObject([{ kind, workflow, began: true }]);
     },
   );
 

@@ -19,10 +19,11 @@ describe('the recorded starts', () => {
       {
         seq: 1,
         kind: 'draft-and-goal',
+        command: 'start',
         workflow: 'my-workflow',
         runId: expect.any(String),
         clientRunId: null,
-        body: JSON.stringify(CLIENTS['draft-and-goal'].body),
+        body: JSON.stringify(CLIENTS['draft-and-goal'].start('my-workflow').body),
         bodyTruncated: false,
         at: expect.stringMatching(/Z$/),
         began: true,
@@ -74,6 +75,34 @@ describe('the recorded starts', () => {
     } finally {
       await small.close();
     }
+  });
+
+  it('are apart from resumes, which are counted in the same way', async () => {
+    await start(sandbox.current, 'interactly', 'asks.runs-0');
+    const [begun] = sandbox.current.starts();
+    const { baseUrl, key } = sandbox.current.vendors.interactly;
+    const asked = { method: 'POST', headers: CLIENTS.interactly.auth(key) };
+    const body = { command: 'data', workflow_run_id: begun?.runId, dynamic_variables: {} };
+    for (let i = 0; i < 2; i++) await ask(`${baseUrl}/v1/workflow-runs`, { ...asked, body });
+    expect(sandbox.current.starts()).toHaveLength(1);
+    const workflow = 'asks.runs-0';
+    expect(sandbox.current.resumes({ workflow })).toMatchObject([
+      { command: 'data', runId: begun?.runId, began: true },
+      { command: 'data', runId: begun?.runId, began: false },
+    ]);
+    const seen: StartsPage = (await ask(`${sandbox.current.control.origin}/resumes?workflow=${workflow}`)).body;
+    expect(seen.starts).toEqual(sandbox.current.resumes());
+  });
+
+  it('name a workflow by its name, and the control server tells the id that a vendor takes', async () => {
+    const name = 'runs-0.with-a-rather-long-name';
+    const idAt = async (kind: string) =>
+      (await ask(`${sandbox.current.control.origin}/workflow-id?kind=${kind}&name=${name}`)).body;
+    expect(await idAt('b3os')).toEqual({ id: name });
+    expect(await idAt('interactly')).toEqual({ id: expect.stringMatching(/^[0-9a-f]{24}$/) });
+    expect(await idAt('nobody')).toEqual({ error: expect.any(String) });
+    await start(sandbox.current, 'interactly', name);
+    expect(sandbox.current.starts()).toMatchObject([{ workflow: name, began: true }]);
   });
 
   it('are behind no other path or method', async () => {
@@ -133,7 +162,8 @@ describe('the sandbox as a process', () => {
     const printed = JSON.parse(line);
     const { base_url: baseUrl, key } = printed.vendors['draft-and-goal'];
     const client = CLIENTS['draft-and-goal'];
-    await ask(baseUrl + client.path('w'), { method: 'POST', headers: client.auth(key), body: client.body });
+    const { path, body } = client.start('w');
+    await ask(baseUrl + path, { method: 'POST', headers: client.auth(key), body });
     expect((await ask(`${printed.control.origin}/starts?kind=draft-and-goal`)).body.starts).toHaveLength(1);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);

@@ -68,33 +68,57 @@ function parsed(text: string): unknown {
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
+interface DocumentedClient {
+  auth: (key: string) => Record<string, string>;
+  /** A start of the workflow that the vendor knows by this id. */
+  start: (workflowId: string) => { path: string; body: unknown };
+}
+
 /** How a correct client of each vendor asks, as the documents describe it. */
-export const CLIENTS: Record<
-  SandboxKind,
-  { auth: (key: string) => Record<string, string>; path: (workflow: string) => string; body: unknown }
-> = {
+export const CLIENTS: Record<SandboxKind, DocumentedClient> = {
   'ai-tutor': {
     auth: (key) => ({ authorization: `Bearer ${key}`, ...JSON_TYPE }),
-    path: (workflow) => `/api/v1/run/${workflow}`,
-    body: { story: 'a dog named charlie' },
+    start: (id) => ({ path: `/api/v1/run/${id}`, body: { story: 'a dog named charlie' } }),
   },
   b3os: {
     auth: (key) => ({ authorization: `Bearer ${key}`, ...JSON_TYPE }),
-    path: (workflow) => `/v1/workflows/${workflow}/run`,
-    body: { runId: 'run_chosen', payload: { city: 'Lyon' } },
+    start: (id) => ({
+      path: `/v1/workflows/${id}/run`,
+      body: { runId: 'run_chosen', payload: { city: 'Lyon' } },
+    }),
   },
   'draft-and-goal': {
     auth: (key) => ({ 'x-api-key': key, ...JSON_TYPE }),
-    path: (workflow) => `/v1/workflows/${workflow}/run`,
-    body: { inputs: { Text_0: { value: 'Hello world', type: 'text' } } },
+    start: (id) => ({
+      path: `/v1/workflows/${id}/run`,
+      body: { inputs: { Text_0: { value: 'Hello world', type: 'text' } } },
+    }),
+  },
+  interactly: {
+    auth: (key) => ({ authorization: `Bearer ${key}`, ...JSON_TYPE }),
+    start: (id) => ({
+      path: '/v1/workflow-runs',
+      body: { command: 'start', workflow_id: id, dynamic_variables: { city: 'Lyon' } },
+    }),
   },
 };
 
-/** A correct start. */
+/** A correct start, with another credential where one is given. */
+export function startRequest(
+  sandbox: Sandbox,
+  kind: SandboxKind,
+  workflow: string,
+  credential?: string,
+): Asked & { url: string; headers: Record<string, string> } {
+  const { baseUrl, key, workflowId } = sandbox.vendors[kind];
+  const { auth, start: startOf } = CLIENTS[kind];
+  const { path, body } = startOf(workflowId(workflow));
+  return { url: baseUrl + path, method: 'POST', headers: auth(credential ?? key), body };
+}
+
 export function start(sandbox: Sandbox, kind: SandboxKind, workflow: string): Promise<Answered> {
-  const { baseUrl, key } = sandbox.vendors[kind];
-  const client = CLIENTS[kind];
-  return ask(baseUrl + client.path(workflow), { method: 'POST', headers: client.auth(key), body: client.body });
+  const { url, ...asked } = startRequest(sandbox, kind, workflow);
+  return ask(url, asked);
 }
 
 export interface Wire {
@@ -138,9 +162,8 @@ export function startOverSocket(
   workflow: string,
   silenceMs?: number,
 ): Promise<Wire> {
-  const { baseUrl, key } = sandbox.vendors[kind];
-  const { auth, path, body } = CLIENTS[kind];
-  return askOverSocket(baseUrl + path(workflow), { method: 'POST', headers: auth(key), body }, silenceMs);
+  const { url, ...asked } = startRequest(sandbox, kind, workflow);
+  return askOverSocket(url, asked, silenceMs);
 }
 
 /** Asks again and again until `good`; the test's own time-out is the limit. */

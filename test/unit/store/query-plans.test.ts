@@ -9,7 +9,7 @@ import { prepareReads } from '../../../src/store/sqlite/read-statements.ts';
 const MAY_BE_SCANNED = /^SCAN (keys|credentials|master_keys|owners|json_each)\b/;
 /** Walks along an index in order, with a LIMIT; or only over unfinished runs. */
 const WALKS =
-  /^SCAN (runs|i|owners) USING (COVERING )?INDEX (runs_unfinished|runs_by_id|sqlite_autoindex_runs_1|idempotency_by_age)/;
+  /^SCAN (runs|i|owners) USING (COVERING )?INDEX (runs_unfinished|runs_queued|runs_by_id|sqlite_autoindex_runs_1|idempotency_by_age)/;
 
 function explain(db: DatabaseSync, sql: string): string[] {
   const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];

@@ -1,28 +1,30 @@
-import * as z from 'zod';
-import type { AnyProviderKind } from '../../../providers/define-provider.ts';
 import type { Provider } from '../../../providers/registry.ts';
 import { callerOf, type App } from '../../app.ts';
+import { createKindDescriber } from '../../describe-kind.ts';
 import { sendJson } from '../../reply.ts';
+import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
+import { providerListSchema } from '../../schemas/catalogue-answer.ts';
+import { PROVIDER_EXAMPLES } from '../../schemas/catalogue-examples.ts';
 
-const TIMEOUT_DEFAULT_S = 300;
-
-type KindDescription = ReturnType<typeof describeKind>;
+const operation: Operation = {
+  id: 'listProviders',
+  tag: 'Catalogue',
+  summary: 'List providers',
+  description:
+    'The configured vendors that this key may use: what each can do and takes. Never where one is, and never a secret.',
+  answers: { 200: { description: 'All of them.', schema: providerListSchema, examples: PROVIDER_EXAMPLES } },
+  errors: ['vault_unavailable'],
+};
 
 /** `GET /providers`: what this key may run, and how. Never where a provider is, and never a secret. */
 export function addListProviders(app: App, { registry, policy, credentialPresent }: RunsAppParts): void {
-  // Schemas are rendered once for each kind; a reload makes new providers, but of the same kinds.
-  const described = new WeakMap<AnyProviderKind, KindDescription>();
-  function describe(kind: AnyProviderKind): KindDescription {
-    const description = described.get(kind) ?? describeKind(kind);
-    described.set(kind, description);
-    return description;
-  }
+  const describe = createKindDescriber();
   async function render({ name, kind }: Provider) {
     const credential = (await credentialPresent(name)) ? 'present' : 'missing';
     return { name, ...describe(kind), credential };
   }
-  app.get('/providers', { config: { roles: ['runs', 'viewer', 'admin'] } }, async (request, reply) => {
+  app.get('/providers', { config: { roles: ['runs', 'viewer', 'admin'], operation } }, async (request, reply) => {
     const caller = callerOf(request);
     const allowed = registry()
       .providers()
@@ -31,27 +33,4 @@ export function addListProviders(app: App, { registry, policy, credentialPresent
     sendJson(reply, 200, JSON.stringify({ data }));
     return reply;
   });
-}
-
-function describeKind(kind: AnyProviderKind) {
-  return {
-    kind: kind.kind,
-    title: kind.title,
-    docs_url: kind.docsUrl,
-    capabilities: {
-      start: kind.poll === undefined ? 'blocking' : 'async',
-      cancel: kind.cancel !== undefined,
-      resume: false,
-      pause: false,
-      stream: false,
-    },
-    timeout_s: kind.defaultTimeoutS ?? TIMEOUT_DEFAULT_S,
-    workflow_id: jsonSchemaOf(kind.workflowId),
-    options: jsonSchemaOf(kind.options),
-  };
-}
-
-/** What a caller may send; what JSON Schema cannot say is left open rather than refused. */
-function jsonSchemaOf(schema: z.ZodType): object {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
 }

@@ -1,21 +1,95 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../../core/errors.ts';
-import type { Run, RunWithPayloads } from '../../../runs/model.ts';
-import type { RequestContext, RunService, StartedRun } from '../../../runs/run-service.ts';
 import { answerStart } from '../../answer-run.ts';
-import { callerOf, leaveSignal, type App } from '../../app.ts';
-import { readIdempotencyKey } from '../../headers/idempotency-key.ts';
+import { callerOf, type App } from '../../app.ts';
 import { holdOfStart } from '../../headers/prefer.ts';
-import { readTraceContext } from '../../headers/trace-context.ts';
+import { contextOf, holdRun } from '../../hold-run.ts';
+import { VENDOR_HEADERS } from '../../openapi/headers.ts';
+import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
+import { runSchema } from '../../schemas/run-answer.ts';
+import { RUN_EXAMPLES } from '../../schemas/run-examples.ts';
 import { runRequestSchema, toRunRequest, type RunRequestBody } from '../../schemas/run-request.ts';
+
+const operation: Operation = {
+  id: 'createRun',
+  tag: 'Runs',
+  summary: 'Begin a run',
+  description: `Begins a run and waits for it: up to 60 s, or as \`Prefer\` says. How long the call waits is the caller's choice, never the vendor's; a wait that runs out is no error and stops nothing.
+
+The run and its idempotency key are on disk before the vendor is called. A start is sent again only where that cannot begin a second run; where nobody can learn what became of it, the run ends as \`outcome_unknown\`.
+
+A fault that is found before the run is written leaves no run and uses up no idempotency key. A run that failed before the vendor accepted it is answered with its error, \`run_id\` and \`Location\`.`,
+  headers: ['Prefer', 'Idempotency-Key'],
+  examples: {
+    registered: {
+      summary: 'A workflow of `rungate.yaml`',
+      value: {
+        workflow: 'summarize-ticket',
+        inputs: { ticket: 'My order has not arrived.' },
+        metadata: { order: '1001' },
+      },
+    },
+    vendor: {
+      summary: 'A vendor’s own workflow id',
+      value: {
+        provider: 'draft-and-goal',
+        workflow: '0cf35172-859e-4b26-8ce9-6c2588a77b40',
+        inputs: { Text_0: 'Hello world' },
+      },
+    },
+    options: {
+      summary: 'What only one vendor knows',
+      value: { provider: 'b3os', workflow: 'rebalance', inputs: { amount: 5 }, options: { simulate: true } },
+    },
+  },
+  answers: {
+    200: {
+      description: 'The run has ended, or waits for somebody. One that the vendor ran and that failed is here too.',
+      schema: runSchema,
+      headers: ['Location', 'Preference-Applied', 'Idempotent-Replayed', ...VENDOR_HEADERS],
+      examples: { succeeded: RUN_EXAMPLES.succeeded, failed: RUN_EXAMPLES.failed, waiting: RUN_EXAMPLES.waiting },
+    },
+    202: {
+      description: 'The run is on disk and goes on: the wait ran out, or none was wanted.',
+      schema: runSchema,
+      headers: ['Location', 'Preference-Applied', 'Idempotent-Replayed', ...VENDOR_HEADERS],
+      examples: { running: RUN_EXAMPLES.running },
+    },
+  },
+  errors: [
+    'unknown_option',
+    'not_found',
+    'unknown_provider',
+    'unknown_workflow',
+    'unsupported_operation',
+    'idempotency_key_reused',
+    'no_credential',
+    'overloaded',
+    'vault_unavailable',
+    'upstream_rejected_input',
+    'upstream_auth_failed',
+    'upstream_payment_required',
+    'upstream_forbidden',
+    'upstream_workflow_not_found',
+    'upstream_conflict',
+    'upstream_rate_limited',
+    'upstream_quota_exhausted',
+    'upstream_error',
+    'upstream_unavailable',
+    'upstream_invalid_response',
+    'upstream_unreachable',
+    'upstream_timeout',
+    'outcome_unknown',
+  ],
+  errorHeaders: ['Location', 'Preference-Applied', 'Idempotent-Replayed', ...VENDOR_HEADERS],
+};
 
 /** `POST /runs`: begins a run and answers as soon, or as late, as the caller wants. */
 export function addCreateRun(app: App, { runs, policy, clock }: RunsAppParts): void {
   app.post(
     '/runs',
     // The answer has no schema here: it is written as it is, which is what keeps this route fast.
-    { config: { roles: ['runs'] }, schema: { body: runRequestSchema } },
+    { config: { roles: ['runs'], operation }, schema: { body: runRequestSchema } },
     async (request, reply) => {
       const caller = callerOf(request);
       refuseWhatComesLater(request.body);
@@ -29,10 +103,7 @@ export function addCreateRun(app: App, { runs, policy, clock }: RunsAppParts): v
       request.runId = started.run.id;
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       const written = { ...started.run, inputs: asked.inputs, output: null };
-      const run =
-        hold.ms === 0
-          ? await atOnce(runs, started, { request, written })
-          : await held(runs, started, { request, reply, written, holdMs: hold.ms });
+      const run = await holdRun(runs, started, { reply, written, holdMs: hold.ms });
       answerStart(reply, started, run, {
         held: hold.ms > 0,
         admin: policy.seesEveryone(caller),
@@ -43,11 +114,6 @@ export function addCreateRun(app: App, { runs, policy, clock }: RunsAppParts): v
   );
 }
 
-function contextOf(request: FastifyRequest): RequestContext {
-  const idempotencyKey = readIdempotencyKey(request.raw);
-  return { requestId: request.id, trace: readTraceContext(request.headers), idempotencyKey };
-}
-
 /** Understood, but not there yet: refused before anything is written. */
 function refuseWhatComesLater({ on_disconnect: onDisconnect, webhook }: RunRequestBody): void {
   const param = webhook === undefined ? 'on_disconnect' : 'webhook';
@@ -56,39 +122,4 @@ function refuseWhatComesLater({ on_disconnect: onDisconnect, webhook }: RunReque
     param,
     message: `This version does not support \`${param}\` yet.`,
   });
-}
-
-/** Inputs up to this size stay in memory while their caller waits; larger ones are read again. */
-const KEPT_BYTES_MAX = 8_192;
-
-interface Asked {
-  request: FastifyRequest;
-  /** The run as it was written. */
-  written: RunWithPayloads;
-}
-
-/** The run as it is, for who does not want to wait. */
-function atOnce(
-  runs: RunService,
-  { replayed }: StartedRun,
-  { request, written }: Asked,
-): Promise<RunWithPayloads> | RunWithPayloads {
-  return replayed ? runs.get(callerOf(request), written.id) : written;
-}
-
-/** The run when it has ended or waits, or as it is when the caller's time is up. */
-async function held(
-  runs: RunService,
-  { replayed, run }: StartedRun,
-  { request, reply, written, holdMs }: Asked & { reply: FastifyReply; holdMs: number },
-): Promise<Run | RunWithPayloads> {
-  const small = Number(request.headers['content-length'] ?? Infinity) <= KEPT_BYTES_MAX;
-  const kept = small && !replayed ? written : null;
-  try {
-    return await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: leaveSignal(reply), written: kept });
-  } catch (error) {
-    // The run is on disk, so `store_unavailable`, which invites to send again, would be untrue.
-    if (replayed || !(error instanceof GatewayError) || error.code !== 'store_unavailable') throw error;
-    return kept ?? run;
-  }
 }

@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import type { Caller } from '../../../core/caller.ts';
 import { GatewayError } from '../../../core/errors.ts';
 import type { RunId } from '../../../core/ids.ts';
@@ -7,17 +8,29 @@ import { renderRun, type Rendering } from '../../../runs/render-run.ts';
 import type { RunService } from '../../../runs/run-service.ts';
 import { callerOf, type App } from '../../app.ts';
 import { sendJson } from '../../reply.ts';
+import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
+import { runPageSchema } from '../../schemas/run-answer.ts';
+import { RUN_PAGE_EXAMPLES } from '../../schemas/run-examples.ts';
 import { runListSchema, writeCursor } from '../../schemas/run-list.ts';
 
 /** A page with payloads ends early beyond this many characters: payloads have no other bound together. */
 const PAGE_LENGTH_MAX = 16_777_216;
 
+const operation: Operation = {
+  id: 'listRuns',
+  tag: 'Runs',
+  summary: 'List runs',
+  description: 'Newest first, in pages. A key of role `runs` sees its own, `viewer` and `admin` everyone’s.',
+  answers: { 200: { description: 'A page of runs.', schema: runPageSchema, examples: RUN_PAGE_EXAMPLES } },
+  errors: [],
+};
+
 /** `GET /runs`: newest first, in pages. */
 export function addListRuns(app: App, { runs, policy }: RunsAppParts): void {
   app.get(
     '/runs',
-    { config: { roles: ['runs', 'viewer', 'admin'] }, schema: { querystring: runListSchema } },
+    { config: { roles: ['runs', 'viewer', 'admin'], operation }, schema: { querystring: runListSchema } },
     async (request, reply) => {
       const caller = callerOf(request);
       const { limit, cursor = null, include = [], ...filter } = request.query;
@@ -34,8 +47,11 @@ export function addListRuns(app: App, { runs, policy }: RunsAppParts): void {
 
 type Filter = Parameters<RunService['list']>[1];
 
-function filterOf({ status, provider, workflow }: { [K in keyof Filter]: Filter[K] | undefined }): Filter {
-  return { ...(status && { status }), ...(provider && { provider }), ...(workflow && { workflow }) };
+type Asked = Omit<z.output<typeof runListSchema>, 'limit' | 'cursor' | 'include'>;
+
+function filterOf({ created_after: createdAfter, created_before: createdBefore, ...asked }: Asked): Filter {
+  const given = Object.entries({ ...asked, createdAfter, createdBefore }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
 }
 
 interface PageContext {

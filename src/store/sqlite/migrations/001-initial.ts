@@ -28,7 +28,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE INDEX runs_by_lineage ON runs (lineage, id);
 CREATE INDEX runs_queued ON runs (id) WHERE status = 'queued';
-CREATE INDEX runs_unfinished ON runs (owner, due_at, status) WHERE finished_at IS NULL;
+CREATE INDEX runs_unfinished ON runs (owner, due_at, status, provider) WHERE finished_at IS NULL;
 
 CREATE TABLE payloads (
   run_id TEXT NOT NULL,

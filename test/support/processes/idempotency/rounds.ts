@@ -15,6 +15,8 @@ export interface RoundParts {
 interface Wish {
   provider: string;
   workflow: string;
+  /** What the vendor takes for this name. */
+  workflowId: string;
   /** `Prefer` of the copies, in turn; null: held until the run ends. */
   preferences: readonly (string | null)[];
 }
@@ -40,8 +42,8 @@ export async function playRound(
   parts: RoundParts,
   { number, provider }: { number: number; provider: string },
 ): Promise<Check> {
-  const preferences = WAYS[Math.floor(number / 3) % WAYS.length] ?? HELD;
-  const wish = { provider, workflow: `round-${number}`, preferences };
+  const preferences = WAYS[Math.floor(number / Object.keys(parts.sandbox.vendors).length) % WAYS.length] ?? HELD;
+  const wish = await wishFor(parts, { provider, workflow: `round-${number}`, preferences });
   const seen = await sendCopies(parts, wish);
   const faults = [
     ...oneStart(seen),
@@ -60,7 +62,8 @@ export async function playRefusal(
   parts: RoundParts,
   { provider, slowMs }: { provider: string; slowMs: number },
 ): Promise<Check> {
-  const wish = { provider, workflow: `slow-${slowMs}.status-429-retry-2`, preferences: HELD };
+  const workflow = `slow-${slowMs}.status-429-retry-2`;
+  const wish = await wishFor(parts, { provider, workflow, preferences: HELD });
   const seen = await sendCopies(parts, wish);
   const { answer: later } = await sendLater(parts, wish, {});
   const runs = seen.runIds.size;
@@ -78,7 +81,7 @@ export async function playRefusal(
 
 /** Half of the calls have another body under the same key: one body wins, the others are told so. */
 export async function playOtherBodies(parts: RoundParts, provider: string): Promise<Check> {
-  const wish = { provider, workflow: 'bodies', preferences: HELD };
+  const wish = await wishFor(parts, { provider, workflow: 'bodies', preferences: HELD });
   const seen = await sendCopies(parts, wish, (i) => (i % 2 === 0 ? {} : { metadata: { other: 'body' } }));
   const refused = seen.answers.filter((answer) => refusalOf(answer)?.code === 'idempotency_key_reused');
   const { answer: later, start } = await sendLater(parts, wish, { inputs: { other: 'still' } });
@@ -94,6 +97,10 @@ export async function playOtherBodies(parts: RoundParts, provider: string): Prom
     ...(later.status === 422 && !start ? [] : [`a third body was answered with ${later.status}`]),
   ];
   return { name: `two bodies under one key at ${provider}: one wins, the other is refused`, detail: '', faults };
+}
+
+async function wishFor({ sandbox }: RoundParts, wish: Omit<Wish, 'workflowId'>): Promise<Wish> {
+  return { ...wish, workflowId: await sandbox.workflowId(wish.provider, wish.workflow) };
 }
 
 async function sendCopies(
@@ -134,13 +141,13 @@ async function sendLater(
   return { answer, start: after.length > before.length };
 }
 
-function requestFor({ provider, workflow, preferences }: Wish, i: number, changes: JsonObject) {
+function requestFor({ provider, workflow, workflowId, preferences }: Wish, i: number, changes: JsonObject) {
   const prefer = preferences[i % preferences.length] ?? null;
   return {
     method: 'POST',
     path: '/runs',
     headers: { 'idempotency-key': `${provider}-${workflow}`, ...(prefer === null ? {} : { prefer }) },
-    body: { provider, workflow, inputs: { Text_0: 'Hello world' }, ...changes },
+    body: { provider, workflow: workflowId, inputs: { Text_0: 'Hello world' }, ...changes },
   } as const;
 }
 

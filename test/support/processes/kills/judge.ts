@@ -46,11 +46,11 @@ function storiesOf({ clients, runs, starts }: PlayedKills): Story[] {
   const runsByWorkflow = Map.groupBy(runs.values(), ({ workflow }) => workflow);
   const startsByWorkflow = Map.groupBy(starts, ({ workflow }) => workflow);
   return clients.map((client) => {
-    const { workflow } = client.planned;
+    const { workflow, workflowId } = client.planned;
     const own = startsByWorkflow.get(workflow) ?? [];
     return {
       client,
-      runs: runsByWorkflow.get(workflow) ?? [],
+      runs: runsByWorkflow.get(workflowId) ?? [],
       starts: own,
       begun: own.filter(({ began }) => began).length,
     };

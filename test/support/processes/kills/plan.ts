@@ -1,4 +1,5 @@
 import { seededRandom, type SeededRandom } from '../../simulation/seeded-random.ts';
+import { workflowIdOf } from '../../workflow-ids.ts';
 import { pickShape, shapesOf, VENDOR_KINDS, type Shape, type VendorKind } from './shapes.ts';
 
 /** What one client wants. */
@@ -8,6 +9,8 @@ export interface PlannedRun {
   kind: VendorKind;
   shape: Shape;
   workflow: string;
+  /** What the vendor takes for this name. */
+  workflowId: string;
   /** `Prefer`; null: held until the run ends. */
   prefer: string | null;
   /** With a key the client sends again when the connection breaks; without it nobody may. */
@@ -77,11 +80,13 @@ function planRun(
   const marker = `s${seed}-${number}`;
   const kind = random.pick(VENDOR_KINDS);
   const shape = pickShape(shapesOf(kind, { patient }), random);
+  const workflow = [...(shape.part === '' ? [] : [shape.part]), marker].join('.');
   return {
     marker,
     kind,
     shape,
-    workflow: [...(shape.part === '' ? [] : [shape.part]), marker].join('.'),
+    workflow,
+    workflowId: workflowIdOf(kind, workflow),
     prefer: random.pick(PREFERENCES) ?? (patient || kind !== 'b3os' ? null : SHORT_HOLD),
     idempotencyKey: random.chance(0.5) ? `key-${marker}` : null,
     atMs: random.below(lifeMs),

@@ -64,7 +64,9 @@ export async function playKills(options: PlanOptions): Promise<PlayedKills> {
   const kills: Kill[] = [];
   const ready: PlayedKills['ready'] = [];
   const calls: Promise<ClientRecord>[] = [];
-  for (const life of planKills(options)) {
+  const lives = planKills(options);
+  for (const { kind, workflow } of lives.flatMap(({ runs }) => runs)) await sandbox.workflowId(kind, workflow);
+  for (const life of lives) {
     calls.push(...life.runs.map((planned) => playClient(planned, client)));
     await live(life, gateway, { kills, ready });
   }
@@ -140,7 +142,7 @@ async function callAgain(record: ClientRecord, found: PlayedKills['found'], clie
   record.again = { runId: runIdOf(answer), replayed: answer.headers['idempotent-replayed'] === 'true' };
 }
 
-function requestFor({ kind, workflow, marker, prefer, idempotencyKey }: PlannedRun): ClientRequest {
+function requestFor({ kind, workflowId, marker, prefer, idempotencyKey }: PlannedRun): ClientRequest {
   return {
     method: 'POST',
     path: '/runs',
@@ -148,7 +150,7 @@ function requestFor({ kind, workflow, marker, prefer, idempotencyKey }: PlannedR
       ...(prefer === null ? {} : { prefer }),
       ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
     },
-    body: { provider: kind, workflow, inputs: { marker } },
+    body: { provider: kind, workflow: workflowId, inputs: { marker } },
   };
 }
 

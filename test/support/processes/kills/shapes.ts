@@ -1,8 +1,8 @@
 import type { SeededRandom } from '../../simulation/seeded-random.ts';
 
-export type VendorKind = 'ai-tutor' | 'b3os' | 'draft-and-goal';
+export type VendorKind = 'ai-tutor' | 'b3os' | 'draft-and-goal' | 'interactly';
 
-export const VENDOR_KINDS: readonly VendorKind[] = ['ai-tutor', 'b3os', 'draft-and-goal'];
+export const VENDOR_KINDS: readonly VendorKind[] = ['ai-tutor', 'b3os', 'draft-and-goal', 'interactly'];
 
 /** How a vendor treats a run, and what becomes of it when no gateway is killed meanwhile. */
 export interface Shape {
@@ -60,6 +60,15 @@ const BY_KIND: Readonly<Record<VendorKind, readonly Shape[]>> = {
     { part: 'fails', weight: 5, end: 'workflow_failed', vendorMs: 300 },
     { part: 'cancelled-by-vendor', weight: 2, end: 'cancelled', vendorMs: 300 },
     { part: 'waits-800', weight: 3, end: 'succeeded', vendorMs: 1_100 },
+  ],
+  interactly: [
+    ...CUTS,
+    { part: 'cut-on-accept', weight: 3, end: 'outcome_unknown', vendorMs: 0 },
+    { part: 'fails', weight: 3, end: 'workflow_failed', vendorMs: 300 },
+    { part: 'loops', weight: 2, end: 'workflow_failed', vendorMs: 300 },
+    { part: 'cancelled-by-vendor', weight: 2, end: 'cancelled', vendorMs: 300 },
+    { part: 'waits-800', weight: 3, end: 'succeeded', vendorMs: 1_100 },
+    { part: 'poll-status-503-x2', weight: 4, end: 'succeeded', vendorMs: 300 },
   ],
 };
 

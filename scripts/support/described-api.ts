@@ -1,0 +1,31 @@
+import { systemClock } from '../../src/core/clock.ts';
+import { createIds } from '../../src/core/ids.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { createSystemRandom } from '../../src/core/random.ts';
+import { HTTP_LIMITS_DEFAULT } from '../../src/http/app.ts';
+import { buildRunsApp } from '../../src/http/build-runs-app.ts';
+import { buildDocument } from '../../src/http/openapi/build-document.ts';
+import type { RunsAppParts } from '../../src/http/runs-parts.ts';
+import { createRegistry } from '../../src/providers/registry.ts';
+
+/** The OpenAPI document of the runs API, from an app that never listens and whose parts nobody calls. */
+export function describedApi(version: string): JsonObject {
+  const nobody = () => {
+    throw new Error('this app is only described');
+  };
+  const registry = createRegistry({ kinds: [], providers: {}, workflows: [] });
+  const parts: RunsAppParts = {
+    runs: {} as RunsAppParts['runs'],
+    policy: { mayStart: nobody, seesEveryone: nobody, allowsProvider: nobody, allowsWorkflow: nobody },
+    registry: () => registry,
+    credentialPresent: nobody,
+    verifyKey: nobody,
+    version,
+    health: { ready: nobody, draining: nobody },
+    ids: createIds({ clock: systemClock, random: createSystemRandom() }),
+    clock: systemClock,
+    log: { debug: nobody, info: nobody, warn: nobody, error: nobody },
+    limits: HTTP_LIMITS_DEFAULT,
+  };
+  return buildDocument(buildRunsApp(parts).routeTable, version);
+}

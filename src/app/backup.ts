@@ -1,0 +1,77 @@
+import type { Environment } from '../config/environment.ts';
+import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import { systemClock as clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { createSystemRandom } from '../core/random.ts';
+import { createLogger } from '../observability/logger.ts';
+import { backUpStore, restoreStore, type BackupFacts } from '../store/back-up-store.ts';
+import { openStore } from '../store/open-store.ts';
+import { openMasterKeys } from '../vault/open-master-keys.ts';
+import { doubtUnsentStarts } from './doubt-unsent-starts.ts';
+
+interface Where {
+  environment: Environment;
+  /** Works in the sandbox's data directory. */
+  sandbox: boolean;
+  file: string;
+}
+
+export type BackUp = (request: Where & { force: boolean }) => BackupFacts;
+
+/** Copies the store that the environment names into a file, while a server may be using it. */
+export function backUp({ environment, sandbox, file, force }: Where & { force: boolean }): BackupFacts {
+  return backUpStore({ url: settingsOf(environment, sandbox).databaseUrl, file, force });
+}
+
+export interface Restored {
+  database: string;
+  /** Where the replaced database is; null where there was none. */
+  kept: string | null;
+  runs: number;
+  /** Runs that had not been sent when the backup was made. */
+  doubted: number;
+  masterKeys: readonly string[];
+}
+
+export type RestoreBackup = (request: Where & { logTo: { write(text: string): unknown } }) => Promise<Restored>;
+
+/**
+ * Puts a backup into the place of the store that the environment names. Throws, with nothing done, where a server
+ * is running on it, the file is no good backup, or a master key that it needs is not at hand.
+ */
+export const restoreBackup: RestoreBackup = async ({ environment, sandbox, file, logTo }) => {
+  const settings = settingsOf(environment, sandbox);
+  const log = createLogger({ level: 'warn', destination: { write: (text) => void logTo.write(text) } });
+  const stamp = new Date(clock.now()).toISOString().replaceAll(':', '-');
+  const restore = restoreStore({ url: settings.databaseUrl, file, stamp });
+  try {
+    const doubted = await prepare(restore.stagedUrl, { settings, log, masterKeys: restore.facts.masterKeys });
+    const kept = restore.install();
+    const { runs, masterKeys } = restore.facts;
+    return { database: settings.databaseUrl.slice('sqlite:'.length), kept, runs, doubted, masterKeys };
+  } finally {
+    restore.close();
+  }
+};
+
+/** Migrates the copy, proves that its credentials can be opened, and sees that no start is sent twice. */
+async function prepare(
+  url: string,
+  { settings, log, masterKeys }: { settings: Settings; log: Log; masterKeys: readonly string[] },
+): Promise<number> {
+  const store = await openStore({ url, role: 'serve', writer: 'inline', clock, log, limits: { watchIntervalMs: 0 } });
+  try {
+    if (masterKeys.length > 0) {
+      const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: false };
+      await openMasterKeys(source, { store: store.credentials, random: createSystemRandom(), log });
+    }
+    return await doubtUnsentStarts({ store: store.runs, clock, log });
+  } finally {
+    await store.close();
+  }
+}
+
+function settingsOf(environment: Environment, sandbox: boolean): Settings {
+  const settings = loadSettings(environment);
+  return sandbox ? sandboxSettings(settings) : settings;
+}

@@ -1,0 +1,53 @@
+import { canonicalJson, type JsonObject } from '../core/json.ts';
+import type { Registry } from '../providers/registry.ts';
+
+/** Names that came, went or mean something else now. */
+export interface NameChanges {
+  added: readonly string[];
+  removed: readonly string[];
+  changed: readonly string[];
+}
+
+export interface RegistryChanges {
+  providers: NameChanges;
+  workflows: NameChanges;
+}
+
+/** What a reload changed, by name alone: addresses, settings and references are nobody's business in a log. */
+export function findChanges(before: Registry, after: Registry): RegistryChanges {
+  return {
+    providers: changesOf(providerTexts(before), providerTexts(after)),
+    workflows: changesOf(workflowTexts(before), workflowTexts(after)),
+  };
+}
+
+type TextByName = ReadonlyMap<string, string>;
+
+function changesOf(before: TextByName, after: TextByName): NameChanges {
+  const common = [...after.keys()].filter((name) => before.has(name));
+  return {
+    added: [...after.keys()].filter((name) => !before.has(name)),
+    removed: [...before.keys()].filter((name) => !after.has(name)),
+    changed: common.filter((name) => before.get(name) !== after.get(name)),
+  };
+}
+
+function providerTexts(registry: Registry): TextByName {
+  return textByName(
+    registry.providers().map(({ kind, credentials, ...rest }) => {
+      return { ...rest, kind: kind.kind, credentials: [...credentials] };
+    }),
+  );
+}
+
+function workflowTexts(registry: Registry): TextByName {
+  return textByName(
+    registry.workflows().map(({ name, provider, workflow, description, inputs, defaults, timeoutS }) => {
+      return { name, provider, workflow, description, inputs, defaults, timeoutS };
+    }),
+  );
+}
+
+function textByName(entries: readonly (JsonObject & { name: string })[]): TextByName {
+  return new Map(entries.map((entry) => [entry.name, canonicalJson(entry)]));
+}

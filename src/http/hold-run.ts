@@ -1,0 +1,44 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../core/errors.ts';
+import type { Run, RunWithPayloads } from '../runs/model.ts';
+import type { RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
+import { callerOf, leaveSignal } from './app.ts';
+import { readIdempotencyKey } from './headers/idempotency-key.ts';
+import { readTraceContext } from './headers/trace-context.ts';
+
+/** Inputs up to this size stay in memory while their caller waits; larger ones are read again. */
+const KEPT_BYTES_MAX = 8_192;
+
+/** What a request that begins something says of itself in its headers. */
+export function contextOf(request: FastifyRequest): RequestContext {
+  const idempotencyKey = readIdempotencyKey(request.raw);
+  return { requestId: request.id, trace: readTraceContext(request.headers), idempotencyKey };
+}
+
+export interface RunToHold {
+  reply: FastifyReply;
+  /** The run as this request wrote it; null where that was not all of it. */
+  written: RunWithPayloads | null;
+  /** 0: the caller does not want to wait. */
+  holdMs: number;
+}
+
+/** The run when it has ended or waits, or as it is when the caller's time is up. */
+export async function holdRun(
+  runs: RunService,
+  { replayed, run }: StartedRun,
+  { reply, written, holdMs }: RunToHold,
+): Promise<Run | RunWithPayloads> {
+  const { request } = reply;
+  const own = replayed ? null : written;
+  if (holdMs === 0) return own ?? runs.get(callerOf(request), run.id);
+  const small = Number(request.headers['content-length'] ?? Infinity) <= KEPT_BYTES_MAX;
+  const kept = small ? own : null;
+  try {
+    return await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: leaveSignal(reply), written: kept });
+  } catch (error) {
+    // The run is on disk, so `store_unavailable`, which invites to send again, would be untrue.
+    if (replayed || !(error instanceof GatewayError) || error.code !== 'store_unavailable') throw error;
+    return kept ?? run;
+  }
+}

@@ -1,0 +1,173 @@
+import type * as z from 'zod';
+import { ERROR_CATALOGUE, type ErrorCode } from '../../core/error-catalogue.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { RouteEntry } from '../app.ts';
+import { COMPONENTS } from '../schemas/components.ts';
+import { EVERY_ANSWER, errorAnswer, errorsOf, headerRefs } from './error-answers.ts';
+import { ANSWER_HEADERS, REQUEST_HEADERS, type RequestHeader } from './headers.ts';
+import { renderSchemas, type JsonSchemas } from './json-schemas.ts';
+import { TAGS, type AnswerForm, type Operation } from './operation.ts';
+
+const DESCRIPTION = `One API in front of every workflow vendor and engine: a run is begun, waited for and kept in the same way, whoever executes it.
+
+JSON is \`snake_case\`; times are RFC 3339 in UTC with milliseconds; a duration carries its unit in its name (\`_s\`, \`_ms\`).
+
+Every refusal is the same envelope; its \`code\` is one of [the error catalogue](/docs/errors). A path that does not exist is 404 \`not_found\`, a method that a path does not take 405 \`method_not_allowed\` with \`Allow\`; headers that are too large are 431, and a request that does not arrive in time is 408, with the same envelope. Answers may get new fields, and errors new codes, in any release; a client ignores those that it does not know.`;
+
+/** What every operation takes. */
+const EVERY_REQUEST: readonly RequestHeader[] = ['x-request-id', 'traceparent', 'tracestate'];
+
+type DocumentedRoute = RouteEntry & { operation: Operation };
+
+/**
+ * The OpenAPI 3.1 document of all routes that describe themselves. `HEAD` is what `GET` is without a body, and is
+ * left out.
+ */
+export function buildDocument(routes: readonly RouteEntry[], version: string): JsonObject {
+  const documented = routes.filter(
+    (route): route is DocumentedRoute => route.operation !== undefined && route.method !== 'HEAD',
+  );
+  const schemas = renderSchemas(documented.flatMap(schemasOf), COMPONENTS);
+  const shared: Record<string, JsonObject> = {};
+  const paths: Record<string, JsonObject> = {};
+  for (const route of documented) {
+    const path = route.url.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: renderOperation(route, schemas, shared) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Rungate',
+      version,
+      summary: 'One API in front of every workflow vendor and engine.',
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [
+      { url: '/', description: 'The gateway that serves this document' },
+      { url: 'http://127.0.0.1:8080', description: 'Where a gateway listens by default' },
+    ],
+    security: [{ key: [] }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths,
+    components: {
+      securitySchemes: {
+        key: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'rgk_…',
+          description: 'A client key from `rungate keys create`.',
+        },
+      },
+      schemas: schemas.components(),
+      responses: Object.fromEntries(Object.entries(shared).sort(([a], [b]) => (a < b ? -1 : 1))),
+      headers: ANSWER_HEADERS,
+      parameters: renderHeaderParameters(),
+    },
+  };
+}
+
+function schemasOf({ schema = {}, operation }: DocumentedRoute): z.ZodType[] {
+  const { params, querystring, body } = schema;
+  const answers = Object.values(operation.answers).map((answer) => answer.schema);
+  return [params, querystring, body, ...answers].filter((part) => part !== undefined);
+}
+
+function renderOperation(route: DocumentedRoute, schemas: JsonSchemas, shared: Record<string, JsonObject>): JsonObject {
+  const { operation, roles, schema = {} } = route;
+  const { id, tag, summary, description, headers = [] } = operation;
+  const ownRoles = roles === undefined || roles === 'anyone' ? null : roles;
+  const parameters = [
+    ...(schema.params === undefined ? [] : parametersIn('path', schemas.of(schema.params))),
+    ...(schema.querystring === undefined ? [] : parametersIn('query', schemas.of(schema.querystring))),
+    ...[...headers, ...EVERY_REQUEST].map((name) => ({ $ref: `#/components/parameters/${name}` })),
+  ];
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    description: ownRoles === null ? description : `${description}\n\nFor keys of role ${listOf(ownRoles)}.`,
+    ...(ownRoles === null ? { security: [] } : {}),
+    parameters,
+    ...(schema.body === undefined ? {} : { requestBody: renderBody(schema.body, schemas, operation) }),
+    responses: { ...renderAnswers(operation, schemas), ...renderErrors(route, shared) },
+  };
+}
+
+function listOf(roles: readonly string[]): string {
+  const named = roles.map((role) => `\`${role}\``);
+  return named.length === 1 ? `${named[0]}` : `${named.slice(0, -1).join(', ')} or ${named.at(-1)}`;
+}
+
+/** Every property of the schema as a parameter; a list is written with commas, an object as `name[key]`. */
+function parametersIn(place: 'path' | 'query', { properties = {}, required = [] }: JsonObject): JsonObject[] {
+  return Object.entries(properties as JsonObject).map(([name, property]) => {
+    const { description = '', example = null, ...schema } = property as JsonObject;
+    const style =
+      schema.type === 'array'
+        ? { style: 'form', explode: false }
+        : schema.type === 'object'
+          ? { style: 'deepObject', explode: true }
+          : {};
+    return {
+      name,
+      in: place,
+      required: place === 'path' || (required as string[]).includes(name),
+      description,
+      ...style,
+      schema,
+      ...(example === null ? {} : { example }),
+    };
+  });
+}
+
+function renderHeaderParameters(): JsonObject {
+  const entries = Object.entries(REQUEST_HEADERS).map(([name, header]) => [name, { name, in: 'header', ...header }]);
+  return Object.fromEntries(entries) as JsonObject;
+}
+
+function renderBody(schema: z.ZodType, schemas: JsonSchemas, { examples }: Operation): JsonObject {
+  return {
+    required: !schema.safeParse(undefined).success,
+    content: {
+      'application/json': {
+        schema: schemas.of(schema),
+        ...(examples === undefined ? {} : { examples: { ...examples } as never }),
+      },
+    },
+  };
+}
+
+function renderAnswers({ answers }: Operation, schemas: JsonSchemas): JsonObject {
+  const render = ({ description, schema, mediaType = 'application/json', headers = [], examples }: AnswerForm) => ({
+    description,
+    headers: headerRefs([
+      ...(mediaType === 'application/json' ? EVERY_ANSWER : (['x-request-id'] as const)),
+      ...headers,
+    ]),
+    content: { [mediaType]: { schema: schemas.of(schema), ...(examples === undefined ? {} : { examples }) } },
+  });
+  const rendered = Object.entries(answers).map(([status, answer]) => [status, render(answer)]);
+  return Object.fromEntries(rendered) as JsonObject;
+}
+
+/** What Rungate refuses itself, it refuses before there is a run. */
+function mayFollowARun(code: ErrorCode): boolean {
+  return ERROR_CATALOGUE[code].source !== 'gateway';
+}
+
+/** An answer with one code of every route is written once, under the code's name. */
+function renderErrors(route: DocumentedRoute, shared: Record<string, JsonObject>): JsonObject {
+  const { errors, errorHeaders = [] } = route.operation;
+  const rendered: JsonObject = {};
+  for (const [status, codes] of errorsOf(route, route.operation)) {
+    const own = codes.some((code) => errors.includes(code) && mayFollowARun(code)) ? errorHeaders : [];
+    const answer = errorAnswer(status, codes, own);
+    const [only, ...others] = codes;
+    if (only !== undefined && others.length === 0 && own.length === 0) {
+      shared[only] = answer;
+      rendered[status] = { $ref: `#/components/responses/${only}` };
+    } else rendered[status] = answer;
+  }
+  return rendered;
+}

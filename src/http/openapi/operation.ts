@@ -1,0 +1,49 @@
+import type * as z from 'zod';
+import type { ErrorCode } from '../../core/error-catalogue.ts';
+import type { Json } from '../../core/json.ts';
+import type { AnswerHeader, RequestHeader } from './headers.ts';
+
+/** The groups of the reference, in its order. */
+export const TAGS = {
+  Runs: 'A run is one execution of a workflow, owned and recorded by Rungate, whatever the vendor keeps.',
+  Catalogue: 'What this key may run: configured providers and registered workflows.',
+  Health: 'For probes. No key is needed.',
+  Documents: 'This description, for people and for programs. No key is needed.',
+} as const;
+
+export interface Example {
+  summary: string;
+  value: Json;
+}
+
+export type Examples = Readonly<Record<string, Example>>;
+
+/** One way in which an operation succeeds. */
+export interface AnswerForm {
+  description: string;
+  schema: z.ZodType;
+  /** Default: `application/json`. */
+  mediaType?: string;
+  /** Beside those that every answer has. */
+  headers?: readonly AnswerHeader[];
+  examples?: Examples;
+}
+
+/** What a route tells of itself beyond its request's schemas; it is for the documents, and costs a request nothing. */
+export interface Operation {
+  /** Names the operation in generated clients; never changes. */
+  id: string;
+  tag: keyof typeof TAGS;
+  summary: string;
+  /** Paragraphs with `code` and [links](…). */
+  description: string;
+  /** Beside those that every operation takes. */
+  headers?: readonly RequestHeader[];
+  /** Of the request's body. */
+  examples?: Examples;
+  answers: Readonly<Record<number, AnswerForm>>;
+  /** Beside those that its kind of route can give anyway: see `error-answers.ts`. */
+  errors: readonly ErrorCode[];
+  /** On refusals that may come once there is a run, beside those that every error has. */
+  errorHeaders?: readonly AnswerHeader[];
+}

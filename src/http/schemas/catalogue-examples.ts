@@ -1,0 +1,46 @@
+import type { Examples } from '../openapi/operation.ts';
+
+const CAPABILITIES = { start: 'blocking', cancel: false, resume: false, pause: false, stream: false };
+const NO_OPTIONS = { type: 'object', properties: {}, additionalProperties: false };
+
+export const PROVIDER_EXAMPLES = {
+  one: {
+    summary: 'One provider',
+    value: {
+      data: [
+        {
+          name: 'ai-tutor',
+          kind: 'ai-tutor',
+          title: 'AI Tutor',
+          docs_url: 'https://aitutor-api.vercel.app/docs',
+          capabilities: CAPABILITIES,
+          timeout_s: 330,
+          workflow_id: { type: 'string' },
+          options: NO_OPTIONS,
+          credential: 'present',
+        },
+      ],
+    },
+  },
+} as const satisfies Examples;
+
+export const WORKFLOW_EXAMPLES = {
+  one: {
+    summary: 'One workflow',
+    value: {
+      data: [
+        {
+          name: 'summarize-ticket',
+          description: 'Summarises a support ticket',
+          provider: 'ai-tutor',
+          capabilities: CAPABILITIES,
+          inputs: { type: 'object', required: ['ticket'], properties: { ticket: { type: 'string' } } },
+          options: NO_OPTIONS,
+          defaults: { tone: 'dry' },
+          timeout_s: 120,
+          credential: 'present',
+        },
+      ],
+    },
+  },
+} as const satisfies Examples;

@@ -1,0 +1,16 @@
+import type * as z from 'zod';
+import { providerSchema, workflowSchema } from './catalogue-answer.ts';
+import { errorCodeSchema, errorSchema } from './error-answer.ts';
+import { runPageSchema, runSchema } from './run-answer.ts';
+import { runRequestSchema } from './run-request.ts';
+
+/** Schemas that have a name of their own in the OpenAPI document, and so in generated clients. */
+export const COMPONENTS: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType, string>([
+  [errorCodeSchema, 'ErrorCode'],
+  [errorSchema, 'Error'],
+  [runSchema, 'Run'],
+  [runPageSchema, 'RunPage'],
+  [runRequestSchema, 'RunRequest'],
+  [providerSchema, 'Provider'],
+  [workflowSchema, 'Workflow'],
+]);

@@ -1,0 +1,269 @@
+import * as z from 'zod';
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { bearer } from '../auth/bearer.ts';
+import { defineProvider, get, path, post, type VendorRequest } from '../define-provider.ts';
+import {
+  cancelled,
+  failed,
+  running,
+  succeeded,
+  waiting,
+  type Answer,
+  type Outcome,
+  type ReadFault,
+  type RunOutput,
+} from '../outcome.ts';
+import { anyJson, anyJsonObject, lenient, reasonText, refusedBeforeStart, shortText } from '../reading.ts';
+
+const START_TIMEOUT_MS = 300_000;
+const HINT_CHARACTERS_MAX = 2_000;
+const DETAILS_MAX = 3;
+const SAFE_HEADER = /^[A-Za-z0-9._:@-]{1,100}$/;
+
+const objectId = z
+  .string()
+  .regex(/^[0-9a-fA-F]{24}$/, 'expected 24 hexadecimal digits, such as 5eb7cf5a86d9755df3a6c593');
+
+/** Taken as it came and not copied: names are the caller's own. */
+const callersObject = (description: string) =>
+  (z.unknown() as z.ZodType<JsonObject>)
+    .refine(isJsonObject, 'expected an object')
+    .meta({ type: 'object', description })
+    .optional();
+
+const headerValue = (description: string) =>
+  z.string().regex(SAFE_HEADER, 'expected letters, digits or . _ : @ -').optional().describe(description);
+
+const Settings = z.strictObject({
+  teamid: headerValue('Team, sent as the header of this name.'),
+  uuid: headerValue('User on whose behalf runs are made, sent as the header of this name.'),
+  api_version: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/, 'expected a date such as 2026-04-01')
+    .optional()
+    .describe('Sent as X-Interactly-API-Version. Default: no such header.'),
+});
+type Settings = z.infer<typeof Settings>;
+
+const threadInputs = callersObject('Node inputs by thread id; the main thread is "0".');
+
+const Options = z.strictObject({
+  runtime_variables: callersObject('Values for the `[[…]]` placeholders.'),
+  miscellaneous: callersObject('Further data of the run, as the workflow expects it.'),
+  version_number: z.int().min(0).optional().describe('Version of the workflow; 0 is the initial one.'),
+  start_node_logical_id: z.string().min(1).max(200).optional().describe('Node to begin at.'),
+  initial_state: z.unknown().describe('State to begin with, as the workflow expects it.').optional(),
+  thread_to_node_inputs: threadInputs,
+});
+type Options = z.infer<typeof Options>;
+
+const ResumeOptions = z.strictObject({ thread_to_node_inputs: threadInputs });
+
+/** Types that are not listed in the documents come too, and new ones will: nothing is asked of an event. */
+const Event = z.object({
+  type: lenient(z.string()),
+  content: lenient(z.string()),
+  error_message: lenient(z.string()),
+  next_input_hint: lenient(anyJson),
+});
+type Event = z.infer<typeof Event>;
+
+const Pair = z.object({
+  run_output: z
+    .object({ events: z.array(Event.catch({})).catch([]), thread_to_node_outputs: lenient(anyJsonObject) })
+    .catch({ events: [] }),
+});
+type Pair = z.infer<typeof Pair>;
+
+const Run = z.object({
+  status: z.enum([
+    'not_started',
+    'started',
+    'running',
+    'paused',
+    'waiting_for_user_input',
+    'completed',
+    'failed',
+    'cancelled',
+    'aborted_looping_risk',
+  ]),
+  termination_source: lenient(z.string()),
+  next_input_hint: lenient(anyJson),
+  input_output_pairs: z.array(Pair.catch({ run_output: { events: [] } })).catch([]),
+});
+type Run = z.infer<typeof Run>;
+
+const Answered = z.object({ workflow_run: z.object({ _id: lenient(objectId), workflow_run: Run }) });
+const Started = z.object({ workflow_run: z.object({ _id: objectId }) });
+
+/**
+ * Interactly (interactly.ai): one endpoint takes the five commands start, data, resume, pause and stop, and every
+ * answer is the whole run. Whether a command is answered at once or when the run's turn is over is not documented,
+ * so any answer may be final, waiting or still going.
+ */
+export default defineProvider<Options, Settings>({
+  kind: 'interactly',
+  title: 'Interactly',
+  docsUrl: 'https://docs-qa.interactly.ai',
+  baseUrl: 'https://api.interactly.ai/workflows',
+  auth: bearer,
+  options: Options,
+  settings: Settings,
+  workflowId: objectId,
+  repeat: 'never',
+  notStarted: refusedBeforeStart,
+  startTimeoutMs: START_TIMEOUT_MS,
+  start: {
+    request: ({ workflow, inputs, options, settings }) =>
+      command(settings, { command: 'start', workflow_id: workflow, dynamic_variables: inputs, ...sent(options) }),
+    read(answer) {
+      Started.parse(answer.body);
+      return readRun(answer);
+    },
+  },
+  poll: {
+    request: ({ runId, settings }) => withHeaders(settings, get(path`/v1/workflow-runs/${runId}`)),
+    read: readRun,
+  },
+  cancel: {
+    request: ({ workflow, runId, settings }) =>
+      command(settings, { command: 'stop', workflow_id: workflow, workflow_run_id: runId }),
+    read: readRun,
+  },
+  pause: {
+    request: ({ workflow, runId, settings }) =>
+      command(settings, { command: 'pause', workflow_id: workflow, workflow_run_id: runId }),
+    read: readRun,
+  },
+  resume: {
+    request: ({ workflow, runId, inputs, resumeOptions, waitingFor, settings }) =>
+      command(settings, {
+        command: waitingFor === 'input' ? 'data' : 'resume',
+        workflow_id: workflow,
+        workflow_run_id: runId,
+        dynamic_variables: inputs,
+        ...resumeOptions,
+      }),
+    read: readRun,
+  },
+  resumeOptions: ResumeOptions as z.ZodType<JsonObject>,
+  verify: {
+    request: (settings) => withHeaders(settings, get(path`/v1/workflow-runs`, { size: '1' })),
+    good: ({ status }) => status === 200,
+  },
+  readError,
+});
+
+function command(settings: Settings, body: JsonObject): VendorRequest {
+  return withHeaders(settings, post(path`/v1/workflow-runs`, body));
+}
+
+/** The options have the vendor's own names; what the caller left out is left out. */
+function sent(options: Options): JsonObject {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as JsonObject;
+}
+
+function withHeaders({ teamid, uuid, api_version: version }: Settings, request: VendorRequest): VendorRequest {
+  const headers = {
+    ...(teamid === undefined ? {} : { teamid }),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(version === undefined ? {} : { 'x-interactly-api-version': version }),
+  };
+  return Object.keys(headers).length === 0 ? request : { ...request, headers };
+}
+
+function readRun({ body, headers }: Answer): Outcome {
+  const { _id: runId, workflow_run: run } = Answered.parse(body).workflow_run;
+  const requestId = shortText(headers['x-request-id'], 100);
+  const seen = {
+    status: run.status,
+    ...(runId === undefined ? {} : { runId }),
+    ...(requestId === null ? {} : { requestId }),
+  };
+  switch (run.status) {
+    case 'not_started':
+    case 'started':
+    case 'running':
+      return running(seen);
+    case 'waiting_for_user_input':
+      return waiting({ for: 'input', hint: hintOf(run) }, seen);
+    case 'paused':
+      return waiting({ for: 'resume', hint: null }, seen);
+    case 'completed':
+      return succeeded(outputOf(run), seen);
+    case 'failed':
+    case 'aborted_looping_risk':
+      return failed({ message: reasonOf(run), code: run.termination_source ?? null, output: anyOutputOf(run) }, seen);
+    case 'cancelled':
+      return cancelled(seen);
+  }
+}
+
+function lastPairOf({ input_output_pairs: pairs }: Run): Pair['run_output'] {
+  return pairs.at(-1)?.run_output ?? { events: [] };
+}
+
+/** What the run says in its last turn; earlier turns were answers to earlier inputs. */
+function outputOf(run: Run): Partial<RunOutput> {
+  const { events, thread_to_node_outputs: outputs } = lastPairOf(run);
+  return { text: textOf(events), data: outputs ?? {} };
+}
+
+function anyOutputOf(run: Run): Partial<RunOutput> | null {
+  const output = outputOf(run);
+  return output.text === null && Object.keys(output.data as JsonObject).length === 0 ? null : output;
+}
+
+/** The assistant's answers; where there are none, what the say nodes said. Never both: they may be the same words. */
+function textOf(events: readonly Event[]): string | null {
+  const answers = contentsOf(events, (type) => type === 'assistant_response');
+  const texts = answers.length > 0 ? answers : contentsOf(events, (type) => type.startsWith('say_'));
+  return texts.length === 0 ? null : texts.join('\n\n');
+}
+
+function contentsOf(events: readonly Event[], wanted: (type: string) => boolean): string[] {
+  return events.flatMap(({ type = '', content = '' }) => (wanted(type) && content.trim() !== '' ? [content] : []));
+}
+
+/** What the vendor says of the input it waits for, else what the assistant asked last. */
+function hintOf(run: Run): Json {
+  const { events } = lastPairOf(run);
+  const hints = [run.next_input_hint, ...events.map((event) => event.next_input_hint).toReversed()];
+  const hint = hints.find((one) => one !== undefined && one !== null);
+  if (hint !== undefined && JSON.stringify(hint).length <= HINT_CHARACTERS_MAX) return hint;
+  return shortText(textOf(events), HINT_CHARACTERS_MAX);
+}
+
+function reasonOf(run: Run): string | null {
+  const errors = run.input_output_pairs
+    .flatMap(({ run_output: output }) => output.events)
+    .filter(({ type }) => type === 'workflow_error');
+  const reason = errors.map((event) => shortText(event.error_message)).findLast((text) => text !== null);
+  return reason ?? (run.status === 'aborted_looping_risk' ? 'The vendor stopped the run because it may loop.' : null);
+}
+
+/** `{message, error}`: the category and the rule; 422: FastAPI's `{detail: [{loc, msg}]}` (inferred). Never throws. */
+function readError({ body }: { body: Json | undefined }): ReadFault {
+  if (!isJsonObject(body)) return {};
+  const texts = [shortText(body.message), reasonText(body.error), detailText(body.detail)];
+  const said = texts.filter((text) => text !== null);
+  return { message: shortText([...new Set(said)].join(': ')) };
+}
+
+function detailText(detail: Json | undefined): string | null {
+  if (!Array.isArray(detail)) return reasonText(detail);
+  const texts = detail.slice(0, DETAILS_MAX).flatMap((one) => {
+    const text = isJsonObject(one) ? shortText(one.msg) : shortText(one);
+    if (text === null) return [];
+    const place = isJsonObject(one) ? placeText(one.loc) : '';
+    return [place === '' ? text : `${place}: ${text}`];
+  });
+  return shortText(texts.join('; '));
+}
+
+/** `['body', 'workflow_id']` is `workflow_id`. */
+function placeText(loc: Json | undefined): string {
+  if (!Array.isArray(loc)) return '';
+  const parts = loc.filter((part) => typeof part === 'string' || typeof part === 'number');
+  return parts.filter((part) => part !== 'body').join('.');
+}

@@ -1,0 +1,66 @@
+import { errorBodyOf, GatewayError, type ErrorBody } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { OutboundError, type OutboundAnswer } from '../core/outbound.ts';
+import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
+import { rateLimitHeaders, readAnswer, vendorError, type Reading } from './answers.ts';
+import type { OpenFlight } from './flights.ts';
+import type { Run } from './model.ts';
+
+/** Why a call in flight was given up. */
+export type AbortReason = 'deadline' | 'cancelled' | 'drain';
+
+/** How a call that must not be repeated ended, before it is decided what the run makes of it. */
+export type OnceResult =
+  | { is: 'answered'; reading: Reading; answer: OutboundAnswer }
+  /** No byte left. */
+  | { is: 'not_sent'; error: ErrorBody }
+  | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
+  /** Our heartbeat was too old: others may take us for dead, so nothing was sent. */
+  | { is: 'held_back' }
+  | { is: 'aborted'; reason: AbortReason; sent: boolean };
+
+/** Makes the call and says how it ended; rejects only where we have made a mistake. */
+export async function callOnce(
+  { heartbeatIsYoung, log }: { heartbeatIsYoung: () => boolean; log: Log },
+  { run, kind, operation }: { run: Run; kind: AnyProviderKind; operation: 'start' | 'resume' },
+  flight: OpenFlight,
+  send: (signal: AbortSignal) => Promise<OutboundAnswer>,
+): Promise<OnceResult> {
+  const { signal } = flight;
+  try {
+    if (!heartbeatIsYoung()) return { is: 'held_back' };
+    const answer = await send(signal);
+    flight.vendorHeaders = rateLimitHeaders(answer);
+    const reading = await readAnswer(kind[operation] as Operation<never>, answer);
+    if (reading.is === 'broken' && signal.aborted) {
+      return { is: 'aborted', reason: signal.reason as AbortReason, sent: true };
+    }
+    return { is: 'answered', answer, reading };
+  } catch (cause) {
+    if (!signal.aborted) logFailure(log, run, { operation, cause });
+    return failed(kind, run, { cause, signal });
+  }
+}
+
+function failed(
+  kind: AnyProviderKind,
+  run: Run,
+  { cause, signal }: { cause: unknown; signal: AbortSignal },
+): OnceResult {
+  if (cause instanceof GatewayError) return { is: 'not_sent', error: errorBodyOf(cause, { provider: run.provider }) };
+  if (!(cause instanceof OutboundError)) throw cause;
+  if (signal.aborted) return { is: 'aborted', reason: signal.reason as AbortReason, sent: cause.sent };
+  if (cause.sent) {
+    return { is: 'unknown', cause: cause.failure === 'headers_timeout' ? 'upstream_timeout' : 'outcome_unknown' };
+  }
+  const plain = vendorError('upstream_unreachable', kind, run.provider);
+  if (cause.failure !== 'forbidden_address') return { is: 'not_sent', error: plain };
+  const message = `The address of ${run.provider} is private; the operator allows it with allow_private_network.`;
+  return { is: 'not_sent', error: { ...plain, message } };
+}
+
+/** What the network, the guard or the vault had to say is for the operator; callers get the catalogue's words. */
+export function logFailure(log: Log, run: Run, { operation, cause }: { operation: string; cause: unknown }): void {
+  const { failure = null, sent = false } = cause instanceof OutboundError ? cause : {};
+  log.warn({ run_id: run.id, provider: run.provider, operation, failure, sent, cause }, 'a call to the vendor failed');
+}

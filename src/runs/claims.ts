@@ -1,0 +1,102 @@
+import type { Clock } from '../core/clock.ts';
+import type { Owner, RunId } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import type { Carer } from './care.ts';
+import type { Flights } from './flights.ts';
+import type { EngineLimits } from './limits.ts';
+import type { Run } from './model.ts';
+import type { Places } from './places.ts';
+import type { RunStore } from './ports.ts';
+
+/**
+ * The runs that this process has claimed and cares for now: at most `pollsMax` reads at once, of which one
+ * provider may have a quarter, so that a vendor that falls silent holds up nobody else; and queued runs, as
+ * many as there are places for.
+ */
+export interface Claims {
+  /** Takes what is due and what there is room for. True: there may be more. */
+  claim(): Promise<boolean>;
+  /** Gives back rows that are ours and that nobody here knows of: the answer to their claim or creation was lost. */
+  giveBackLost(): Promise<void>;
+  /** Resolves once nobody cares for a claimed run any more. */
+  idle(): Promise<void>;
+}
+
+/** Few at a time, so that the providers' shares are looked at in between. */
+const CLAIM_MAX = 16;
+/** Queued runs begun in one turn: each needs its inputs read and its attempt written. */
+const QUEUED_CLAIM_MAX = 64;
+const SHARE_OF_ONE_PROVIDER = 0.25;
+/**
+ * A younger run may be between its commit and the place where it is remembered. An older one cannot: a store
+ * that answers so late has let our heartbeat grow old, and then its start is held back.
+ */
+const LOST_AFTER_MS = 15_000;
+
+export interface ClaimsParts {
+  store: RunStore;
+  carer: Carer;
+  flights: Flights;
+  places: Places;
+  limits: EngineLimits;
+  clock: Clock;
+  log: Log;
+  owner: Owner;
+  /** Called when there is room again after something was left. */
+  onRoom: () => void;
+}
+
+export function createClaims(parts: ClaimsParts): Claims {
+  const { store, owner, places, limits, log } = parts;
+  const caring = new Map<RunId, Promise<void>>();
+  const readsOf = new Map<string, number>();
+  const share = Math.max(1, Math.floor(limits.pollsMax * SHARE_OF_ONE_PROVIDER));
+  let reads = 0;
+  let left = false;
+
+  function count(provider: string, by: 1 | -1): void {
+    reads += by;
+    const now = (readsOf.get(provider) ?? 0) + by;
+    if (now === 0) readsOf.delete(provider);
+    else readsOf.set(provider, now);
+  }
+
+  function care(run: Run): void {
+    // A start has a place of its own; everything else is a read.
+    const isRead = run.status !== 'queued';
+    if (isRead) count(run.provider, 1);
+    const done = parts.carer
+      .attend(run)
+      .catch((cause: unknown) => log.error({ cause, run_id: run.id }, 'run could not be cared for'))
+      .finally(() => {
+        if (caring.get(run.id) === done) caring.delete(run.id);
+        if (isRead) count(run.provider, -1);
+        if (left) parts.onRoom();
+      });
+    caring.set(run.id, done);
+  }
+
+  return {
+    async claim() {
+      const room = Math.min(limits.pollsMax - reads, CLAIM_MAX);
+      const queued = Math.min(places.left(), QUEUED_CLAIM_MAX);
+      left = room <= 0;
+      if (room <= 0 && queued <= 0) return false;
+      const crowded = [...readsOf].filter(([, count]) => count >= share).map(([provider]) => provider);
+      left ||= crowded.length > 0;
+      const runs = await store.claim(owner, Math.max(0, room), queued, crowded);
+      const begun = runs.filter((run) => run.status === 'queued').length;
+      if (begun < queued) places.queueIsEmpty();
+      for (const run of runs) care(run);
+      return runs.length - begun >= Math.max(1, room) || (queued > 0 && begun >= queued);
+    },
+    async giveBackLost() {
+      const known = [...parts.flights.ids(), ...caring.keys()];
+      const lost = await store.release(owner, known, parts.clock.now() - LOST_AFTER_MS);
+      if (lost > 0) log.warn({ runs: lost }, 'runs whose claim was lost are cared for again');
+    },
+    async idle() {
+      while (caring.size > 0) await Promise.all(caring.values());
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import type { Caller } from '../core/caller.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { RunId } from '../core/ids.ts';
+import type { AnyProviderKind } from '../providers/define-provider.ts';
+import type { RunCommands } from './commands.ts';
+import type { Flights } from './flights.ts';
+import { hasEnded, type Run, type RunWithPayloads } from './model.ts';
+import type { RunStore } from './ports.ts';
+import { cannot } from './resume.ts';
+import type { RunService } from './run-service.ts';
+import type { Waits } from './waits.ts';
+
+export interface ServiceParts extends Pick<RunService, 'create' | 'resume'> {
+  store: RunStore;
+  waits: Waits;
+  flights: Flights;
+  commands: RunCommands;
+  kindOf: (run: Run) => AnyProviderKind;
+  /** Something was made due. */
+  soon: () => void;
+}
+
+/** What HTTP asks of runs: finds the caller's own, waits, and hands commands on. */
+export function createRunService({ store, waits, flights, commands, kindOf, ...parts }: ServiceParts): RunService {
+  async function visible(caller: Caller, id: RunId): Promise<RunWithPayloads> {
+    const run = await store.get(id);
+    if (!run || !maySee(caller, run)) throw new GatewayError('not_found', { param: 'id' });
+    return run;
+  }
+
+  return {
+    create: parts.create,
+    get: visible,
+    async settle(caller, id, { ms, signal, written }) {
+      // Subscribe, then read, then wait: an end between reading and waiting would otherwise be missed.
+      // While the vendor has not answered the start, there is nothing to read.
+      const wait = waits.wait(id, ms, signal);
+      try {
+        const now = written && flights.isUnanswered(id) ? written : await store.peek(id);
+        const moved = now && !hasEnded(now) && now.status !== 'waiting' ? await wait.done : null;
+        if (moved && written) return { ...moved.run, inputs: written.inputs, output: moved.output };
+      } finally {
+        wait.stop();
+      }
+      return visible(caller, id);
+    },
+    async list(caller, filter, page) {
+      if (seesEveryone(caller)) return store.list({ ...filter, lineage: null }, page);
+      const own = caller.subject === null ? {} : { subject: caller.subject };
+      if (filter.subject !== undefined && caller.subject !== null && filter.subject !== caller.subject) {
+        return { runs: [], next: null };
+      }
+      return store.list({ ...filter, lineage: caller.lineage, ...own }, page);
+    },
+    async events(caller, id, after, limit) {
+      await visible(caller, id);
+      return store.eventsAfter(id, after, limit);
+    },
+    async resume(caller, id, request, context) {
+      await visible(caller, id);
+      return parts.resume(caller, id, request, context);
+    },
+    async pause(caller, id) {
+      const kind = kindOf(await visible(caller, id));
+      if (!kind.pause) throw cannot(kind, 'pause');
+      await commands.pause(id);
+      parts.soon();
+      return visible(caller, id);
+    },
+    async cancel(caller, id) {
+      await visible(caller, id);
+      await commands.cancel(id);
+      parts.soon();
+      return visible(caller, id);
+    },
+    async remove(caller, id) {
+      const run = await visible(caller, id);
+      if ((await store.remove(id)) === 'not_ended') throw new GatewayError('run_not_ended', { runId: id });
+      return run;
+    },
+  };
+}
+
+function seesEveryone(caller: Caller): boolean {
+  return caller.role !== 'runs';
+}
+
+/** A run belongs to the line of keys that started it and to its subject; readers and admins see everyone's. */
+function maySee(caller: Caller, run: Run): boolean {
+  if (seesEveryone(caller)) return true;
+  return run.lineage === caller.lineage && (caller.subject === null || caller.subject === run.subject);
+}

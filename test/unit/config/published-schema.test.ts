@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { readYaml } from '../../../src/config/read-yaml.ts';
+import { reviveJson, type JsonObject } from '../../../src/core/json.ts';
+import { codeBlocks, readDocument, ROOT } from '../../support/documents.ts';
+import { FAULTS, provider, workflow } from './config-faults.ts';
+
+const schema = reviveJson<JsonObject>(readFileSync(join(ROOT, 'docs', 'rungate.schema.json'), 'utf8'));
+const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false, validateFormats: false }).compile(
+  schema,
+);
+
+function faultsOf(text: string): unknown[] {
+  return validate(readYaml(text).value) ? [] : (validate.errors ?? []);
+}
+
+/** What needs more than a look at the file's own values: the reader, the environment, other entries, a compiler. */
+const BEYOND: readonly string[] = [
+  'broken syntax',
+  'a tab',
+  'two documents',
+  'a key twice',
+  'an unset variable',
+  'a provider that is not there',
+  'a workflow id with a slash',
+  'a default that JSON does not have',
+  'a default that would lose digits',
+  'an alias of itself',
+  'a limit that is no number',
+  'a pattern that does not compile',
+  'a reference to nothing',
+  'a schema that contains itself without an end',
+  'another dialect',
+  'a default that does not fit the inputs',
+  'a default that the inputs do not have',
+];
+
+describe('the published schema of rungate.yaml', () => {
+  it.each(
+    codeBlocks(readDocument('docs/configuration.md'))
+      .filter(({ language }) => language === 'yaml')
+      .map(({ text }) => [text]),
+  )('takes the example of the documents', (text) => {
+    expect(faultsOf(text)).toEqual([]);
+  });
+
+  it.each([
+    ['{}'],
+    ['providers:\nworkflows:\n'],
+    ['providers:\n  draft-and-goal:\n  b3os: { settings: { org_id: org_1 }, credentials: }'],
+    ['providers: { tutor: { kind: ai-tutor, base_url: "http://127.0.0.1:1/x", allow_private_network: true } }'],
+    [provider('kind: ai-tutor, settings: {}')],
+    [provider('base_url: null, kind: null, credentials: []')],
+    [workflow('inputs: null, timeout_s: null')],
+    [
+      workflow(
+        'inputs: { properties: { a: { type: [string, "null"], default: 1, format: email } }, $defs: { b: true } }',
+      ),
+    ],
+  ])('takes what the loader takes: %s', (text) => {
+    expect(faultsOf(text)).toEqual([]);
+  });
+
+  it.each(FAULTS.filter(([name]) => !BEYOND.includes(name)))('finds %s', (_, text) => {
+    expect(faultsOf(text)).not.toEqual([]);
+  });
+
+  it('leaves to the loader only what JSON Schema cannot say', () => {
+    const known = FAULTS.map(([name]) => name);
+    expect(BEYOND.filter((name) => !known.includes(name))).toEqual([]);
+    const found = FAULTS.filter(([name, text]) => BEYOND.includes(name) && faultsOf(text).length > 0);
+    expect(found.filter(([, text]) => readYaml(text).complete)).toEqual([]);
+  });
+});

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { findInexactNumber } from '../../src/core/json.ts';
+
+describe('a number that parsing would change', () => {
+  it.each([
+    ['{"amount": 1e400}', 'amount'],
+    ['{"inputs": {"wei": 9007199254740993}}', 'inputs.wei'],
+    ['{"inputs": {"list": [1, {"n": -123456789012345678901234567890}]}}', 'inputs.list.1.n'],
+    ['{"a": "1234567890123456789", "b": 1e400}', 'b'],
+  ])('is found in %s', (text, path) => {
+    expect(findInexactNumber(text)).toBe(path);
+  });
+
+  it.each([
+    '{"amount": 9007199254740991}',
+    '{"amount": "9007199254740993"}',
+    '{"amount": 1e21, "rate": 0.1, "small": 5e-324}',
+    '{"text": "1e400", "12345678901234567890": true}',
+    '{}',
+  ])('is not seen in %s', (text) => {
+    expect(findInexactNumber(text)).toBeNull();
+  });
+});
