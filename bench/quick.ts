@@ -1,7 +1,11 @@
 /**
  * `npm run bench:quick`: CPU time per finished, stored run beside a bare @fastify/http-proxy hop, private
- * memory when idle, and the time until the gateway is ready. 64 connections, one static vendor, rounds in turn.
- * These are ratios for one machine; `--rounds N`, `--requests N`, `--limit RATIO` (what counts as a failure).
+ * memory when idle, and the time until the gateway is ready. 64 connections, one static vendor.
+ *
+ * Both are started as their users would start them and warmed up until their code is compiled; then they take turns,
+ * who goes first alternating, and the median of the rounds' ratios counts: whatever else the machine does meets both.
+ * CPU is what the kernel has charged to the process with all its threads. The ratio holds for one machine.
+ * `--rounds N`, `--requests N`, `--warm-up N`, `--limit RATIO` (what counts as a failure).
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,10 +16,17 @@ import { Pool } from 'undici';
 import { cpuMicroseconds, privateMegabytes, start } from './support/processes.ts';
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string' }, requests: { type: 'string' }, limit: { type: 'string' } },
+  options: {
+    rounds: { type: 'string' },
+    requests: { type: 'string' },
+    'warm-up': { type: 'string' },
+    limit: { type: 'string' },
+  },
 });
-const rounds = Number(values.rounds ?? 5);
+const rounds = Number(values.rounds ?? 9);
 const requests = Number(values.requests ?? 8_000);
+/** After some 20,000 requests neither process compiles much any more. */
+const warmUp = Number(values['warm-up'] ?? 30_000);
 const limit = Number(values.limit ?? 1.3);
 const CONNECTIONS = 64;
 const IDLE_MB_MAX = 90;
@@ -40,7 +51,7 @@ const environment = {
   RUNGATE_ADMIN_PORT: '0',
   BENCH_KEY: 'sk_bench',
 };
-const main = join(ROOT, 'src/main.ts');
+const main = join(ROOT, 'bin/rungate.js');
 const created = execFileSync(process.execPath, [main, 'keys', 'create', '--name', 'bench', '--json'], {
   env: { ...process.env, ...environment },
   encoding: 'utf8',
@@ -53,7 +64,7 @@ async function startGateway() {
   return { running, readyMs: performance.now() - begunAt };
 }
 
-// Ready once to warm the disk's cache, then three times for the figure.
+// Ready once to fill the disk's cache and the compile cache, then three times for the figure.
 const readyTimes: number[] = [];
 for (let i = 0; i < 4; i++) {
   const { running, readyMs } = await startGateway();
@@ -114,27 +125,33 @@ async function load({ url, pid, path, headers, body }: Target, count: number): P
   return used;
 }
 
-for (const target of Object.values(targets)) await load(target, requests / 2);
+for (const target of Object.values(targets)) await load(target, warmUp);
 const seen: Record<keyof typeof targets, number[]> = { proxy: [], rungate: [] };
+const ratios: number[] = [];
 for (let round = 0; round < rounds; round++) {
-  for (const name of ['proxy', 'rungate'] as const) seen[name].push(await load(targets[name], requests));
+  const order = round % 2 === 0 ? (['proxy', 'rungate'] as const) : (['rungate', 'proxy'] as const);
+  for (const name of order) seen[name].push(await load(targets[name], requests));
+  ratios.push((seen.rungate.at(-1) ?? NaN) / (seen.proxy.at(-1) ?? NaN));
 }
 await Promise.all([gateway.stop(), proxy.stop(), vendor.stop()]);
 rmSync(directory, { recursive: true, force: true });
 
 const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
 const range = (numbers: readonly number[]) => `${Math.min(...numbers).toFixed(0)}–${Math.max(...numbers).toFixed(0)}`;
-const ratio = median(seen.rungate) / median(seen.proxy);
+const ratio = median(ratios);
 console.log(`CPU µs a request, median (range) of ${rounds} rounds of ${requests}, ${CONNECTIONS} connections`);
 console.log(`  @fastify/http-proxy hop    ${median(seen.proxy).toFixed(0)} (${range(seen.proxy)})`);
 console.log(`  Rungate, finished, stored  ${median(seen.rungate).toFixed(0)} (${range(seen.rungate)})`);
+// Other work on the machine only ever adds, so this is what a quiet machine would show.
+console.log(`  best round against best    ${(Math.min(...seen.rungate) / Math.min(...seen.proxy)).toFixed(2)}`);
 
 let failed = 0;
 function judge(name: string, value: string, good: boolean): void {
   if (!good) failed += 1;
   console.log(`${good ? 'ok  ' : 'MISS'} ${name}: ${value}`);
 }
-judge(`ratio, at most ${limit}`, ratio.toFixed(2), ratio <= limit);
+const spread = `${ratio.toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`;
+judge(`ratio, at most ${limit}`, spread, ratio <= limit);
 judge(`private memory when idle, under ${IDLE_MB_MAX} MB`, `${idleMb.toFixed(0)} MB`, idleMb < IDLE_MB_MAX);
 judge(`ready, within ${READY_MS_MAX} ms`, `${median(readyTimes).toFixed(0)} ms`, median(readyTimes) <= READY_MS_MAX);
 console.log(`${3 - failed} passed, ${failed} failed`);

@@ -24,6 +24,8 @@ const environment = {
 
 interface Step {
   title: string;
+  /** Where it goes, when that is not `/runs`; it may name the run of the step before. */
+  path?: (before: string) => string;
   body: JsonObject;
   headers?: Record<string, string>;
 }
@@ -42,6 +44,20 @@ const STEPS: readonly Step[] = [
   {
     title: 'B3OS moves money, so its dry run is an option that only it has',
     body: { provider: 'b3os', workflow: 'rebalance', inputs: { amount: 5 }, options: { simulate: true } },
+  },
+  {
+    // The simulated vendor takes this id, `asks` in hexadecimal, for a workflow that asks a question.
+    title: 'Interactly asks for something: the run is waiting, and nobody’s connection is held for it',
+    body: { provider: 'interactly', workflow: '61736b730000000000000000', inputs: { topic: 'refunds' } },
+  },
+  {
+    title: 'Somebody answers, and the same run goes on to its end',
+    path: (before) => `/runs/${before}/resume`,
+    body: { inputs: { answer: 'order 1001' } },
+  },
+  {
+    title: 'A workflow that began and then failed is no HTTP error: the run says so',
+    body: { provider: 'draft-and-goal', workflow: 'fails', inputs: { Text_0: 'Hello' } },
   },
   {
     title: 'A vendor’s refusal becomes one error envelope (this workflow id makes the simulated vendor answer 429)',
@@ -67,6 +83,10 @@ gateway.once('exit', (code) => {
   process.exit(code ?? 1);
 });
 
+// However this script ends, the gateway does not outlive it.
+process.once('exit', () => gateway.kill('SIGTERM'));
+
+let runBefore = '';
 const address = await addressOf(gateway);
 const key = await makeKey();
 console.log(
@@ -83,20 +103,22 @@ else
     'It stays up until Ctrl-C. Try another input, or a special workflow id such as fails, runs-5000 or cut-before-headers.',
   );
 
-async function show(number: number, { title, body, headers = {} }: Step): Promise<void> {
+async function show(number: number, { title, path, body, headers = {} }: Step): Promise<void> {
+  const to = path?.(runBefore) ?? '/runs';
   console.log(`${number}. ${title}\n`);
-  console.log(`${curlLine(body, headers)}\n`);
-  const answer = await call('POST', '/runs', { body, headers });
+  console.log(`${curlLine(to, body, headers)}\n`);
+  const answer = await call('POST', to, { body, headers });
+  if (isJsonObject(answer.body) && typeof answer.body['id'] === 'string') runBefore = answer.body['id'];
   console.log(
     `  HTTP ${answer.status}${answer.replayed ? ', Idempotent-Replayed: true' : ''}${answer.retryAfter ? `, Retry-After: ${answer.retryAfter}` : ''}`,
   );
   console.log(`  ${summary(answer.body)}\n`);
 }
 
-function curlLine(body: JsonObject, headers: Record<string, string>): string {
+function curlLine(path: string, body: JsonObject, headers: Record<string, string>): string {
   const extra = Object.entries(headers).map(([name, value]) => ` \\\n    -H "${name}: ${value}"`);
   return [
-    '  curl -sS -X POST "$RUNGATE_URL/runs" -H "Authorization: Bearer $RUNGATE_KEY" \\',
+    `  curl -sS -X POST "$RUNGATE_URL${path}" -H "Authorization: Bearer $RUNGATE_KEY" \\`,
     `    -H "Content-Type: application/json"${extra.join('')} \\`,
     `    -d '${JSON.stringify(body)}'`,
   ].join('\n');
@@ -110,8 +132,16 @@ function summary(body: Json): string {
     return JSON.stringify({ error: { code, message, source, retryable, run_id } });
   }
   if (Array.isArray(body['data'])) return body['data'].map(summary).join('\n  ');
-  const { id, status, provider, workflow, output } = body;
-  return JSON.stringify({ id, status, provider, workflow, ...(output === undefined ? {} : { output }) });
+  const { id, status, provider, workflow, output, waiting, error } = body;
+  return JSON.stringify({
+    id,
+    status,
+    provider,
+    workflow,
+    ...(output ? { output } : {}),
+    ...(waiting ? { waiting } : {}),
+    ...(isJsonObject(error) ? { error: { code: error['code'], message: error['message'] } } : {}),
+  });
 }
 
 async function call(

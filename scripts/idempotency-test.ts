@@ -1,6 +1,6 @@
 /**
  * Sends many copies of one `POST /runs` with the same Idempotency-Key at once, over connections that are open
- * already, and counts what the three simulated vendors were asked to start. `--rounds N` (default 50),
+ * already, and counts what the simulated vendors were asked to start. `--rounds N` (default 50),
  * `--copies N` (default 200, an even number).
  */
 import { parseArgs } from 'node:util';

@@ -1,5 +1,5 @@
 /**
- * Kills a gateway (SIGKILL) at random moments while clients send runs over the three simulated vendors,
+ * Kills a gateway (SIGKILL) at random moments while clients send runs over the simulated vendors,
  * starts it again at once, and counts what became of every run. `--kills N` (default 50), `--runs N` that
  * clients want (default 1200: some calls break before their run is written, and a thousand are to remain),
  * `--seed S` (default: by chance); the seed is printed and gives the same plan again.

@@ -90,9 +90,10 @@ describe('docs/providers.md', () => {
     expect(readdirSync(join(ROOT, 'scripts', 'provider-notes')).sort()).toEqual(kinds.map((kind) => `${kind}.md`));
   });
 
-  it.each(PROVIDER_KINDS)('lists the options and settings of $kind', ({ kind, options, settings }) => {
+  it.each(PROVIDER_KINDS)('lists the options and settings of $kind', ({ kind, options, resumeOptions, settings }) => {
     const listed = codeRows(sectionOf(document, kind)).map(([name = '']) => plain(name));
-    expect(listed).toEqual([options, settings].flatMap(fieldsOf));
+    const schemas = [options, resumeOptions, settings].filter((schema) => schema !== undefined);
+    expect(listed).toEqual(schemas.flatMap(fieldsOf));
   });
 });
 

@@ -30,10 +30,14 @@ describe('npm run demo', () => {
 
   it('shows a run at each vendor, a mapped error and a replay', () => {
     const text = demo.lines.join('\n');
-    expect(text.match(/^ {2}HTTP \d+/gm)).toEqual(['200', '200', '200', '429', '200', '200'].map((s) => `  HTTP ${s}`));
+    expect(text.match(/^ {2}HTTP \d+/gm)).toEqual(
+      ['200', '200', '200', '200', '200', '200', '429', '200', '200'].map((s) => `  HTTP ${s}`),
+    );
     expect(text).toContain('"code":"upstream_rate_limited"');
     expect(text).toContain('HTTP 200, Idempotent-Replayed: true');
-    const [first, replayed] = Array.from(text.matchAll(/"id":"(run_\w+)"/g), ([, id]) => id).slice(3);
+    const ids = Array.from(text.matchAll(/"id":"(run_\w+)"/g), ([, id]) => id);
+    expect(ids[4]).toBe(ids[3]);
+    const [first, replayed] = ids.slice(6);
     expect(replayed).toBe(first);
   });
 
@@ -41,7 +45,7 @@ describe('npm run demo', () => {
     const exports = printed(demo.lines, 'export ');
     const lines = printed(demo.lines, 'curl ');
     expect(exports).toHaveLength(2);
-    expect(lines).toHaveLength(7);
+    expect(lines).toHaveLength(10);
     const shell = openShell(curl ? {} : { PATH: await pathWithCurlStandIn(directory) });
     const bodies = [];
     for (const line of lines) {
@@ -50,16 +54,20 @@ describe('npm run demo', () => {
       // oxlint-disable-next-line typescript/no-explicit-any -- tests look into bodies of every shape
       bodies.push(reviveJson<any>(ran.stdout));
     }
-    expect(bodies.map(({ status, error }) => status ?? error?.code ?? 'page')).toEqual([
+    expect(bodies.map(({ id, status, error }) => (id ? status : (error?.code ?? 'page')))).toEqual([
       'succeeded',
       'succeeded',
       'succeeded',
+      'waiting',
+      // Sent again by another caller: the run has moved on.
+      'run_not_waiting',
+      'failed',
       'upstream_rate_limited',
       'succeeded',
       'succeeded',
       'page',
     ]);
-    const [ordered, again] = bodies.slice(4);
+    const [ordered, again] = bodies.slice(7);
     expect(again.id).toBe(ordered.id);
     expect(demo.lines.join('\n')).toContain(ordered.id);
     expect(bodies.at(-1).data).toHaveLength(2);
@@ -70,7 +78,7 @@ describe('npm run demo -- --once', () => {
   it('does the same and ends well', async () => {
     const ran = await openShell({}).run('npm run -s demo -- --once');
     expect(ran).toMatchObject(WELL);
-    expect(printed(ran.stdout.split('\n'), 'curl ')).toHaveLength(7);
+    expect(printed(ran.stdout.split('\n'), 'curl ')).toHaveLength(10);
     expect(ran.stdout).not.toMatch(UP);
   });
 });
