@@ -25,7 +25,7 @@ describe('what the documents mention', () => {
     const scripts = mentions(/npm run (?:-s )?([a-z][\w:-]*)/g);
     expect(scripts.length).toBeGreaterThan(10);
     expect(scripts.filter(({ found }) => pkg.scripts[found] === undefined)).toEqual([]);
-    const files = Object.values(pkg.scripts).flatMap((script) => /node (\S+)/.exec(script)?.[1] ?? []);
+    const files = Object.values(pkg.scripts).flatMap((script) => /node (?:--\S+ )*(\S+)/.exec(script)?.[1] ?? []);
     expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 
