@@ -20,7 +20,7 @@ LABEL org.opencontainers.image.title="rungate" \
       org.opencontainers.image.licenses="Apache-2.0"
 # What is copied belongs to root, so that the process cannot change its own program. The data directory is the only
 # place that it may write to; a volume that is made for it begins with these rights.
-RUN printf '#!/bin/sh\nexec node --single-threaded-gc /app/src/main.ts "$@"\n' > /usr/local/bin/rungate \
+RUN printf '#!/bin/sh\nexec node /app/src/main.ts "$@"\n' > /usr/local/bin/rungate \
  && chmod 755 /usr/local/bin/rungate \
  && mkdir -p /etc/rungate /data \
  && chown 1000:1000 /data \
@@ -42,5 +42,5 @@ USER 1000:1000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/app/scripts/health-check.mjs"]
 # No shell between the engine and Node.js, so that signals arrive; `docker run rungate serve --sandbox` gives other arguments.
-ENTRYPOINT ["node", "--single-threaded-gc", "/app/src/main.ts"]
+ENTRYPOINT ["node", "/app/src/main.ts"]
 CMD ["serve"]

@@ -32,8 +32,6 @@ const warmUp = Number(values['warm-up'] ?? 30_000);
 const limit = Number(values.limit ?? 1.3);
 const idleMbMax = Number(values['idle-mb'] ?? 90);
 const readyMsMax = Number(values['ready-ms'] ?? 500);
-/** As the npm script and the container start it (docs/adr/0007). */
-const NODE_FLAGS = ['--single-threaded-gc'];
 const CONNECTIONS = 64;
 const ROOT = join(import.meta.dirname, '..');
 
@@ -64,7 +62,7 @@ const { key } = JSON.parse(created) as { key: string };
 
 async function startGateway() {
   const begunAt = performance.now();
-  const running = await start([...NODE_FLAGS, main, 'serve'], environment, (line) => line.startsWith('admin API'));
+  const running = await start([main, 'serve'], environment, (line) => line.startsWith('admin API'));
   return { running, readyMs: performance.now() - begunAt };
 }
 

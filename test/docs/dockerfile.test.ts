@@ -105,7 +105,7 @@ describe('the Dockerfile', () => {
 
   it('gives up root, by number, and starts Node.js without a shell', () => {
     expect(argumentsOf('USER').at(-1)).toMatch(/^[1-9]\d*:[1-9]\d*$/);
-    expect(argumentsOf('ENTRYPOINT')).toEqual(['["node", "--single-threaded-gc", "/app/src/main.ts"]']);
+    expect(argumentsOf('ENTRYPOINT')).toEqual(['["node", "/app/src/main.ts"]']);
     expect(argumentsOf('STOPSIGNAL')).toEqual(['SIGTERM']);
   });
 
