@@ -33,11 +33,6 @@ export function mayCancel(caller: Caller): void {
   if (caller.role === 'viewer') throw forbidden('A key of role viewer only reads; use one of role runs or admin.');
 }
 
-/** Whether the caller sees every key's runs, not only its own. */
-export function seesEveryone({ role }: Pick<Caller, 'role'>): boolean {
-  return role === 'admin' || role === 'viewer';
-}
-
 /** Whether a registered workflow belongs into what this caller is shown. */
 export function allowsWorkflow(caller: Allowances, name: string): boolean {
   return allowsEverything(caller) || caller.allowedWorkflows.includes(name);

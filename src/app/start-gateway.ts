@@ -1,4 +1,5 @@
-import { allowsProvider, allowsWorkflow, mayStart, seesEveryone } from '../access/policy.ts';
+import { allowsProvider, allowsWorkflow, mayStart } from '../access/policy.ts';
+import { seesEveryone } from '../core/caller.ts';
 import { createKeyVerifier } from '../access/keys.ts';
 import type { Environment } from '../config/environment.ts';
 import type { ListenAddress, Settings } from '../config/load-settings.ts';

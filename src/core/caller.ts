@@ -16,3 +16,8 @@ export interface Caller {
   /** `provider` or `provider/vendor-id`. */
   allowedProviders: readonly string[];
 }
+
+/** Whether the caller sees every key's runs, not only its own. A role that is not named here does not. */
+export function seesEveryone({ role }: Pick<Caller, 'role'>): boolean {
+  return role === 'admin' || role === 'viewer';
+}

@@ -59,7 +59,7 @@ export type App = FastifyInstance<
 
 /** What every listener needs to know of the process. */
 export interface Health {
-  /** `reasons` are constant words for people and probes: `store`, `configuration`. */
+  /** `reasons` are constant words for people and probes: `draining`, `store`. */
   ready(): { ok: boolean; reasons: readonly string[] };
   draining(): boolean;
 }

@@ -1,4 +1,4 @@
-import type { Caller } from '../core/caller.ts';
+import { seesEveryone, type Caller } from '../core/caller.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
@@ -79,10 +79,6 @@ export function createRunService({ store, waits, flights, commands, kindOf, ...p
       return run;
     },
   };
-}
-
-function seesEveryone(caller: Caller): boolean {
-  return caller.role !== 'runs';
 }
 
 /** A run belongs to the line of keys that started it and to its subject; readers and admins see everyone's. */

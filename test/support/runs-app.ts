@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import type { Caller, Role } from '../../src/core/caller.ts';
+import { seesEveryone, type Caller, type Role } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { ErrorBody } from '../../src/core/errors.ts';
 import { GatewayError } from '../../src/core/errors.ts';
@@ -74,7 +74,7 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
   const registry = createRegistry({ kinds: [], providers: {}, workflows: [] });
   const parts: RunsAppParts = {
     runs,
-    policy,
+    policy: { ...policy, seesEveryone },
     ids,
     clock,
     registry: () => registry,

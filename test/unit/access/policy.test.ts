@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allowsProvider, allowsWorkflow, mayCancel, mayStart, seesEveryone } from '../../../src/access/policy.ts';
-import { ROLES, type Caller } from '../../../src/core/caller.ts';
+import { allowsProvider, allowsWorkflow, mayCancel, mayStart } from '../../../src/access/policy.ts';
+import { ROLES, seesEveryone, type Caller } from '../../../src/core/caller.ts';
 
 const anything: Caller = {
   keyId: 'k',
