@@ -1,14 +1,14 @@
 /**
  * `npm run test:docker`: builds the image, runs it as the documents say, and checks what they promise: read-only and
- * without rights, a run through the published port, health, an orderly stop, data that outlives its container, and
- * docker-compose.yml. Needs a Docker engine on this machine; `--build-network host` builds where the engine's own
- * network reaches no package registry. Everything is removed again but the image, `rungate:test`.
+ * without rights, a compile cache that is filled, a run through the published port, health, an orderly stop, data that
+ * outlives its container, and docker-compose.yml. Needs a Docker engine on this machine; `--build-network host` builds
+ * where the engine's own network reaches no package registry. Everything is removed again but the image, `rungate:test`.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkCompose } from '../test/support/docker/compose-checks.ts';
-import { checkImage, checkLife } from '../test/support/docker/image-checks.ts';
+import { checkCompileCache, checkImage, checkLife } from '../test/support/docker/image-checks.ts';
 import { command, tryCommand } from '../test/support/docker/run-command.ts';
 import { createSteps, must } from '../test/support/docker/steps.ts';
 import { ROOT } from '../test/support/documents.ts';
@@ -31,6 +31,7 @@ const engine = await steps.check('there is a Docker engine', async () => {
 try {
   if (engine && (await steps.check('the image is built', build))) {
     await checkImage(steps, IMAGE);
+    await checkCompileCache(steps, { image: IMAGE, name: `${name}-threads` });
     await checkLife(steps, { image: IMAGE, name });
     await checkCompose(steps, { image: IMAGE, name: `${name}-compose` });
   }

@@ -13,6 +13,7 @@ import { ROOT } from '../support/documents.ts';
 interface Package {
   version: string;
   license: string;
+  bin: { rungate: string };
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
 }
@@ -70,7 +71,7 @@ describe('the Dockerfile', () => {
     expect(copied.toSorted()).toEqual(letThrough.toSorted());
   });
 
-  it('has all that src imports or opens', () => {
+  it('has the program’s entry, and all that src imports or opens', () => {
     const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.ts'),
     );
@@ -78,6 +79,7 @@ describe('the Dockerfile', () => {
     const packages = new Set(texts.flatMap(({ text }) => importedPackages(text)));
     expect(packages.size).toBeGreaterThan(5);
     expect([...packages].filter((name) => pkg.dependencies[name] === undefined)).toEqual([]);
+    expect(copied.some((root) => isBelow(pkg.bin.rungate, root))).toBe(true);
     expect(texts.flatMap(openedBeside).filter((path) => !copied.some((root) => isBelow(path, root)))).toEqual([]);
   });
 
@@ -105,8 +107,17 @@ describe('the Dockerfile', () => {
 
   it('gives up root, by number, and starts Node.js without a shell', () => {
     expect(argumentsOf('USER').at(-1)).toMatch(/^[1-9]\d*:[1-9]\d*$/);
-    expect(argumentsOf('ENTRYPOINT')).toEqual(['["node", "/app/src/main.ts"]']);
+    expect(argumentsOf('ENTRYPOINT')).toEqual([`["node", "/app/${pkg.bin.rungate}"]`]);
     expect(argumentsOf('STOPSIGNAL')).toEqual(['SIGTERM']);
+  });
+
+  it('fills the compile cache as its reader, at its path, by starting what the image starts, and gives it to root', () => {
+    const place = '/app/cache';
+    expect(new Set(argumentsOf('USER')).size).toBe(1);
+    const places = argumentsOf('ENV').map((text) => /\bNODE_COMPILE_CACHE=(\S+)/.exec(text)?.[1]);
+    expect(places).toEqual([place, place]);
+    expect(argumentsOf('RUN').filter((text) => text.includes(`node ${pkg.bin.rungate} serve`))).toHaveLength(1);
+    expect(argumentsOf('COPY')).toContain(`--from=cache --chown=0:0 ${place} ${place}`);
   });
 
   it('needs neither a newer builder nor a registry of its own', () => {

@@ -19,6 +19,25 @@ const ADMIN_PROBE = `
   const answers = (host) => fetch('http://' + host + ':8081/healthz').then(({ ok }) => ok, () => false);
   Promise.all(['127.0.0.1', address].map(answers)).then((both) => console.log(both.join(' ')));`;
 
+/** What the process runs, or would run if it were there. */
+const PROGRAM = ['/app/src/main.ts', '/app/bin/x', '/app/x', '/app/cache/x', '/app/cache/*/*', '/etc/rungate/x'];
+/**
+ * In a container: starts the gateway with a copy of the compile cache that it may add to, and prints what it added.
+ * Node.js does that when a thread ends, for each module that was not in the cache or that has changed.
+ */
+const CACHE_PROBE = `
+  set -e; cp -r "$NODE_COMPILE_CACHE" /data/cache; touch /data/copied
+  NODE_COMPILE_CACHE=/data/cache node /app/bin/rungate.js serve --sandbox > /data/lines 2>&1 & gateway=$!
+  until node /app/scripts/health-check.mjs 2> /data/why; do kill -0 $gateway; sleep 0.1; done
+  kill $gateway; wait $gateway
+  find /data/cache -type f -newer /data/copied`;
+/** Loaded before everything else, in each thread: says whether the thread has a compile cache. */
+const THREAD_PROBE = `data:text/javascript,
+  import { writeSync } from 'node:fs';
+  import { getCompileCacheDir } from 'node:module';
+  import { threadId } from 'node:worker_threads';
+  writeSync(2, 'thread ' + threadId + ' caches in ' + getCompileCacheDir() + String.fromCharCode(10));`;
+
 /** What is true of the image on its own. */
 export async function checkImage({ check }: Steps, image: string): Promise<void> {
   const ask = (...line: string[]) => tryCommand(['docker', 'run', '--rm', '--entrypoint', ...line]);
@@ -31,7 +50,8 @@ export async function checkImage({ check }: Steps, image: string): Promise<void>
     must(found.length === 0, `found ${found.join(', ')}`);
   });
   await check('the process may not change its own program, even where the root is writable', async () => {
-    const { status } = await ask('sh', image, '-c', 'touch /app/src/main.ts || touch /app/x || touch /etc/rungate/x');
+    const line = PROGRAM.map((path) => `touch ${path}`).join(' || ');
+    const { status } = await ask('sh', image, '-c', line);
     must(status !== 0, 'it may');
   });
   await check('commands work without a server', async () => {
@@ -48,6 +68,32 @@ export async function checkImage({ check }: Steps, image: string): Promise<void>
     await command(['docker', 'rm', '--volumes', id]);
     must(ms < 10_000, `stopping took ${Math.round(ms)} ms`);
     return `${Math.round(ms)} ms`;
+  });
+}
+
+/** The compile cache: it has what a start loads, each thread reads it, and nothing is said where there is none. */
+export async function checkCompileCache(
+  { check }: Steps,
+  { image, name }: { image: string; name: string },
+): Promise<void> {
+  await check('a start finds all that it loads in the compile cache', async () => {
+    const line = ['docker', 'run', '--rm', '--init', ...HARDENED, '--entrypoint', 'sh', image, '-c', CACHE_PROBE];
+    const added = await command(line);
+    must(added === '', `${added.split('\n').length} entries were not in it`);
+  });
+  await check('the writer’s thread reads the compile cache, too', async () => {
+    const argv = ['--import', THREAD_PROBE, '/app/bin/rungate.js', 'serve', '--sandbox'];
+    const container = await startContainer(['--name', name, ...HARDENED, '--entrypoint', 'node', image, ...argv]);
+    const { stderr } = await tryCommand(['docker', 'logs', container.id]);
+    await command(['docker', 'rm', '--force', '--volumes', container.id]);
+    const threads = stderr.split('\n').filter((text) => text.startsWith('thread '));
+    must(threads.length > 1, 'there is no second thread');
+    must(!threads.some((text) => !text.includes(' caches in /app/cache/')), threads.join(', '));
+  });
+  await check('where there is no compile cache and none can be made, nothing is said of it', async () => {
+    const line = ['docker', 'run', '--rm', ...HARDENED, '--user', '4711:4711', image, '--help'];
+    const { status, stderr } = await tryCommand(line);
+    must(status === 0 && stderr === '', `exit status ${status}: ${stderr}`);
   });
 }
 
