@@ -7,6 +7,7 @@ const steps: ReadonlyArray<{ name: string; command: string; args: readonly strin
   { name: 'types', command: 'tsc', args: ['--noEmit'] },
   { name: 'import direction', command: 'vitest', args: ['run', '--reporter=dot', 'test/architecture'] },
   { name: 'unused code', command: 'knip', args: ['--no-progress'] },
+  { name: 'code for tests alone', command: 'knip', args: ['--production', '--exclude', 'types', '--no-progress'] },
   { name: 'API compatibility', command: 'node', args: ['scripts/check-openapi-breaking.ts'] },
   { name: 'generated files', command: 'node', args: ['scripts/generate.ts', '--check'] },
 ];

@@ -3,7 +3,7 @@
  * and a replay, each shown as the `curl` line that would do the same. Then it stays up; `--once` ends it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,11 +12,15 @@ import { parseArgs } from 'node:util';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../src/core/json.ts';
 
 const { values } = parseArgs({ options: { once: { type: 'boolean' } } });
-const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', 'bin', 'rungate.js');
 const dataDir = mkdtempSync(join(tmpdir(), 'rungate-demo-'));
+// A configuration of its own: the one that lies here is meant for real vendors.
+const configFile = join(dataDir, 'rungate.yaml');
+writeFileSync(configFile, '{}\n');
 const environment = {
   ...process.env,
   RUNGATE_DATA_DIR: dataDir,
+  RUNGATE_CONFIG: configFile,
   RUNGATE_PORT: process.env['RUNGATE_PORT'] ?? String(await freePort(8080)),
   RUNGATE_ADMIN_PORT: process.env['RUNGATE_ADMIN_PORT'] ?? String(await freePort(8081)),
   RUNGATE_LOG_LEVEL: 'error',

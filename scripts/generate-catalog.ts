@@ -1,11 +1,8 @@
-/**
- * Writes `src/providers/catalog.generated.ts`, the list of all provider kinds, from the files in
- * `src/providers/catalog/`. `--check` writes nothing and exits with 1 where the list is stale.
- */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** Writes `src/providers/catalog.generated.ts`, the list of all provider kinds, from the files in `src/providers/catalog/`. */
+import { readdirSync } from 'node:fs';
+import { writeOrCheck } from './support/generated-file.ts';
 
 const FOLDER = new URL('../src/providers/catalog/', import.meta.url);
-const LIST = new URL('../src/providers/catalog.generated.ts', import.meta.url);
 
 /** The module that lists these kinds, by name; file names are the kinds' names and `.ts`. */
 export function renderCatalog(files: readonly string[]): string {
@@ -29,11 +26,6 @@ export function renderCatalog(files: readonly string[]): string {
 }
 
 if (import.meta.main) {
-  const text = renderCatalog(readdirSync(FOLDER));
-  if (!process.argv.includes('--check')) {
-    writeFileSync(LIST, text);
-  } else if (readFileSync(LIST, 'utf8') !== text) {
-    console.error('src/providers/catalog.generated.ts is stale: run `npm run generate`');
-    process.exitCode = 1;
-  }
+  const render = () => renderCatalog(readdirSync(FOLDER));
+  await writeOrCheck({ path: 'src/providers/catalog.generated.ts', render }, import.meta.filename);
 }

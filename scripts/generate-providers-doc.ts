@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { isJsonObject, type Json, type JsonObject } from '../src/core/json.ts';
 import { PROVIDER_KINDS } from '../src/providers/catalog.generated.ts';
-import type { AnyProviderKind } from '../src/providers/define-provider.ts';
+import {
+  RUN_TIMEOUT_DEFAULT_S,
+  START_TIMEOUT_DEFAULT_MS,
+  type AnyProviderKind,
+} from '../src/providers/define-provider.ts';
 import { writeOrCheck } from './support/generated-file.ts';
 import { code, table } from './support/markdown.ts';
 
-/** What `ProviderKind` says of fields that a kind leaves out. */
-const START_TIMEOUT_MS = 30_000;
-const DEFAULT_TIMEOUT_S = 300;
 const NOTES = join(import.meta.dirname, 'provider-notes');
 
 const INTRODUCTION = `# Providers
@@ -24,22 +25,48 @@ go into [\`rungate.yaml\`](configuration.md). \`GET /providers\` answers the sam
 
 A kind that lacks a poll answers its start only when the run has ended; Rungate holds the connection and records the
 run all the same. None of these vendors documents that a repeated start is harmless, so none is ever repeated once a
-byte of it may have arrived; what that means is in [Concepts](concepts.md#start-safety).`;
+byte of it may have arrived; what that means is in [Concepts](concepts.md#start-safety).
+
+A vendor's stream is opened only where somebody reads the run's events as they come; otherwise the run is started and
+polled plainly, and its moves are its events. A vendor's own webhooks come in at \`POST /inbound/{provider}\`, with a
+credential of purpose \`webhook\`; whatever they say, Rungate asks the vendor.`;
 
 function render(): string {
   const overview = table(
-    ['provider', 'vendor', 'a start', 'cancel', 'pause', 'resume', 'looked up after a broken start'],
-    PROVIDER_KINDS.map(({ kind, title, poll, cancel, pause, resume, lookup }) => [
-      `[${code(kind)}](#${kind})`,
-      title,
-      poll === undefined ? 'blocks until the end' : 'is polled',
-      cancel === undefined ? 'no' : 'yes',
-      pause === undefined ? 'no' : 'yes',
-      resume === undefined ? 'no' : 'yes',
-      lookup === undefined ? 'no' : 'yes, by our own run id',
-    ]),
+    [
+      'provider',
+      'vendor',
+      'a start',
+      'streams',
+      'cancel',
+      'pause',
+      'resume',
+      'webhooks in',
+      'looked up after a broken start',
+    ],
+    PROVIDER_KINDS.map((one) => overviewRow(one)),
   );
   return [INTRODUCTION, overview, ...PROVIDER_KINDS.map(section)].join('\n\n');
+}
+
+function overviewRow(kind: AnyProviderKind): string[] {
+  const { title, poll, cancel, pause, resume, inbound, lookup } = kind;
+  return [
+    `[${code(kind.kind)}](#${kind.kind})`,
+    title,
+    poll === undefined ? 'blocks until the end' : 'is polled',
+    streamText(kind),
+    cancel === undefined ? 'no' : 'yes',
+    pause === undefined ? 'no' : 'yes',
+    resume === undefined ? 'no' : 'yes',
+    inbound === undefined ? 'no' : 'yes',
+    lookup === undefined ? 'no' : 'yes, by our own run id',
+  ];
+}
+
+function streamText({ startStream, follow }: AnyProviderKind): string {
+  if (startStream !== undefined) return `the start${startStream.via === 'websocket' ? ', a WebSocket' : ''}`;
+  return follow === undefined ? 'no' : 'beside the run';
 }
 
 function section(kind: AnyProviderKind): string {
@@ -61,10 +88,32 @@ function facts(kind: AnyProviderKind): string {
   return [
     `- base URL: ${code(kind.baseUrl)}`,
     `- its credential goes out as ${authText(kind)}`,
-    `- the answer to a start may take ${(kind.startTimeoutMs ?? START_TIMEOUT_MS) / 1000} s`,
-    `- ${code('timeout_s')} of a run, where none is given: ${kind.defaultTimeoutS ?? DEFAULT_TIMEOUT_S}`,
+    `- the answer to a start may take ${(kind.startTimeoutMs ?? START_TIMEOUT_DEFAULT_MS) / 1000} s`,
+    `- ${code('timeout_s')} of a run, where none is given: ${kind.defaultTimeoutS ?? RUN_TIMEOUT_DEFAULT_S}`,
     `- answers to a start which prove that nothing began: ${statuses.join(', ')}`,
+    ...streamFacts(kind),
+    ...inboundFacts(kind),
   ].join('\n');
+}
+
+function streamFacts({ startStream, follow }: AnyProviderKind): string[] {
+  if (startStream !== undefined) {
+    const token = startStream.token === undefined ? '' : ', with a token of its own that is fetched before';
+    return [
+      `- streams: the start itself is the stream${startStream.via === 'websocket' ? ', a WebSocket' : ''}${token}`,
+    ];
+  }
+  return follow === undefined ? [] : ['- streams: the steps of a run are read beside it'];
+}
+
+function inboundFacts({ inbound }: AnyProviderKind): string[] {
+  if (inbound === undefined) return [];
+  const { header, timestamp } = inbound.signature;
+  const time =
+    timestamp === null
+      ? ''
+      : `; its time is in ${code(timestamp.header)} and may be ${timestamp.toleranceS} s from ours`;
+  return [`- its webhooks: signed in ${code(header)} with HMAC-SHA256 over the raw body, in hexadecimal${time}`];
 }
 
 function authText({ auth }: AnyProviderKind): string {
@@ -75,6 +124,8 @@ function authText({ auth }: AnyProviderKind): string {
       return code(`${auth.name}: …`);
     case 'query':
       return code(`?${auth.name}=…`);
+    case 'none':
+      return 'nothing: it takes none';
   }
 }
 

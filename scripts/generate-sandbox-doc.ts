@@ -17,9 +17,23 @@ workflow id of the usual form is a workflow that they have; it answers a sentenc
 
 **Counting starts.** \`GET /starts\` at the last printed address lists the starts that came in
 (\`?kind=&workflow=&began=true|false&after=&limit=\`), and \`POST /reset\` there forgets them: that is how to see that a
-run was begun once. \`GET /resumes\` lists what let waiting runs go on, in the same way.
+run was begun once. A start by a stream or a WebSocket counts like any other. \`GET /resumes\` lists what let waiting
+runs go on, in the same way.
 
-**Without the gateway.** \`node scripts/sandbox.ts\` runs the vendors alone and prints their addresses and the
+**Streams.** AI Tutor streams a start behind a single-use token, Interactly over a WebSocket, and B3OS beside a run
+(\`GET /v1/runs/{id}/stream\`). AI Tutor's format and B3OS's events are not documented, so they are made up here. At AI Tutor
+a token is asked for before a workflow is named; a credential \`<the key>.token-<damage>\` is a good one whose tokens cannot
+be had, such as \`….token-status-402\` or \`….token-cut-before-headers\`: any part below that damages a start. What such a
+part does to a WebSocket: a refusal closes it with 1008, a 5xx with 1011, a cut cuts it, anything else is a message that is
+no JSON.
+
+**Webhooks.** \`POST /webhooks\` with \`{ "kind", "url", "secret", "copies"? }\` has B3OS or Interactly tell that address,
+which must be on loopback, of every run that begins afterwards and ends, signed as the vendor signs; \`"url": null\` ends it,
+and so does a reset. With \`copies\` (at most 10,000) each is sent so often: a flood. \`POST /webhooks/send\` with
+\`{ "kind", "run_id", "copies"? }\` sends at once, of any run id. \`GET /webhooks?kind=\` counts what was sent and how it was
+answered.
+
+**Without the gateway.** \`npx node scripts/sandbox.ts\` runs the vendors alone and prints their addresses and the
 credentials that they accept as JSON.`;
 
 const SPECIAL = `## Special workflow ids
@@ -34,6 +48,7 @@ const PARTS: ReadonlyArray<readonly [heading: string, concerns: Concern]> = [
   ['How a cancel is answered', 'cancel'],
   ['How a pause is answered', 'pause'],
   ['How a resume is answered', 'resume'],
+  ['What becomes of a stream', 'stream'],
 ];
 
 function render(): string {
@@ -44,7 +59,8 @@ function render(): string {
   const parts = PARTS.map(([heading, concerns]) => {
     const entries = FAULTS.filter((entry) => entry.concerns === concerns);
     // The heading says already whose effect it is.
-    const effectOf = ({ effect }: FaultEntry) => effect.replace(/^(the start|a poll|a cancel|a pause|a resume) /, '');
+    const effectOf = ({ effect }: FaultEntry) =>
+      effect.replace(/^(the start|a poll|a cancel|a pause|a resume|a request for the stream) /, '');
     const rows = entries.map((entry) => [code(entry.form), effectOf(entry), vendorsOf(entry)]);
     return `### ${heading}\n\n${table(['part', 'effect', 'at'], rows)}`;
   });
@@ -55,7 +71,7 @@ function render(): string {
 /** What to send where the vendor takes no names. */
 function idsOf({ title, kind, traits }: (typeof VENDOR_SANDBOXES)[number]): string {
   const examples = faultsFor(traits)
-    .filter(({ concerns }) => concerns === 'run' || concerns === 'start')
+    .filter(({ concerns }) => concerns === 'run' || concerns === 'start' || concerns === 'stream')
     .flatMap((entry) => entry.examples);
   const width = Math.max(...examples.map((name) => name.length));
   const lines = examples.map((name) => `${name.padEnd(width)}  ${hexIdOf(name)}`);

@@ -6,10 +6,12 @@
 import { parseArgs } from 'node:util';
 import { reportChecks } from '../test/support/processes/checks.ts';
 import { playIdempotency } from '../test/support/processes/idempotency/play.ts';
+import { countOption } from './support/count-option.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, copies: { type: 'string' } } });
-const rounds = Number(values.rounds ?? 50);
-const copies = Number(values.copies ?? 200);
+const rounds = countOption('rounds', values.rounds, 50);
+const copies = countOption('copies', values.copies, 200);
+if (copies % 2 !== 0) throw new RangeError('--copies: expected an even number');
 
 console.log(`${rounds} rounds of ${copies} copies`);
 const { text, failed } = reportChecks(await playIdempotency({ rounds, copies }));

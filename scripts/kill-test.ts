@@ -8,13 +8,14 @@ import { parseArgs } from 'node:util';
 import { reportChecks } from '../test/support/processes/checks.ts';
 import { judgeKills, tableOfEnds } from '../test/support/processes/kills/judge.ts';
 import { playKills } from '../test/support/processes/kills/play.ts';
+import { countOption } from './support/count-option.ts';
 
 const { values } = parseArgs({
   options: { kills: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string' } },
 });
-const kills = Number(values.kills ?? 50);
-const runs = Number(values.runs ?? 1_200);
-const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
+const kills = countOption('kills', values.kills, 50);
+const runs = countOption('runs', values.runs, 1_200);
+const seed = countOption('seed', values.seed, 1 + Math.floor(Math.random() * 1_000_000));
 
 console.log(
   `${runs} clients, one run each, ${kills} kills, seed ${seed} (again: npm run -s test:kill -- --seed ${seed})`,

@@ -10,6 +10,8 @@ import { reviveJson } from '../src/core/json.ts';
 import type { Log } from '../src/core/log.ts';
 import { hasEnded } from '../src/runs/model.ts';
 import { openStore } from '../src/store/open-store.ts';
+import { mergeEvents } from '../src/store/sqlite/event-log.ts';
+import type { Value } from '../src/store/sqlite/operations.ts';
 
 // Power loss, replayed. A process of its own writes a load through the real store and notes how long the
 // write-ahead log was when each write was acknowledged; then it is killed. A power cut leaves some beginning
@@ -30,6 +32,8 @@ export interface Acknowledged {
   version: number;
   seq: number;
   key: string | null;
+  /** How often its message was tried. */
+  tries: number;
   walBytes: number;
 }
 
@@ -77,12 +81,18 @@ function intactBytes(cut: Cut): number {
   return zeros === undefined ? cut.wal.length : Number(zeros);
 }
 
-/** Opens the database with the log cut, and lists what is wrong with it. */
-async function check(base: string, directory: string, cut: Cut, acknowledged: Acknowledged[]): Promise<string[]> {
+/** Puts the database into a directory, with the log cut. Returns its path. */
+function place(base: string, directory: string, wal: Uint8Array): string {
   const path = join(directory, 'cut.db');
   for (const suffix of ['', '-wal', '-shm', '.lock']) rmSync(path + suffix, { force: true });
   copyFileSync(base, path);
-  writeFileSync(`${path}-wal`, cut.wal);
+  writeFileSync(`${path}-wal`, wal);
+  return path;
+}
+
+/** Opens the database with the log cut, and lists what is wrong with it. */
+async function check(base: string, directory: string, cut: Cut, acknowledged: Acknowledged[]): Promise<string[]> {
+  const path = place(base, directory, cut.wal);
   const store = await openStore({
     url: `sqlite:${path}`,
     clock: systemClock,
@@ -93,10 +103,16 @@ async function check(base: string, directory: string, cut: Cut, acknowledged: Ac
   const faults: string[] = [];
   try {
     const latest = new Map<string, Acknowledged>();
-    for (const one of acknowledged) if (one.walBytes <= intactBytes(cut)) latest.set(one.id, one);
+    for (const one of acknowledged) {
+      if (one.walBytes > intactBytes(cut)) continue;
+      latest.set(one.id, { ...one, tries: Math.max(one.tries, latest.get(one.id)?.tries ?? 0) });
+    }
     for (const want of latest.values()) {
       const run = await store.runs.peek(want.id);
       if (run === null || run.version < want.version || run.seq < want.seq) faults.push(`lost: ${want.id}`);
+      if (want.tries === 0) continue;
+      const [delivery] = await store.runs.deliveries(want.id);
+      if ((delivery?.tries ?? 0) < want.tries) faults.push(`lost try: ${want.id}`);
     }
     await store.check();
   } finally {
@@ -116,12 +132,31 @@ function halvesIn(path: string): string[] {
     const integrity = db.prepare('PRAGMA integrity_check').all();
     if (JSON.stringify(integrity) !== '[{"integrity_check":"ok"}]')
       faults.push(`integrity: ${JSON.stringify(integrity)}`);
-    find(
-      'gap in seq, or a run without its events',
-      `SELECT r.id, r.seq, count(e.seq) AS events FROM runs r LEFT JOIN events e ON e.run_id = r.id
-       GROUP BY r.id HAVING count(e.seq) <> r.seq OR min(e.seq) <> 1 OR max(e.seq) <> r.seq`,
-    );
+    for (const { id, seq, log } of db.prepare('SELECT id, seq, log FROM runs').all()) {
+      const far = db.prepare('SELECT seq, type, at, data FROM events WHERE run_id = ? ORDER BY seq').all(id ?? null);
+      const rows = far.map((row) => Object.values(row) as Value[]);
+      const seqs = mergeEvents(String(log), rows, { after: 0, limit: Infinity }).map((event) => event.seq);
+      if (seqs.length !== seq || seqs.some((one, i) => one !== i + 1)) {
+        faults.push(`gap in seq, or a run without its events: ${String(id)}`);
+      }
+    }
     find('events without a run', 'SELECT run_id FROM events WHERE run_id NOT IN (SELECT id FROM runs)');
+    find('message without a run', 'SELECT id FROM deliveries WHERE run_id NOT IN (SELECT id FROM runs)');
+    find(
+      'ended without its message',
+      `SELECT id FROM runs r WHERE finished_at IS NOT NULL AND json_extract(pinned, '$.webhook') IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.run_id = r.id AND d.event = 'run.' || r.status)`,
+    );
+    find(
+      'message before its end',
+      `SELECT d.id FROM deliveries d JOIN runs r ON r.id = d.run_id
+       WHERE r.finished_at IS NULL AND d.event IN ('run.succeeded', 'run.failed')`,
+    );
+    find(
+      'message half settled',
+      `SELECT id FROM deliveries WHERE (status = 'pending') = (owner IS NULL AND due_at IS NULL)
+       OR (owner IS NOT NULL AND due_at IS NOT NULL) OR (tries > 0) = (last_at IS NULL)`,
+    );
     find('key without a run', 'SELECT run_id FROM idempotency WHERE run_id NOT IN (SELECT id FROM runs)');
     find(
       'run without its key',
@@ -143,7 +178,18 @@ function halvesIn(path: string): string[] {
   return faults;
 }
 
-/** The check itself must be able to fail: half of the log cannot hold all that was acknowledged. */
+/** Each leaves half of a write. */
+const HARMS = [
+  `DELETE FROM events WHERE run_id = (SELECT max(run_id) FROM events)`,
+  `UPDATE runs SET seq = seq + 1 WHERE id = (SELECT max(run_id) FROM events)`,
+  `DELETE FROM deliveries WHERE id = (SELECT max(id) FROM deliveries)`,
+  `DELETE FROM runs WHERE id = (SELECT max(run_id) FROM deliveries)`,
+  `UPDATE deliveries SET tries = tries + 1 WHERE last_at IS NULL`,
+  `UPDATE deliveries SET owner = NULL, due_at = NULL WHERE status = 'pending'`,
+  `DELETE FROM payloads WHERE run_id = (SELECT max(run_id) FROM payloads)`,
+];
+
+/** The check must be able to fail: half of the log cannot hold all that was acknowledged, and no harm is missed. */
 async function assertBites(
   base: string,
   directory: string,
@@ -158,6 +204,13 @@ async function assertBites(
     acknowledged.map((one) => ({ ...one, walBytes: 0 })),
   );
   if (faults.length === 0) throw new Error('the check finds nothing missing in half of the log');
+  for (const harm of HARMS) {
+    const path = place(base, directory, wal);
+    const db = new DatabaseSync(path);
+    const { changes } = db.prepare(harm).run();
+    db.close();
+    if (changes === 0 || halvesIn(path).length === 0) throw new Error(`the check does not see: ${harm}`);
+  }
 }
 
 // The load's own writes go to a real disk; the thousands of reopened copies need none.

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { reportChecks } from '../test/support/processes/checks.ts';
 import { judgeReload } from '../test/support/processes/reload/judge.ts';
 import { playReload } from '../test/support/processes/reload/play.ts';
+import { countOption } from './support/count-option.ts';
 
 /** Requests arrive by the clock; a busy machine may answer them more slowly, which is told, down to this part. */
 const ANSWERED_MIN = 0.5;
@@ -15,9 +16,9 @@ const { values } = parseArgs({
   options: { rate: { type: 'string' }, seconds: { type: 'string' }, every: { type: 'string' } },
 });
 const game = {
-  requestsPerSecond: Number(values.rate ?? 2_000),
-  seconds: Number(values.seconds ?? 10),
-  rewriteMs: Number(values.every ?? 200),
+  requestsPerSecond: countOption('rate', values.rate, 2_000),
+  seconds: countOption('seconds', values.seconds, 10),
+  rewriteMs: countOption('every', values.every, 200),
 };
 
 console.log(`${game.requestsPerSecond} requests a second for ${game.seconds} s, a new file every ${game.rewriteMs} ms`);

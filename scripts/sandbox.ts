@@ -1,7 +1,7 @@
 /**
  * Runs the simulated vendors as a process of their own, until SIGTERM or SIGINT:
  *
- *   node scripts/sandbox.ts [--control <port>] [--ai-tutor <port>] [--b3os <port>] [--draft-and-goal <port>]
+ *   npx node scripts/sandbox.ts [--control <port>] [--ai-tutor <port>] [--b3os <port>] [--draft-and-goal <port>]
  *     [--interactly <port>]
  *
  * Its one line of output is JSON: `{ "control": { "origin" }, "vendors": { "<kind>": { "base_url", "origin", "key" } } }`.

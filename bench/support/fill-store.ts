@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { createIds, type Ids, type RunId } from '../../src/core/ids.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
-import type { Run, RunStatus } from '../../src/runs/model.ts';
+import type { EventType, Run, RunStatus } from '../../src/runs/model.ts';
+import { placeEvents } from '../../src/store/sqlite/event-log.ts';
 import { insertValues } from '../../src/store/sqlite/run-row.ts';
 
 const DAY_MS = 86_400_000;
@@ -23,8 +24,7 @@ export interface Filled {
 export function fillStore(path: string, { runs, lineage }: { runs: number; lineage: string }): Filled {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -64000');
-  const insertRun = db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  const insertEvent = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)');
+  const insertRun = db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const begin = Date.now() - SPAN_MS - DAY_MS;
   let now = begin;
   const ids = createIds({ clock: { ...realTime, now: () => now }, random: createSystemRandom() });
@@ -33,15 +33,20 @@ export function fillStore(path: string, { runs, lineage }: { runs: number; linea
   for (let i = 0; i < runs; i++) {
     now = begin + Math.floor((SPAN_MS / runs) * i);
     const run = oneRun(i, now, { ids, lineage });
-    insertRun.run(...insertValues(run, null, INPUTS), OUTPUT);
-    insertEvent.run(run.id, 1, 'run.created', now, '{}');
-    insertEvent.run(run.id, 2, 'run.started', now, '{}');
-    insertEvent.run(run.id, 3, `run.${run.status}`, now + 900, null);
+    insertRun.run(...insertValues(run, null, { log: logOf(run, now), inputs: INPUTS }), OUTPUT);
     if (i % Math.ceil(runs / 1_000) === 0) sampled.push(run.id);
   }
   db.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
   db.close();
   return { ids: sampled, middle: begin + SPAN_MS / 2 };
+}
+
+function logOf({ status }: Run, at: number): string {
+  const types = ['run.created', 'run.started', `run.${status}`] as EventType[];
+  return placeEvents(
+    types.map((type) => ({ type, at, data: {} })),
+    1,
+  ).near;
 }
 
 const realTime = { monotonic: () => performance.now(), after: () => () => undefined };
@@ -74,6 +79,8 @@ function oneRun(i: number, at: number, { ids, lineage }: { ids: Ids; lineage: st
     tags: i % 10_000 === 0 ? ['rare'] : ['nightly'],
     timeoutMs: 330_000,
     waitingTimeoutMs: 604_800_000,
+    onDisconnect: 'continue',
+    webhook: null,
     accepted: true,
     upstream: { runId: `vendor-${i}`, status: 'ok', requestId: null, stopped: null, pollError: null, rateLimit: null },
     error: null,
@@ -82,6 +89,7 @@ function oneRun(i: number, at: number, { ids, lineage }: { ids: Ids; lineage: st
     attempts: [
       {
         number: 1,
+        step: 'start',
         provider: kind,
         kind,
         origin: baseUrl,

@@ -21,9 +21,14 @@ call() {
     curl --config - -sS -D "$answer/head" -o "$answer/body" -w '%{http_code}' "$@")
 }
 
+# A JSON string without its quotes, as people read it: escapes are taken off.
+plain() {
+  printf '%b' "$(sed -E 's/\\"/"/g')"
+}
+
 # The first value of this name in the body. A run tells its status, and an error its code, before anything else.
 first() {
-  grep -oE "\"$1\":(\"([^\"\\\\]|\\\\.)*\"|[^,}]*)" "$answer/body" | head -n 1 | sed -E 's/^"[^"]*":"?//; s/"$//'
+  grep -oE "\"$1\":(\"([^\"\\\\]|\\\\.)*\"|[^,}]*)" "$answer/body" | head -n 1 | sed -E 's/^"[^"]*":"?//; s/"$//' | plain
 }
 
 # An error in place of a run: says what is wrong, and whether the same request may be sent again.
@@ -31,7 +36,7 @@ check() {
   case $http_status in
     200 | 202) return ;;
   esac
-  echo "HTTP $http_status $(first code): $(first message)" >&2
+  printf 'HTTP %s %s: %s\n' "$http_status" "$(first code)" "$(first message)" >&2
   echo "retryable: $(first retryable), after: $(first retry_after_s) s" >&2
   exit 1
 }
@@ -59,7 +64,7 @@ done
 
 echo "status: $status"
 case $status in
-  succeeded) echo "text: $(sed -nE 's/.*"output":\{"text":"(([^"\\]|\\.)*)".*/\1/p' "$answer/body")" ;;
+  succeeded) printf 'text: %s\n' "$(sed -nE 's/.*"output":\{"text":"(([^"\\]|\\.)*)".*/\1/p' "$answer/body" | plain)" ;;
   waiting) echo "waits for: $(first for); resume it with POST $run/resume" ;;
-  failed | timed_out) echo "error: $(first code): $(first message)" >&2 && exit 1 ;;
+  failed | timed_out) printf 'error: %s: %s\n' "$(first code)" "$(first message)" >&2 && exit 1 ;;
 esac

@@ -27,12 +27,19 @@ class Refused(Exception):
         self.error = error
 
 
+def required_variable(name):
+    value = os.environ.get(name)
+    if not value:
+        sys.exit(f"{name} is not set")
+    return value
+
+
 def call(path, headers, body=None):
     request = urllib.request.Request(
-        os.environ["RUNGATE_URL"] + path,
+        required_variable("RUNGATE_URL") + path,
         data=None if body is None else json.dumps(body).encode(),
         headers={
-            "Authorization": f"Bearer {os.environ['RUNGATE_KEY']}",
+            "Authorization": f"Bearer {required_variable('RUNGATE_KEY')}",
             "Content-Type": "application/json",
             **headers,
         },
@@ -69,6 +76,9 @@ def main(provider="ai-tutor", workflow="wf_abc123"):
     inputs = {"story": "a fox and a gateway"}
     run = settled(start({"provider": provider, "workflow": workflow, "inputs": inputs}))
     print(f"status: {run['status']}")
+    if run["waiting"]:
+        print(f"waits for: {run['waiting']['for']}; resume it with POST /runs/{run['id']}/resume")
+        return
     print(f"text: {(run['output'] or {}).get('text') or ''}")
     if run["error"]:
         raise Refused(run["error"])
@@ -79,3 +89,5 @@ if __name__ == "__main__":
         main(*sys.argv[1:3])
     except Refused as refused:
         sys.exit(str(refused))
+    except (OSError, ValueError) as fault:  # no connection, or what answers is not Rungate
+        sys.exit(f"no answer from {os.environ['RUNGATE_URL']}: {fault}")

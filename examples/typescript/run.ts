@@ -1,9 +1,9 @@
 /**
  * Begins a run, follows it to its end, answers what it asks on the way, and prints its status and text.
  *
- *     RUNGATE_URL=http://127.0.0.1:8080 RUNGATE_KEY=rgk_… node examples/typescript/run.ts [provider] [workflow]
+ *     RUNGATE_URL=http://127.0.0.1:8080 RUNGATE_KEY=rgk_… npx node examples/typescript/run.ts [provider] [workflow]
  *
- * Runs on Node.js 24 as it is, with nothing installed. It belongs on a server: the key must not reach a browser.
+ * Runs on Node.js 24 as it is, with nothing installed; in this checkout `npx node` is one. It belongs on a server: the key must not reach a browser.
  */
 /* oxlint-disable no-console -- a program that prints */
 

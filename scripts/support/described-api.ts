@@ -1,8 +1,9 @@
+import { httpLimits } from '../../src/app/limits.ts';
+import { loadSettings } from '../../src/config/load-settings.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createIds } from '../../src/core/ids.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
-import { HTTP_LIMITS_DEFAULT } from '../../src/http/app.ts';
 import { buildRunsApp } from '../../src/http/build-runs-app.ts';
 import { buildDocument } from '../../src/http/openapi/build-document.ts';
 import type { RunsAppParts } from '../../src/http/runs-parts.ts';
@@ -16,16 +17,17 @@ export function describedApi(version: string): JsonObject {
   const registry = createRegistry({ kinds: [], providers: {}, workflows: [] });
   const parts: RunsAppParts = {
     runs: {} as RunsAppParts['runs'],
+    webhooks: {} as RunsAppParts['webhooks'],
     policy: { mayStart: nobody, seesEveryone: nobody, allowsProvider: nobody, allowsWorkflow: nobody },
     registry: () => registry,
     credentialPresent: nobody,
     verifyKey: nobody,
     version,
-    health: { ready: nobody, draining: nobody },
+    health: { unready: nobody },
     ids: createIds({ clock: systemClock, random: createSystemRandom() }),
     clock: systemClock,
     log: { debug: nobody, info: nobody, warn: nobody, error: nobody },
-    limits: HTTP_LIMITS_DEFAULT,
+    limits: httpLimits(loadSettings({}).limits),
   };
   return buildDocument(buildRunsApp(parts).routeTable, version);
 }

@@ -28,11 +28,6 @@ export function mayStart(caller: Caller, { workflow, provider }: StartTarget): v
   throw forbidden('This key may not run this workflow of this provider: its allow-list names neither.');
 }
 
-/** Throws `forbidden` for roles that only read. Whose run it is, the run service knows. */
-export function mayCancel(caller: Caller): void {
-  if (caller.role === 'viewer') throw forbidden('A key of role viewer only reads; use one of role runs or admin.');
-}
-
 /** Whether a registered workflow belongs into what this caller is shown. */
 export function allowsWorkflow(caller: Allowances, name: string): boolean {
   return allowsEverything(caller) || caller.allowedWorkflows.includes(name);

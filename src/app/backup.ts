@@ -1,5 +1,5 @@
 import type { Environment } from '../config/environment.ts';
-import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import { settingsFor, type Settings } from '../config/load-settings.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createSystemRandom } from '../core/random.ts';
@@ -16,12 +16,12 @@ interface Where {
   file: string;
 }
 
-export type BackUp = (request: Where & { force: boolean }) => BackupFacts;
+export type BackUp = (request: Where & { force: boolean }) => Promise<BackupFacts>;
 
 /** Copies the store that the environment names into a file, while a server may be using it. */
-export function backUp({ environment, sandbox, file, force }: Where & { force: boolean }): BackupFacts {
-  return backUpStore({ url: settingsOf(environment, sandbox).databaseUrl, file, force });
-}
+export const backUp: BackUp = async ({ environment, sandbox, file, force }) => {
+  return backUpStore({ url: settingsFor(environment, { sandbox }).databaseUrl, file, force });
+};
 
 export interface Restored {
   database: string;
@@ -40,7 +40,7 @@ export type RestoreBackup = (request: Where & { logTo: { write(text: string): un
  * is running on it, the file is no good backup, or a master key that it needs is not at hand.
  */
 export const restoreBackup: RestoreBackup = async ({ environment, sandbox, file, logTo }) => {
-  const settings = settingsOf(environment, sandbox);
+  const settings = settingsFor(environment, { sandbox });
   const log = createLogger({ level: 'warn', destination: { write: (text) => void logTo.write(text) } });
   const stamp = new Date(clock.now()).toISOString().replaceAll(':', '-');
   const restore = restoreStore({ url: settings.databaseUrl, file, stamp });
@@ -69,9 +69,4 @@ async function prepare(
   } finally {
     await store.close();
   }
-}
-
-function settingsOf(environment: Environment, sandbox: boolean): Settings {
-  const settings = loadSettings(environment);
-  return sandbox ? sandboxSettings(settings) : settings;
 }

@@ -2,6 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { firstAttempt } from '../runs/attempts.ts';
+import { closeAttempt } from '../runs/changes.ts';
+import { hasNotBegun } from '../runs/has-not-begun.ts';
 import type { Run } from '../runs/model.ts';
 import { createMover } from '../runs/mover.ts';
 import type { Change, RunStore } from '../runs/ports.ts';
@@ -37,15 +39,19 @@ export async function doubtUnsentStarts({
   return doubted;
 }
 
-function wouldBeSent({ status, care, attempts }: Run): boolean {
-  return status === 'queued' || (care.step === 'start' && attempts.at(-1)?.state === 'not_begun');
+function wouldBeSent(run: Run): boolean {
+  return run.care.step === 'start' && hasNotBegun(run);
 }
 
 function asIfSent(run: Run, at: number): Change {
-  const attempt = { ...firstAttempt(run, at), number: run.attempts.length + 1 };
+  const attempt = { ...firstAttempt(run, 'start', at), number: run.attempts.length + 1 };
   return {
     status: 'running',
-    patch: { attempts: [...run.attempts, attempt], startedAt: run.startedAt ?? at, care: { step: 'start' } },
+    patch: {
+      attempts: [...closeAttempt(run, 'not_begun'), attempt],
+      startedAt: run.startedAt ?? at,
+      care: { step: 'start' },
+    },
     events: run.status === 'queued' ? [{ type: 'run.started', at, data: {} }] : [],
     owner: null,
     dueInMs: 0,

@@ -1,12 +1,14 @@
 import { createInputsCompiler } from '../config/inputs/compile-inputs.ts';
 import { loadConfigText, type ConfigSource } from '../config/load-config.ts';
-import { parseConfig, type Config, type ConfigContext } from '../config/parse-config.ts';
+import { parseConfigInTurns, type Config, type ConfigContext } from '../config/parse-config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { createRegistry, type Registry } from '../providers/registry.ts';
+import { createRegistry, type RegisteredWorkflow, type Registry } from '../providers/registry.ts';
 import type { OwnSandbox } from './own-sandbox.ts';
 import { watchConfig, type ConfigWatch } from './watch-config.ts';
+
+const LEFT_OUT = 'workflows left out: the sandbox plays each kind under its own name, and no other provider';
 
 export interface OpenConfigParts {
   source: ConfigSource;
@@ -20,17 +22,23 @@ export interface OpenConfigParts {
 /** Reads the configuration and keeps it equal to its file. Throws `ConfigError` where the server cannot start with it. */
 export async function openConfig({ source, context, sandbox, ...watching }: OpenConfigParts): Promise<ConfigWatch> {
   const compileInputs = createInputsCompiler();
-  const read = (text: string): Registry => {
-    const config = parseConfig(text, source.path, { ...context, compileInputs });
-    return toRegistry(config, context.kinds, sandbox);
+  const read = async (text: string): Promise<Registry> => {
+    const config = await parseConfigInTurns(text, source.path, { ...context, compileInputs });
+    return toRegistry(config, context.kinds, { sandbox, log: watching.log });
   };
   const text = await loadConfigText(source);
-  return watchConfig({ path: source.path, started: { registry: read(text ?? ''), text }, read, ...watching });
+  return watchConfig({ path: source.path, started: { registry: await read(text ?? ''), text }, read, ...watching });
 }
 
-function toRegistry(config: Config, kinds: readonly AnyProviderKind[], sandbox: OwnSandbox | null): Registry {
+function toRegistry(
+  config: Config,
+  kinds: readonly AnyProviderKind[],
+  { sandbox, log }: Pick<OpenConfigParts, 'sandbox' | 'log'>,
+): Registry {
   if (!sandbox) return createRegistry({ kinds, ...config });
   // In the sandbox nothing but the sandbox is called: configured providers would reach real vendors.
-  const workflows = config.workflows.filter(({ provider }) => Object.hasOwn(sandbox.providers, provider));
-  return createRegistry({ kinds, providers: sandbox.providers, workflows });
+  const isPlayed = ({ provider }: RegisteredWorkflow) => Object.hasOwn(sandbox.providers, provider);
+  const leftOut = config.workflows.filter((workflow) => !isPlayed(workflow)).map(({ name }) => name);
+  if (leftOut.length > 0) log.warn({ workflows: leftOut }, LEFT_OUT);
+  return createRegistry({ kinds, providers: sandbox.providers, workflows: config.workflows.filter(isPlayed) });
 }

@@ -1,12 +1,13 @@
 import { isatty } from 'node:tty';
 import type { Environment } from '../config/environment.ts';
-import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import { settingsFor, type Settings } from '../config/load-settings.ts';
 import type { Log } from '../core/log.ts';
 import { createLogger, openLogDestination } from '../observability/logger.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
 
 const STANDARD_ERROR = 2;
 
+/** What `rungate serve` was asked to do. */
 export interface ServeOptions {
   environment: Environment;
   /** `--config`, which goes before `RUNGATE_CONFIG`. */
@@ -15,16 +16,15 @@ export interface ServeOptions {
   stdout: { write(text: string): unknown };
 }
 
+export type Serve = (options: ServeOptions) => Promise<void>;
+
 /**
  * Runs the gateway until SIGTERM or SIGINT, then drains it; a second signal ends the process at once.
  * SIGHUP reads the configuration file again, unless it comes because the terminal that shows the log was closed.
  * People read standard output: the addresses. The log goes to standard error, one JSON document a line.
  */
-export async function serve({ environment, configFile, sandbox, stdout }: ServeOptions): Promise<void> {
-  const settings = withFile(
-    sandbox ? sandboxSettings(loadSettings(environment)) : loadSettings(environment),
-    configFile,
-  );
+export const serve: Serve = async ({ environment, configFile, sandbox, stdout }) => {
+  const settings = withFile(settingsFor(environment, { sandbox }), configFile);
   const destination = openLogDestination();
   const log = createLogger({ level: settings.logLevel, destination });
   for (const warning of settings.warnings) log.warn({}, warning);
@@ -41,7 +41,7 @@ export async function serve({ environment, configFile, sandbox, stdout }: ServeO
   await gateway.stop();
   log.info({}, 'stopped');
   destination.flushSync();
-}
+};
 
 function withFile(settings: Settings, configFile: string | null): Settings {
   return configFile === null ? settings : { ...settings, config: { path: configFile, mayBeAbsent: false } };

@@ -6,7 +6,7 @@ import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Provider } from '../providers/registry.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
-import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
+import type { UpstreamLimits } from '../upstream/limits.ts';
 import type { Vault } from '../vault/credentials.ts';
 import { VERSION } from './version.ts';
 
@@ -27,6 +27,7 @@ export interface VerifyParts {
   clock: Clock;
   random: Random;
   log: Log;
+  limits: UpstreamLimits;
 }
 
 /**
@@ -43,9 +44,9 @@ export async function verifyCredential(provider: Provider, parts: VerifyParts): 
   if (credential === null) throw noCredential(provider);
   // Opened here once, so that a vault that cannot be opened is told as such.
   await credential.open();
-  const { clock, random, log } = parts;
+  const { clock, random, log, limits } = parts;
   const guard = { allowedLoopback: new Set<string>() };
-  const upstream = createUpstream({ clock, random, log, version: VERSION, limits: DEFAULT_UPSTREAM_LIMITS, guard });
+  const upstream = createUpstream({ clock, random, log, version: VERSION, limits, guard });
   try {
     const status = await ask(upstream, provider, credential);
     const verdict =

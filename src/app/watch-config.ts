@@ -27,6 +27,8 @@ const POLL_MS = 1_000;
 const SETTLE_MS = 100;
 const SETTLE_TRIES_MAX = 20;
 const FAULTS_LOGGED_MAX = 100;
+/** A file system that does not answer must not keep the process from ending. */
+const STOP_MS_MAX = 2_000;
 
 export interface ConfigWatchParts {
   /** May be absent when the server starts; once it was there, its absence is no configuration. */
@@ -34,7 +36,7 @@ export interface ConfigWatchParts {
   /** What the server started with; `text` is null where there was no file. */
   started: { registry: Registry; text: string | null };
   /** Throws `ConfigError` with all faults. */
-  read: (text: string) => Registry;
+  read: (text: string) => Promise<Registry>;
   clock: Clock;
   log: Log;
   pollMs?: number;
@@ -57,8 +59,9 @@ export function watchConfig(parts: ConfigWatchParts): ConfigWatch {
     reload: () => watcher.inTurn(() => watcher.look({ asked: true })),
     async stop() {
       watcher.stopped.abort();
-      await polling;
-      await watcher.inTurn(async () => undefined);
+      const ended = new AbortController();
+      const lastTurn = polling.then(() => watcher.inTurn(async () => undefined)).finally(() => ended.abort());
+      await Promise.race([lastTurn, pause(parts.clock, STOP_MS_MAX, ended.signal)]);
     },
   };
 }
@@ -97,7 +100,7 @@ class ConfigWatcher {
   inTurn(work: () => Promise<void>): Promise<void> {
     this.#turn = this.#turn
       .then(work)
-      .catch((cause: unknown) => this.#parts.log.error({ cause }, 'configuration could not be read again'));
+      .catch((err: unknown) => this.#parts.log.error({ err }, 'configuration could not be read again'));
     return this.#turn;
   }
 
@@ -115,7 +118,7 @@ class ConfigWatcher {
     const judged = fingerprint(content);
     if (judged === this.#judged && !asked) return;
     this.#judged = judged;
-    this.#judge(content);
+    await this.#judge(content);
   }
 
   async #readSettled(): Promise<Content | null> {
@@ -133,7 +136,7 @@ class ConfigWatcher {
     return null;
   }
 
-  #judge(content: Content): void {
+  async #judge(content: Content): Promise<void> {
     const { log, path, read } = this.#parts;
     if (content.is === 'absent' || (content.is === 'text' && content.text.trim() === '')) {
       log.warn({ file: path }, 'there is no configuration file, or it is empty; the last good configuration stays');
@@ -141,7 +144,7 @@ class ConfigWatcher {
     }
     try {
       if (content.is === 'unreadable') throw content.error;
-      const next = read(content.text);
+      const next = await read(content.text);
       const changes = findChanges(this.registry, next);
       this.registry = next;
       log.info({ file: path, ...changes }, 'configuration reloaded');

@@ -1,13 +1,13 @@
 import type { KeyStore } from '../access/ports.ts';
 import type { Environment } from '../config/environment.ts';
 import { loadConfig } from '../config/load-config.ts';
-import { loadSettings, sandboxSettings, type Settings } from '../config/load-settings.ts';
+import { settingsFor, type Settings } from '../config/load-settings.ts';
 import { readReference } from '../config/references.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { createIds, type RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { createSystemRandom } from '../core/random.ts';
+import { createSystemRandom, type Random } from '../core/random.ts';
 import { createLogger } from '../observability/logger.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import { createRegistry, type Provider, type Registry } from '../providers/registry.ts';
@@ -17,8 +17,11 @@ import { createMover } from '../runs/mover.ts';
 import type { RunStore } from '../runs/ports.ts';
 import { openStore } from '../store/open-store.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
+import type { MasterKeys } from '../vault/master-key.ts';
 import { masterKeysOnDemand, openMasterKeys } from '../vault/open-master-keys.ts';
 import type { CredentialStore } from '../vault/ports.ts';
+import { createWebhookSecrets, type WebhookSecrets } from '../vault/webhook-secrets.ts';
+import { upstreamLimits } from './limits.ts';
 import { verifyCredential, type CredentialVerdict } from './verify-credential.ts';
 
 /**
@@ -30,6 +33,7 @@ export interface Workspace {
   settings: Settings;
   store: { runs: RunStore; keys: KeyStore; credentials: CredentialStore };
   vault: Vault;
+  webhookSecrets: WebhookSecrets;
   /** Reads the configuration. Throws `ConfigError`. */
   registry: () => Promise<Registry>;
   /** Asks the vendor whether it takes the credential that the provider's next run would use. */
@@ -53,19 +57,23 @@ export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
 
 /** Opens the store that the environment names, for one command. */
 export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOptions): Promise<Workspace> {
-  const plain = loadSettings(environment);
-  const settings = sandbox ? sandboxSettings(plain) : plain;
+  const settings = settingsFor(environment, { sandbox });
   const log = commandLog(settings, logTo);
   const store = await openStore({ url: settings.databaseUrl, role: 'command', clock: systemClock, log });
-  const vault = createCommandVault(settings, { store: store.credentials, environment, log });
+  const random = createSystemRandom();
+  const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
+  const masterKeys = masterKeysOnDemand(() => openMasterKeys(source, { store: store.credentials, random, log }));
+  const vault = createCommandVault({ store: store.credentials, masterKeys, random, environment });
   return {
     settings,
     store,
     vault,
+    webhookSecrets: createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock: systemClock, random }),
     async verifyCredential(provider) {
       // Only the process that serves knows where its simulated vendors listen; the real ones are not to be asked.
       if (sandbox) throw new GatewayError('unsupported_operation', { message: NO_VERIFY_IN_SANDBOX });
-      return verifyCredential(provider, { vault, clock: systemClock, random: createSystemRandom(), log });
+      const limits = upstreamLimits(settings.limits);
+      return verifyCredential(provider, { vault, clock: systemClock, random, log, limits });
     },
     registry: async () => {
       const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
@@ -82,15 +90,20 @@ function commandLog({ logLevel }: Settings, destination: WorkspaceOptions['logTo
   return createLogger({ level: logLevel === 'info' ? 'warn' : logLevel, destination: { write } });
 }
 
-function createCommandVault(
-  settings: Settings,
-  { store, environment, log }: { store: CredentialStore; environment: Environment; log: Log },
-): Vault {
-  const random = createSystemRandom();
-  const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
+function createCommandVault({
+  store,
+  masterKeys,
+  random,
+  environment,
+}: {
+  store: CredentialStore;
+  masterKeys: MasterKeys;
+  random: Random;
+  environment: Environment;
+}): Vault {
   return createVault({
     store,
-    masterKeys: masterKeysOnDemand(() => openMasterKeys(source, { store, random, log })),
+    masterKeys,
     ids: createIds({ clock: systemClock, random }),
     clock: systemClock,
     random,

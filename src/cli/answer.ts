@@ -18,12 +18,16 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** A command with the options that all of them have. */
-export function dataCommand(name: string, summary: string): Command {
+/** A command that answers with a document or a text. */
+export function answerCommand(name: string, summary: string): Command {
   return new Command(name)
     .description(summary)
-    .option('--json', 'print one JSON document on standard output, and nothing else')
-    .option('--sandbox', "work in the sandbox's data directory");
+    .option('--json', 'print one JSON document on standard output, and nothing else');
+}
+
+/** A command that works on the data, which may be the sandbox's. */
+export function dataCommand(name: string, summary: string): Command {
+  return answerCommand(name, summary).option('--sandbox', "work in the sandbox's data directory");
 }
 
 /** Runs a command's work and prints its answer in the form that was asked for. */

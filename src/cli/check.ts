@@ -4,13 +4,13 @@ import { loadConfig } from '../config/load-config.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import { createRegistry } from '../providers/registry.ts';
-import { answering, dataCommand } from './answer.ts';
+import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { printable } from './printable.ts';
 
 /** `rungate check`: reads a configuration as `serve` would, and tells all of its faults at once. */
 export function checkCommand(context: CommandContext): Command {
-  const command = dataCommand('check', 'validate a configuration').argument('[file]', 'default: RUNGATE_CONFIG');
+  const command = answerCommand('check', 'validate a configuration').argument('[file]', 'default: RUNGATE_CONFIG');
   return answering(command, context, async (_options, file) => {
     const { environment, stderr } = context;
     const settings = loadSettings(environment);

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Environment } from '../config/environment.ts';
 import type { BackUp, RestoreBackup } from '../app/backup.ts';
+import type { Serve } from '../app/serve.ts';
 import type { OpenWorkspace, Workspace } from '../app/workspace.ts';
 
 export interface TextSink {
@@ -11,22 +12,12 @@ export interface TextSink {
 /** Where a command reads a secret from. */
 export type SecretSource = AsyncIterable<Uint8Array | string> & { isTTY?: boolean };
 
-/** What `serve` was asked to do. */
-export interface ServeRequest {
-  environment: Environment;
-  /** `--config`, which goes before `RUNGATE_CONFIG`. */
-  configFile: string | null;
-  sandbox: boolean;
-  stdout: TextSink;
-  stderr: TextSink;
-}
-
 /** The parts of the application that commands stand on. */
 export interface CliParts {
   openWorkspace: OpenWorkspace;
   /** Resolves once the gateway has stopped as it was told to. */
-  serve(request: ServeRequest): Promise<void>;
-  backUp: (...request: Parameters<BackUp>) => Promise<ReturnType<BackUp>>;
+  serve: Serve;
+  backUp: BackUp;
   restoreBackup: RestoreBackup;
 }
 

@@ -19,5 +19,5 @@ export function eventDocument(run: RunWithPayloads, { seq, type, at, data }: Run
 }
 
 function endedRun(run: RunWithPayloads): RenderedRun {
-  return renderRun({ ...run, resolution: null }, { include: WITH_PAYLOADS, admin: true });
+  return renderRun({ ...run, resolution: null }, { include: WITH_PAYLOADS, showKey: true });
 }

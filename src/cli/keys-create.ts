@@ -8,6 +8,7 @@ import { withExamples } from './examples.ts';
 import { keyDocument } from './key-document.ts';
 import { printable } from './printable.ts';
 import { formatTime } from './table.ts';
+import { webhookSecretFields, webhookSecretLines } from './webhook-secret-lines.ts';
 
 /** Recognised, so that nobody believes in a limit that is not kept. */
 const LATER_OPTIONS = [
@@ -55,7 +56,7 @@ export function keysCreateCommand(context: CommandContext): Command {
     if (expiresInMs === null && options.expires !== undefined) {
       throw new UsageError('--expires takes a number and m, h or d, up to ten years: 45m, 12h, 30d');
     }
-    return withWorkspace(context, options, async ({ store }) => {
+    return withWorkspace(context, options, async ({ store, webhookSecrets }) => {
       const now = context.clock.now();
       const { stored, key } = createKey(
         {
@@ -67,11 +68,14 @@ export function keysCreateCommand(context: CommandContext): Command {
         },
         context,
       );
+      // Before the key: nobody is to hold one that came without it.
+      const webhookSecret = stored.role === 'runs' ? await webhookSecrets.ensure(stored.lineage) : null;
       await store.keys.insert(stored);
       const until = stored.expiresAt === null ? '' : `, until ${formatTime(stored.expiresAt)}`;
+      const made = `Made the key ${printable(stored.name)} (${stored.id}, role ${stored.role}${until}). It is shown only now:`;
       return {
-        document: { ...keyDocument(stored, now), key: key.open() },
-        text: `Made the key ${printable(stored.name)} (${stored.id}, role ${stored.role}${until}). It is shown only now:\n\n${key.open()}`,
+        document: { ...keyDocument(stored, now), key: key.open(), ...webhookSecretFields(webhookSecret) },
+        text: [made, '', key.open(), ...webhookSecretLines(webhookSecret)].join('\n'),
       };
     });
   });

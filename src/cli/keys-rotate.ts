@@ -9,6 +9,7 @@ import { withExamples } from './examples.ts';
 import { keyDocument } from './key-document.ts';
 import { printable } from './printable.ts';
 import { formatTime } from './table.ts';
+import { webhookSecretFields, webhookSecretLines } from './webhook-secret-lines.ts';
 
 const OVERLAP_DEFAULT = '24h';
 
@@ -28,16 +29,23 @@ export function keysRotateCommand(context: CommandContext): Command {
   return answering<Options>(command, context, (options, id = '') => {
     const overlapMs = parseDuration(options.overlap);
     if (overlapMs === null) throw new UsageError('--overlap takes a number and m, h or d: 45m, 12h, 30d');
-    return withWorkspace(context, options, async ({ store }) => {
+    return withWorkspace(context, options, async ({ store, webhookSecrets }) => {
       const old = await store.keys.find(id);
       if (old === null || old.revokedAt !== null) throw cannotRotate(old);
       const now = context.clock.now();
       const { stored, key } = createKey({ ...old, expiresAt: sameLifetime(old, now) }, context);
+      // The line's secret goes on to sign; one made before there were any gets its first.
+      const webhookSecret = stored.role === 'runs' ? await webhookSecrets.ensure(stored.lineage) : null;
       if (!(await store.keys.replace(id, stored, now + overlapMs))) throw cannotRotate(await store.keys.find(id));
       const replaced = (await store.keys.find(id)) ?? old;
       return {
-        document: { ...keyDocument(stored, now), key: key.open(), replaces: keyDocument(replaced, now) },
-        text: describe({ stored, replaced, shown: key.open() }),
+        document: {
+          ...keyDocument(stored, now),
+          key: key.open(),
+          ...webhookSecretFields(webhookSecret),
+          replaces: keyDocument(replaced, now),
+        },
+        text: [describe({ stored, replaced, shown: key.open() }), ...webhookSecretLines(webhookSecret)].join('\n'),
       };
     });
   });

@@ -5,7 +5,7 @@ import { UsageError } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { printable, printableJson } from './printable.ts';
 
-const FAILED = 1;
+export const FAILED = 1;
 const WRONG_USAGE = 2;
 
 interface Failure {

@@ -9,5 +9,7 @@ export function readRunId(text: string): RunId {
 }
 
 export function runNotFound(): GatewayError {
-  return new GatewayError('not_found', { message: 'There is no such run. List them with: rungate runs list' });
+  return new GatewayError('not_found', {
+    message: "There is no such run. List them with: rungate runs list, with --sandbox for the sandbox's",
+  });
 }

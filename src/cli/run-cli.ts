@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../app/version.ts';
 import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import type { CommandContext } from './command-context.ts';
@@ -61,6 +62,8 @@ export function createProgram(context: CommandContext): Command {
     backupCommand(context),
     restoreCommand(context),
   ]);
+  program.version(VERSION, '--version', 'print the version');
+  program.helpCommand('help [command]', 'explain a command');
   program.addHelpText('after', EXIT_STATUS);
   settle(program, context);
   return program;

@@ -2,6 +2,7 @@ import { processEnvironment } from '../config/environment.ts';
 import { systemClock } from '../core/clock.ts';
 import { createSystemRandom } from '../core/random.ts';
 import { appParts } from './app-parts.ts';
+import { FAILED } from './report-error.ts';
 import { runCli } from './run-cli.ts';
 
 const ALIVE_MS = 60_000;
@@ -12,11 +13,12 @@ type CommandProcess = Pick<NodeJS.Process, 'argv' | 'stdin' | 'stdout' | 'stderr
 /** Runs the command line that the process was started with, and resolves to its exit status. */
 export async function runProcess(own: CommandProcess): Promise<number> {
   const { stdin, stdout, stderr } = own;
-  // Who reads us may stop reading (`| head`): that is no fault, and nobody is left to tell.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      own.exit();
+      // Who reads us may stop reading (`| head`): that is no fault, and nobody is left to tell.
+      if (error.code === 'EPIPE') return own.exit();
+      if (stream === stdout) stderr.write(`rungate: the answer could not be written: ${error.code ?? error.message}\n`);
+      own.exit(FAILED);
     });
   }
   // Our timers keep no process alive, so while one is all that a command waits for, this does.

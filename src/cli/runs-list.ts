@@ -1,5 +1,7 @@
 import { Option, type Command } from 'commander';
-import { parseRunId, type RunId } from '../core/ids.ts';
+import type { RunId } from '../core/ids.ts';
+import { PAGE_DEFAULT, PAGE_MAX } from '../http/schemas/run-limits.ts';
+import { readCursor, writeCursor } from '../http/schemas/run-list.ts';
 import { RUN_STATUSES, type RunStatus } from '../runs/model.ts';
 import type { RunFilter } from '../runs/ports.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
@@ -8,8 +10,6 @@ import { withExamples } from './examples.ts';
 import { runDocument } from './run-document.ts';
 import { formatTime, table } from './table.ts';
 
-const LIMIT_DEFAULT = '20';
-const LIMIT_MAX = 100;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 interface Options extends CommonOptions {
@@ -36,7 +36,7 @@ export function runsListCommand(context: CommandContext): Command {
     .option('--metadata <key=value>', 'only with this pair; repeatable', collectPair, {})
     .option('--created-after <time>', 'only from this time on: 2026-01-31T12:00:00Z')
     .option('--created-before <time>', 'only up to this time')
-    .option('--limit <n>', `how many, 1 to ${LIMIT_MAX}`, LIMIT_DEFAULT)
+    .option('--limit <n>', `how many, 1 to ${PAGE_MAX}`, String(PAGE_DEFAULT))
     .option('--cursor <cursor>', 'go on where another page ended');
   withExamples(
     command,
@@ -44,16 +44,17 @@ export function runsListCommand(context: CommandContext): Command {
     'runs list --provider b3os --tag nightly --created-after 2026-01-31T00:00:00Z --json',
   );
   return answering<Options>(command, context, (options) => {
-    const page = { limit: readLimit(options.limit), before: readCursor(options.cursor) };
+    const page = { limit: readLimit(options.limit), before: lastSeen(options.cursor) };
     const filter = filterOf(options);
     return withWorkspace(context, options, async ({ store }) => {
       const { runs, next } = await store.runs.list(filter, page);
       const rows = runs.map((run) => {
         return [run.id, run.status, run.provider, run.workflow, run.keyName, formatTime(run.createdAt)];
       });
-      const more = next === null ? '' : `\n\nMore: --cursor ${next}`;
+      const cursor = next === null ? null : writeCursor(next);
+      const more = cursor === null ? '' : `\n\nMore: --cursor ${cursor}`;
       return {
-        document: { data: runs.map((run) => runDocument(run)), next_cursor: next },
+        document: { data: runs.map((run) => runDocument(run)), next_cursor: cursor },
         text:
           rows.length === 0
             ? `No runs${next === null ? '.' : ' on this page.'}${more}`
@@ -95,13 +96,13 @@ function readTime(option: string, text: string | undefined): number | undefined 
 
 function readLimit(text: string): number {
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > LIMIT_MAX) throw new UsageError(`--limit takes a whole number from 1 to ${LIMIT_MAX}`);
+  if (limit < 1 || limit > PAGE_MAX) throw new UsageError(`--limit takes a whole number from 1 to ${PAGE_MAX}`);
   return limit;
 }
 
-function readCursor(text: string | undefined): RunId | null {
-  if (text === undefined) return null;
-  const id = parseRunId(text);
+function lastSeen(cursor: string | undefined): RunId | null {
+  if (cursor === undefined) return null;
+  const id = readCursor(cursor);
   if (id === null) throw new UsageError('--cursor takes the next_cursor of another page');
   return id;
 }

@@ -14,6 +14,7 @@ const PRINTABLE = /^[^\p{Cc}\p{Cs}]+$/u;
 interface Options extends CommonOptions {
   as: 'succeeded' | 'failed';
   note: string;
+  force?: boolean;
 }
 
 /** `rungate runs resolve`: records what an operator found out about a run whose outcome nobody knew. */
@@ -23,7 +24,8 @@ export function runsResolveCommand(context: CommandContext): Command {
     .addOption(
       new Option('--as <outcome>', 'what the vendor shows').choices(['succeeded', 'failed']).makeOptionMandatory(),
     )
-    .requiredOption('--note <text>', 'how you know; it is shown with the run');
+    .requiredOption('--note <text>', 'how you know; it is shown with the run')
+    .option('--force', 'replace what was recorded before');
   withExamples(
     command,
     'runs list --status failed',
@@ -31,7 +33,7 @@ export function runsResolveCommand(context: CommandContext): Command {
   );
   return answering<Options>(command, context, (options, text = '') => {
     const id = readRunId(text);
-    const { as, note } = options;
+    const { as, note, force = false } = options;
     if (note.length > NOTE_LENGTH_MAX || !PRINTABLE.test(note)) {
       throw new UsageError(`--note takes 1 to ${NOTE_LENGTH_MAX} characters on one line`);
     }
@@ -39,6 +41,7 @@ export function runsResolveCommand(context: CommandContext): Command {
       const run = await store.runs.peek(id);
       if (run === null) throw runNotFound();
       requireUnknown(run);
+      if (run.resolution !== null && !force) throw resolvedAlready(run.id);
       const at = formatTime(context.clock.now());
       if ((await store.runs.resolve(id, { as, note, at, by: 'command line' })) === null) throw runNotFound();
       const resolved = await store.runs.get(id);
@@ -49,6 +52,11 @@ export function runsResolveCommand(context: CommandContext): Command {
       };
     });
   });
+}
+
+function resolvedAlready(id: string): GatewayError {
+  const message = `${id} is resolved already: see \`rungate runs get ${id}\`. To replace that, add --force.`;
+  return new GatewayError('unsupported_operation', { message });
 }
 
 function requireUnknown(run: Run): void {

@@ -1,3 +1,4 @@
+import { isoTime } from '../core/iso-time.ts';
 import { printable } from './printable.ts';
 
 const GAP = '  ';
@@ -29,5 +30,5 @@ function widthOf(text: string): number {
 export function formatTime(ms: number): string;
 export function formatTime(ms: number | null): string | null;
 export function formatTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
+  return ms === null ? null : isoTime(ms);
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { withoutVerdict } from '../core/without-verdict.ts';
 
 const CREDENTIALS_MAX = 100;
 const DESCRIPTION_CHARACTERS_MAX = 1000;
@@ -67,7 +68,7 @@ export function normalizeBaseUrl(text: string): string {
 
 /** What a schema expected, without the value that it found. */
 export function expectationOf(issue: z.core.$ZodIssue): string {
-  const message = issue.message.replace(/^(Invalid input|Too big|Too small|Invalid string): /, '');
+  const message = withoutVerdict(issue.message);
   return message.endsWith(', received undefined')
     ? `required: ${message.replace(', received undefined', '')}`
     : message;

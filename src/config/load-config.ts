@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ConfigError } from './config-error.ts';
 import { parseConfig, type Config, type ConfigContext } from './parse-config.ts';
@@ -40,10 +41,13 @@ export async function readConfigText(path: string): Promise<string | null> {
   }
 }
 
+/** Opening a pipe would otherwise wait for somebody to write into it, on a thread that nothing can call back. */
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** One byte more than is allowed shows that there are too many. */
 async function readBytes(path: string): Promise<Uint8Array | null> {
   try {
-    await using handle = await open(path, 'r');
+    await using handle = await open(path, FLAGS);
     if (!(await handle.stat()).isFile()) throw unreadable(path, 'expected a file');
     const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
     let length = 0;

@@ -38,6 +38,8 @@ export interface Settings {
   masterKey: { value: Secret | null; file: string | null };
   listen: ListenAddress;
   admin: ListenAddress;
+  /** Whether messages to callers' webhooks may go to addresses that are not public. */
+  webhookAllowPrivateNetwork: boolean;
   logLevel: LogLevel;
   limits: Limits;
   /** Sentences about what is set and does nothing. */
@@ -56,6 +58,7 @@ export function loadSettings(environment: Environment): Settings {
     masterKey: readMasterKey(reader),
     listen: { host: readHost(reader, TEXT_SETTINGS.host), port: readPort(reader, TEXT_SETTINGS.port) },
     admin: { host: readHost(reader, TEXT_SETTINGS.adminHost), port: readPort(reader, TEXT_SETTINGS.adminPort) },
+    webhookAllowPrivateNetwork: readBoolean(reader, TEXT_SETTINGS.webhookAllowPrivateNetwork),
     logLevel: readLogLevel(reader),
     limits: readLimits(reader),
     warnings: warningsOf(environment),
@@ -68,8 +71,14 @@ export function loadSettings(environment: Environment): Settings {
   return settings;
 }
 
-/** The same settings for `--sandbox`: a data directory, a database and a master key of its own. */
-export function sandboxSettings(settings: Settings): Settings {
+/** Reads every setting, for the sandbox where that is asked for. Throws `ConfigError` with all faults at once. */
+export function settingsFor(environment: Environment, { sandbox }: { sandbox: boolean }): Settings {
+  const settings = loadSettings(environment);
+  return sandbox ? sandboxSettings(settings) : settings;
+}
+
+/** The same settings with a data directory, a database and a master key of their own. */
+function sandboxSettings(settings: Settings): Settings {
   const dataDir = join(settings.dataDir, SANDBOX_DIRECTORY);
   return { ...settings, dataDir, databaseUrl: databaseUrlIn(dataDir), masterKey: { value: null, file: null } };
 }
@@ -141,6 +150,12 @@ function readPort(reader: SettingsReader, setting: TextSetting & { default: stri
     : '';
   reader.fault(setting.variable, `expected ${setting.form}${hint}`);
   return 0;
+}
+
+function readBoolean(reader: SettingsReader, setting: TextSetting & { default: 'true' | 'false' }): boolean {
+  const text = reader.text(setting) ?? setting.default;
+  if (text !== 'true' && text !== 'false') reader.fault(setting.variable, `expected ${setting.form}`);
+  return text === 'true';
 }
 
 function readLogLevel(reader: SettingsReader): LogLevel {

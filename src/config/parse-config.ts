@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type * as z from 'zod';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
@@ -37,9 +38,28 @@ export interface ConfigContext {
 
 /** Reads a configuration. `file` names it in faults. Throws `ConfigError` with all faults at once, in the file's order. */
 export function parseConfig(text: string, file: string, context: ConfigContext): Config {
+  const steps = parsing(text, file, context);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `parseConfig`, for a process that serves meanwhile: what waits has its turn after every workflow. */
+export async function parseConfigInTurns(text: string, file: string, context: ConfigContext): Promise<Config> {
+  const steps = parsing(text, file, context);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await setImmediate();
+  }
+}
+
+function* parsing(text: string, file: string, context: ConfigContext): Generator<void, Config> {
+  context.compileInputs?.nextReading();
   const yaml = readYaml(text);
   const parser = new ConfigParser(yaml, file, context);
-  const config = yaml.complete ? parser.parse(yaml.value) : { providers: {}, workflows: [] };
+  const config = yaml.complete ? yield* parser.parse(yaml.value) : { providers: {}, workflows: [] };
   if (parser.faults.length > 0) throw new ConfigError(parser.faults.toSorted(byPosition));
   return config;
 }
@@ -72,11 +92,16 @@ class ConfigParser {
     this.faults = yaml.faults.map(({ path, ...fault }) => ({ ...fault, source: file, path: pathText(path) }));
   }
 
-  parse(value: Json): Config {
+  *parse(value: Json): Generator<void, Config> {
     const file = this.#entry(ConfigFile, value, []);
     // All providers first: a workflow may name one that is written below it.
     const providers = Object.entries(file.providers ?? {}).map(([name, entry]) => this.#provider(name, entry));
-    const workflows = Object.entries(file.workflows ?? {}).map(([name, entry]) => this.#workflow(name, entry));
+    const workflows: RegisteredWorkflow[] = [];
+    for (const [name, entry] of Object.entries(file.workflows ?? {})) {
+      workflows.push(this.#workflow(name, entry));
+      // Its schema may have been compiled, which takes longer than everything else here.
+      yield;
+    }
     return { providers: Object.fromEntries(providers), workflows };
   }
 
@@ -122,7 +147,7 @@ class ConfigParser {
     if (fault !== null) {
       this.#fault(at, fault);
     } else if (this.#environment !== null && readReference(reference, this.#environment) === null) {
-      this.#fault(at, `expected the environment to have it: ${reference} is not set`);
+      this.#fault(at, `${reference}: set this variable in the server’s environment`);
     }
   }
 
@@ -152,14 +177,14 @@ class ConfigParser {
   }
 
   #inputs(schema: JsonObject, defaults: JsonObject, at: YamlPath): ValidateInputs {
-    const compiled = this.#compileInputs(schema);
+    const compiled = this.#compileInputs.compile(schema);
     if (!compiled.ok) {
       for (const { path, message, part } of compiled.faults) this.#fault([...at, 'inputs', ...path], message, part);
       return anyInputs;
     }
     // What is missing the caller may add; a default that fits nowhere would refuse every call.
     const { required: _, ...withoutRequired } = schema;
-    const checked = Object.keys(defaults).length === 0 ? null : this.#compileInputs(withoutRequired);
+    const checked = Object.keys(defaults).length === 0 ? null : this.#compileInputs.compile(withoutRequired);
     const fault = checked?.ok === true ? checked.validate(defaults) : null;
     const [name] = fault?.path ?? [];
     if (fault && name !== undefined && Object.hasOwn(defaults, name)) {

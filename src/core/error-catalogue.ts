@@ -32,7 +32,11 @@ export const ERROR_CATALOGUE = {
     'Use a key with the role or the allow-list entry that the message names.',
   ),
   not_found: gateway(404, 'There is no such resource, or it is not yours.', 'Check the path and the id.'),
-  unknown_provider: gateway(404, 'No provider of this name is configured.', '`GET /providers` lists the names.'),
+  unknown_provider: gateway(
+    404,
+    'No provider of this name is configured; `GET /providers` lists those that are.',
+    'Correct the name, or have the operator configure the provider.',
+  ),
   unknown_workflow: gateway(
     404,
     'No workflow of this name is registered.',
@@ -59,8 +63,8 @@ export const ERROR_CATALOGUE = {
   payload_too_large: gateway(413, 'The request body is too large.', 'Send less, or have the operator raise the limit.'),
   unsupported_media_type: gateway(
     415,
-    'The request body is not JSON.',
-    'Send `Content-Type: application/json`, without a content encoding.',
+    'The request is not declared as plain JSON: send `Content-Type: application/json`, in UTF-8, without a content encoding.',
+    'Correct the request’s headers.',
   ),
   unsupported_operation: gateway(
     422,

@@ -1,11 +1,13 @@
 import type { Json } from './json.ts';
-import type { SealedCredential } from './secret.ts';
+import type { SealedCredential, Secret } from './secret.ts';
 
 /** How a vendor wants to be shown a credential: data that `upstream` carries out. */
 export type Auth =
   | { readonly type: 'bearer' }
   | { readonly type: 'header'; readonly name: string }
-  | { readonly type: 'query'; readonly name: string };
+  | { readonly type: 'query'; readonly name: string }
+  /** The credential is not shown; the call carries a token of its own. */
+  | { readonly type: 'none' };
 
 /** One call to a vendor, as data: no caller can set its origin or its auth header. */
 export interface OutboundRequest {
@@ -17,6 +19,8 @@ export interface OutboundRequest {
   /** Appended to the base URL; starts with `/`; every hole is percent-encoded already. */
   path: string;
   query?: Readonly<Record<string, string>>;
+  /** One more parameter, which is secret: opened when the request is written, and scrubbed like the credential. */
+  secretQuery?: { readonly name: string; readonly value: Secret };
   /** Sent as JSON. Undefined: no body. */
   body?: Json;
   headers?: Readonly<Record<string, string>>;
@@ -54,6 +58,60 @@ export interface OutboundAnswer {
   durationMs: number;
 }
 
+/** How the bytes of a stream are to be read. */
+export type StreamFormat = 'sse' | 'ndjson' | 'text';
+
+/** One frame of a vendor's stream: decoded and scrubbed, not interpreted. */
+export type StreamFrame =
+  /** Server-sent events. `event` is `message` where the vendor names none. */
+  | { kind: 'event'; event: string; data: string }
+  /** One line of NDJSON. */
+  | { kind: 'line'; value: Json }
+  /** A piece of plain text; never half a character. */
+  | { kind: 'text'; text: string }
+  /** One text message of a WebSocket, parsed. */
+  | { kind: 'message'; value: Json }
+  /** A line or message that is not JSON, or an event that is too large. */
+  | { kind: 'unreadable' };
+
+export interface OutboundStream {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  /**
+   * Ends where the vendor ends its stream in order. Throws `OutboundError` otherwise: `reset` (broken off, or a WebSocket
+   * closed with another code than 1000), `body_timeout` (silent for `bodyTimeoutMs`), `too_large`, `aborted`. Frames are
+   * taken from the socket only as fast as they are read. Leaving the loop closes the connection.
+   */
+  frames: AsyncIterable<StreamFrame>;
+}
+
+export type StreamAnswer =
+  | { is: 'stream'; stream: OutboundStream }
+  /** No stream: another status than 2xx, or `format` did not know it. Read to its end like any answer. */
+  | { is: 'answer'; answer: OutboundAnswer };
+
+export interface StreamRequest extends OutboundRequest {
+  /** `websocket`: `body` is sent as the first message, once the connection is open; until then no byte of a start has left. */
+  via: 'http' | 'websocket';
+  /** By the head of a 2xx answer; null: it is no stream. Not asked for WebSockets. */
+  format(head: { headers: Readonly<Record<string, string>> }): StreamFormat | null;
+}
+
+/** A message to an address that a caller has named: no credential goes with it. */
+export interface PlainPost {
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+  allowPrivateNetwork: boolean;
+  /** For the whole call. */
+  timeoutMs: number;
+}
+
+export interface PlainAnswer {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+}
+
 export type OutboundFailure =
   | 'dns'
   | 'connect'
@@ -63,6 +121,10 @@ export type OutboundFailure =
   /** Headers or URL could not be written; a bug or a broken setting. */
   | 'invalid_request'
   | 'headers_timeout'
+  /** A stream fell silent. */
+  | 'body_timeout'
+  /** A stream brought more than an answer may. */
+  | 'too_large'
   | 'reset'
   | 'aborted';
 
@@ -86,4 +148,8 @@ export interface Outbound {
    * (`GatewayError`), in which case no byte left.
    */
   send(request: OutboundRequest, signal: AbortSignal): Promise<OutboundAnswer>;
+  /** The same for an answer that is read while it comes. */
+  openStream(request: StreamRequest, signal: AbortSignal): Promise<StreamAnswer>;
+  /** Posts to a caller's own address, through the same guard; the answer's body is not read. Throws `OutboundError`. */
+  post(request: PlainPost, signal: AbortSignal): Promise<PlainAnswer>;
 }

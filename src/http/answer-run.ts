@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { ErrorBody } from '../core/errors.ts';
-import { hasEnded, type Run, type RunWithPayloads } from '../runs/model.ts';
+import { isSettled, type Run, type RunWithPayloads } from '../runs/model.ts';
 import { renderRun, WITH_PAYLOADS } from '../runs/render-run.ts';
 import type { StartedRun } from '../runs/run-service.ts';
 import { sendEnvelope, sendJson } from './reply.ts';
@@ -11,18 +11,18 @@ const HEADER_VALUE = /^[\x20-\x7e]{0,200}$/;
 export interface AnswerContext {
   /** Whether the caller waited for the vendor; who did not is told nothing of it. */
   held: boolean;
-  admin: boolean;
+  showKey: boolean;
   nowMs: number;
 }
 
-/** Answers a run with 200, or with 202 where `accepted` says that something is still under way. */
+/** Answers a run with 200, or with `status` 202 where something is still under way. */
 export function sendRun(
   reply: FastifyReply,
   run: Run | RunWithPayloads,
-  { status = 200, admin, upstreamMs }: { status?: number; admin: boolean; upstreamMs?: number },
+  { status = 200, showKey, upstreamMs }: { status?: number; showKey: boolean; upstreamMs?: number },
 ): void {
   reply.request.runId = run.id;
-  sendJson(reply, status, JSON.stringify(renderRun(run, { include: WITH_PAYLOADS, admin })), upstreamMs);
+  sendJson(reply, status, JSON.stringify(renderRun(run, { include: WITH_PAYLOADS, showKey })), upstreamMs);
 }
 
 /**
@@ -45,11 +45,7 @@ export function answerStart(
   if (context.held && run.error !== null && run.status === 'failed' && !run.accepted) {
     return sendEnvelope(reply, refusalOf(reply, run, { error: run.error, nowMs: context.nowMs }), upstreamMs);
   }
-  sendRun(reply, run, { status: context.held && isSettled(run) ? 200 : 202, admin: context.admin, upstreamMs });
-}
-
-function isSettled(run: Run | RunWithPayloads): boolean {
-  return hasEnded(run) || run.status === 'waiting';
+  sendRun(reply, run, { status: context.held && isSettled(run) ? 200 : 202, showKey: context.showKey, upstreamMs });
 }
 
 /** The run's error as this request's envelope; the time to wait counts from the run's end. */

@@ -30,6 +30,10 @@ export interface RouteSchema {
 declare module 'fastify' {
   interface FastifyContextConfig {
     roles?: RouteRoles;
+    /** Answers as `text/event-stream` too, where that is what the caller would rather have. */
+    streams?: boolean;
+    /** The body is handed on as it came: its signature is over these bytes. */
+    rawBody?: boolean;
     operation?: Operation;
   }
   interface FastifyRequest {
@@ -59,9 +63,8 @@ export type App = FastifyInstance<
 
 /** What every listener needs to know of the process. */
 export interface Health {
-  /** `reasons` are constant words for people and probes: `draining`, `store`. */
-  ready(): { ok: boolean; reasons: readonly string[] };
-  draining(): boolean;
+  /** Why the process takes no work; null: it does. */
+  unready(): 'draining' | 'store' | null;
 }
 
 export interface HttpLimits {
@@ -73,12 +76,11 @@ export interface HttpLimits {
   connectionsMax: number;
 }
 
-export const HTTP_LIMITS_DEFAULT: HttpLimits = {
-  bodyBytesMax: 1_048_576,
+/** The limits that are no settings. */
+export const FIXED_HTTP_LIMITS = {
   headerBytesMax: 16_384,
   requestTimeoutMs: 60_000,
-  connectionsMax: 10_000,
-};
+} as const satisfies Partial<HttpLimits>;
 
 /** What every app is built from. */
 export interface AppParts {

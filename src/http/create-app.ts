@@ -7,6 +7,7 @@ import { requestIdOf } from './headers/request-id.ts';
 import { addClientErrors, answerClientError } from './plugins/client-errors.ts';
 import { addGuard } from './plugins/guard.ts';
 import { addJsonBody } from './plugins/json-body.ts';
+import { addParameterRefusal } from './plugins/refuse-parameters.ts';
 import { addRequestLog, logWhenClosed } from './plugins/request-log.ts';
 import { addRouteTable } from './plugins/route-table.ts';
 import { zodValidator } from './plugins/zod-validator.ts';
@@ -54,6 +55,7 @@ export function createApp(parts: AppParts): App {
   app.setValidatorCompiler(zodValidator);
   app.setErrorHandler((error, request, reply) => answerError(log, error, { request, reply }));
   addClientErrors(app, parts);
+  addParameterRefusal(app);
   addRouteTable(app);
   addRequestLog(app, parts);
   addGuard(app, parts);

@@ -1,7 +1,5 @@
 import * as z from 'zod';
-import type { AnyProviderKind } from '../providers/define-provider.ts';
-
-const TIMEOUT_DEFAULT_S = 300;
+import { nothing, RUN_TIMEOUT_DEFAULT_S, type AnyProviderKind } from '../providers/define-provider.ts';
 
 export type KindDescription = ReturnType<typeof describeKind>;
 
@@ -25,14 +23,16 @@ function describeKind(kind: AnyProviderKind) {
     docs_url: kind.docsUrl,
     capabilities: {
       start: kind.poll === undefined ? 'blocking' : 'async',
+      stream: kind.startStream !== undefined || kind.follow !== undefined,
       cancel: kind.cancel !== undefined,
-      resume: false,
-      pause: false,
-      stream: false,
+      pause: kind.pause !== undefined,
+      resume: kind.resume !== undefined,
+      webhooks: kind.inbound !== undefined,
     },
-    timeout_s: kind.defaultTimeoutS ?? TIMEOUT_DEFAULT_S,
+    timeout_s: kind.defaultTimeoutS ?? RUN_TIMEOUT_DEFAULT_S,
     workflow_id: jsonSchemaOf(kind.workflowId),
     options: jsonSchemaOf(kind.options),
+    resume_options: kind.resume === undefined ? null : jsonSchemaOf(kind.resumeOptions ?? nothing),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../core/errors.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
-import type { RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
+import type { Attendance, RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
 import { callerOf, leaveSignal } from './app.ts';
 import { readIdempotencyKey } from './headers/idempotency-key.ts';
 import { readTraceContext } from './headers/trace-context.ts';
@@ -9,10 +9,24 @@ import { readTraceContext } from './headers/trace-context.ts';
 /** Inputs up to this size stay in memory while their caller waits; larger ones are read again. */
 const KEPT_BYTES_MAX = 8_192;
 
-/** What a request that begins something says of itself in its headers. */
-export function contextOf(request: FastifyRequest): RequestContext {
+/** What a request that begins something says of itself in its headers; `listening`: it wants events as they come. */
+export function contextOf(request: FastifyRequest, { listening }: { listening: boolean }): RequestContext {
   const idempotencyKey = readIdempotencyKey(request.raw);
-  return { requestId: request.id, trace: readTraceContext(request.headers), idempotencyKey };
+  return { requestId: request.id, trace: readTraceContext(request.headers), idempotencyKey, listening };
+}
+
+/** Answers a caller who attends a run, and says whether they were still there: `on_disconnect`. */
+export async function answerAttendant(
+  reply: FastifyReply,
+  attendance: Attendance,
+  answer: () => Promise<void>,
+): Promise<void> {
+  try {
+    await answer();
+  } finally {
+    if (reply.raw.destroyed) attendance.left();
+    else attendance.answered();
+  }
 }
 
 export interface RunToHold {

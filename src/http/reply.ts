@@ -2,22 +2,31 @@ import type { FastifyReply } from 'fastify';
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import { errorBody, type ErrorBody, type GatewayError } from '../core/errors.ts';
 
-const JSON_TYPE = 'application/json; charset=utf-8';
+export const JSON_TYPE = 'application/json; charset=utf-8';
 const RETRY_LIMITED_S = 1;
-const RETRY_UNAVAILABLE_S = 5;
+/** How long the process is given to recover, where nothing better is known. */
+export const RETRY_UNAVAILABLE_S = 5;
 
 /** Headers that every answer carries. */
+export function baseHeaders(requestId: string): Readonly<Record<string, string>> {
+  return { 'x-request-id': requestId, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+}
+
+/** Gives an answer the headers that every one carries. */
 export function setBaseHeaders(reply: FastifyReply): void {
-  reply.header('x-request-id', reply.request.id);
-  reply.header('cache-control', 'no-store');
-  reply.header('x-content-type-options', 'nosniff');
+  reply.headers(baseHeaders(reply.request.id));
+}
+
+/** Tells where the time went; `upstreamMs` is the part of it that a vendor took. */
+export function setServerTiming(reply: FastifyReply, upstreamMs = 0): void {
+  const { startedMs, server } = reply.request;
+  const gatewayMs = Math.max(0, server.clock.monotonic() - startedMs - upstreamMs);
+  reply.header('server-timing', `upstream;dur=${upstreamMs.toFixed(1)}, gateway;dur=${gatewayMs.toFixed(1)}`);
 }
 
 /** Sends JSON text. `upstreamMs` is the part of the time that a vendor took. */
 export function sendJson(reply: FastifyReply, status: number, text: string, upstreamMs = 0): void {
-  const { startedMs, server } = reply.request;
-  const gatewayMs = Math.max(0, server.clock.monotonic() - startedMs - upstreamMs);
-  reply.header('server-timing', `upstream;dur=${upstreamMs.toFixed(1)}, gateway;dur=${gatewayMs.toFixed(1)}`);
+  setServerTiming(reply, upstreamMs);
   reply.header('content-type', JSON_TYPE);
   reply.code(status).send(text);
 }

@@ -1,5 +1,7 @@
 import type { Caller } from '../core/caller.ts';
+import type { Secret } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
+import type { InboundWebhooks } from '../runs/inbound.ts';
 import type { RunService } from '../runs/run-service.ts';
 import type { AppParts } from './app.ts';
 
@@ -15,8 +17,17 @@ export interface AccessPolicy {
   allowsWorkflow(caller: Caller, workflow: string): boolean;
 }
 
+/** What webhooks need, in both directions. */
+export interface WebhookParts extends InboundWebhooks {
+  /** Why nothing may be sent to this URL; null: nothing speaks against it. */
+  checkTarget: (url: string) => string | null;
+  /** A new signing secret for a line of keys, and until when (milliseconds since 1970) the one before signs too. */
+  rotateSecret: (lineage: string) => Promise<{ secret: Secret; previousExpiresAt: number | null }>;
+}
+
 export interface RunsAppParts extends AppParts {
   runs: RunService;
+  webhooks: WebhookParts;
   registry: () => Registry;
   policy: AccessPolicy;
   credentialPresent: (provider: string) => Promise<boolean>;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Json, JsonObject } from '../core/json.ts';
-import type { Auth } from '../core/outbound.ts';
+import type { Auth, StreamFormat, StreamFrame } from '../core/outbound.ts';
 import type { Answer, Outcome, ReadFault } from './outcome.ts';
 
 /** One call as a kind describes it; made by `get` and `post`. */
@@ -53,6 +53,48 @@ export interface Operation<Context> {
   accepts?: readonly number[];
 }
 
+/** What one frame of a stream says. */
+export type StreamSignal =
+  /** A piece of the answer, as a person reads it. */
+  | { is: 'delta'; text: string }
+  /** A step or a log line of the vendor's. */
+  | { is: 'progress'; name: string; data: Json }
+  /** The vendor has named its run, so that it can be polled from now on. */
+  | { is: 'named'; runId: string }
+  /** The vendor's word; what comes after it is not read. */
+  | { is: 'outcome'; outcome: Outcome }
+  /** Something has changed that only a poll tells. */
+  | { is: 'ask' };
+
+/** Reads one stream, frame by frame, and remembers what it needs for its end. */
+export interface StreamReader {
+  /** Throws where the frame is not what the vendor documents and cannot be passed over. */
+  read(frame: StreamFrame): readonly StreamSignal[];
+  /** The vendor has ended the stream in order. Null: only a poll can tell what became of the run. */
+  end(): Outcome | null;
+}
+
+export interface StreamOperation<Context> {
+  /** `websocket`: `request` is the handshake, its `body` the first message; before that nothing has begun. */
+  via: 'http' | 'websocket';
+  /** False: this run is started plainly, whoever listens. Default: every run can be streamed. */
+  suits?(context: Pick<Context, Extract<keyof Context, 'options'>>): boolean;
+  /** A call before, whose answer is a single-use secret that goes into the query of the stream, which then shows no credential. It begins nothing. */
+  token?: { request(context: Context): VendorRequest; read(answer: Answer): string; query: string };
+  request(context: Context): VendorRequest;
+  /** By the head of a 2xx answer; null: it is no stream, and read like an answer to `start`. */
+  format(head: { headers: Readonly<Record<string, string>> }): StreamFormat | null;
+  /** A reader of its own for each stream. */
+  open(head: { headers: Readonly<Record<string, string>> }): StreamReader;
+}
+
+/** How a vendor signs what it sends us: HMAC-SHA256 in hex over the raw body. */
+export interface InboundOperation {
+  signature: { header: string; timestamp: { header: string; toleranceS: number } | null };
+  /** Which run the message is about: the vendor's id of it, or ours. Null: none of ours. Nothing else in it is believed. */
+  read(body: Json): { runId: string } | { clientRunId: string } | null;
+}
+
 export interface PollPace {
   firstMs: number;
   factor: number;
@@ -61,6 +103,10 @@ export interface PollPace {
 
 /** Whether a repeated start can begin a second run, as the vendor documents it. */
 export type Repeat = 'never' | 'idempotency-key' | 'client-run-id';
+
+/** Of kinds that name none of their own. */
+export const START_TIMEOUT_DEFAULT_MS = 30_000;
+export const RUN_TIMEOUT_DEFAULT_S = 300;
 
 /** One vendor's API: typed data and pure functions. No I/O, no clock, no environment. */
 export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
@@ -78,13 +124,17 @@ export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
   repeat: Repeat;
   /** True only for answers that the vendor documents for a run that did not begin. */
   notStarted(answer: { status: number }): boolean;
-  /** How long a start may take until its head is there. Default 30 000. */
+  /** How long a start may take until its head is there. Default `START_TIMEOUT_DEFAULT_MS`. */
   startTimeoutMs?: number;
-  /** Default for a run's `timeout_s`. Default 300. */
+  /** Default for a run's `timeout_s`. Default `RUN_TIMEOUT_DEFAULT_S`. */
   defaultTimeoutS?: number;
   /** How reads are spaced. Default 1 s, times 1.5, up to 15 s. */
   pollPace?: PollPace;
   start: Operation<StartContext<Options, Settings>>;
+  /** The stream is the start; used where somebody listens. */
+  startStream?: StreamOperation<StartContext<Options, Settings>>;
+  /** Attaches to a run that goes on; used while somebody listens. */
+  follow?: StreamOperation<RunContext<Options, Settings>>;
   poll?: Operation<RunContext<Options, Settings>>;
   /** Asks by our own id after a broken start; a 404 means that the vendor does not know it (yet). */
   lookup?: Operation<RequestContext<Options, Settings>>;
@@ -96,6 +146,8 @@ export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
   resume?: Operation<ResumeContext<Options, Settings>>;
   /** Strict: what a caller may send in a resume's `options`. Default: nothing. */
   resumeOptions?: z.ZodType<JsonObject>;
+  /** The vendor's own webhooks. */
+  inbound?: InboundOperation;
   /** The cheapest harmless call; `good` tells whether the credential was accepted. */
   verify?: { request(settings: Settings): VendorRequest; good(answer: { status: number }): boolean };
   /** Restates an error body. Reads tolerantly and never throws on shape: every field is optional. */

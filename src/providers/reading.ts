@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import type { StreamSignal } from './define-provider.ts';
 import type { Answer, ReadFault } from './outcome.ts';
 
 /** Longer vendor messages are cut: they go into errors, rows and logs. */
 const MESSAGE_CHARACTERS_MAX = 500;
 const CODE_CHARACTERS_MAX = 100;
+const PROGRESS_CHARACTERS_MAX = 8 * 1024;
 
 /** A JSON value whose form nobody here relies on. */
 export const anyJson: z.ZodType<Json> = z.custom<Json>((value) => value !== undefined);
@@ -59,4 +61,33 @@ function codeText(code: Json | undefined, status: number): string | null {
  */
 export function refusedBeforeStart({ status }: Pick<Answer, 'status'>): boolean {
   return status === 401 || status === 402 || status === 403 || status === 404 || status === 429;
+}
+
+/** The `content-type` without its parameters, in lower case; '' where there is none. */
+export function mediaType(headers: Readonly<Record<string, string>>): string {
+  return (headers['content-type'] ?? '').split(';', 1).join('').trim().toLowerCase();
+}
+
+/** What `path` names in nested objects. */
+export function valueAt(body: Json, path: readonly string[]): Json | undefined {
+  return path.reduce<Json | undefined>(
+    (value, name) => (isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+    body,
+  );
+}
+
+/** The first of these places that has an id of the wanted form; null where none has. */
+export function firstId(body: Json, places: readonly (readonly string[])[], form: z.ZodType<string>): string | null {
+  for (const place of places) {
+    const id = form.safeParse(valueAt(body, place));
+    if (id.success) return id.data;
+  }
+  return null;
+}
+
+/** A vendor's step as a caller sees it; data beyond 8 KB is left out, and said to be. */
+export function progress(name: string, data: Json): StreamSignal {
+  const length = JSON.stringify(data).length;
+  const kept: Json = length > PROGRESS_CHARACTERS_MAX ? { left_out: `${length} characters of data` } : data;
+  return { is: 'progress', name: shortText(name, CODE_CHARACTERS_MAX) ?? 'step', data: kept };
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
+import type { RunId } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
+import type { Outcome } from '../providers/outcome.ts';
 import { rateLimitSeen, refusedStartError, vendorError } from './answers.ts';
 import type { OnceResult } from './call-once.ts';
 import { applyOutcome, closeAttempt, end, endAtDeadline, schedule, type Moment } from './changes.ts';
@@ -14,6 +16,7 @@ interface AfterStartParts {
   kindOf: (run: Run) => AnyProviderKind;
   clock: Clock;
   random: Random;
+  isFollowed: (id: RunId) => boolean;
 }
 
 /** What the result of a start makes of the run as it is now. */
@@ -22,7 +25,7 @@ export function afterStart(parts: AfterStartParts, run: Run, result: OnceResult)
   const nowMs = parts.clock.now();
   const answer = result.is === 'answered' ? result.answer : null;
   const rateLimit = answer ? rateLimitSeen(kind, answer, nowMs) : null;
-  const moment: Moment = { nowMs, random: parts.random, kind, rateLimit };
+  const moment: Moment = { nowMs, random: parts.random, kind, rateLimit, followed: parts.isFollowed(run.id) };
   switch (result.is) {
     case 'answered':
       return afterAnswer(run, result, moment);
@@ -61,7 +64,7 @@ function afterAnswer(run: Run, { reading, answer }: OnceResult & { is: 'answered
   const upstream = { ...run.upstream, rateLimit: moment.rateLimit };
   switch (reading.is) {
     case 'outcome':
-      if (reading.outcome.is === 'running' && !kind.poll) break;
+      if (!canGoOn(run, reading.outcome, kind)) break;
       return applyOutcome(run, reading.outcome, moment);
     case 'broken':
       return afterUnknown(run, 'outcome_unknown', moment);
@@ -81,9 +84,23 @@ function afterAnswer(run: Run, { reading, answer }: OnceResult & { is: 'answered
   return end(run, 'failed', { error, patch: { upstream } }, nowMs);
 }
 
-/** Bytes left and no answer tells what became of them: asked by our own id where the kind can, else ended. */
+/** A run that has not ended must have a name at the vendor, or nobody can ever poll or resume it. */
+function canGoOn(run: Run, outcome: Outcome, kind: AnyProviderKind): boolean {
+  if (outcome.is !== 'running' && outcome.is !== 'waiting') return true;
+  const isNamed = (outcome.runId ?? run.upstream.runId) !== null;
+  return isNamed && (outcome.is === 'waiting' || kind.poll !== undefined);
+}
+
+/**
+ * Bytes left and no answer tells what became of them: polled where the vendor has named its run before a stream broke,
+ * asked by our own id where the kind can, else ended.
+ */
 function afterUnknown(run: Run, cause: 'outcome_unknown' | 'upstream_timeout', moment: Moment): Change {
   const { kind, nowMs } = moment;
+  if (run.upstream.runId !== null && kind.poll) {
+    const patch = { attempts: closeAttempt(run, 'began'), care: { step: 'poll', tries: 0, notFound: 0 } as const };
+    return schedule(run, run.status, patch, moment, 0);
+  }
   if (!kind.lookup) return end(run, 'failed', { error: vendorError(cause, kind, run.provider) }, nowMs);
   const care = { step: 'lookup', cause, tries: 0, unknownSince: null } as const;
   return schedule(run, run.status, { care }, moment, 0);

@@ -112,7 +112,7 @@ export function vendorText(text: string): string {
 const RETRY_AFTER_MAX_S = 86_400;
 
 /** `Retry-After` in whole seconds, from seconds or an HTTP date; null where it is absent or senseless. */
-export function retryAfter(answer: OutboundAnswer, nowMs: number): number | null {
+export function retryAfter(answer: Pick<OutboundAnswer, 'headers'>, nowMs: number): number | null {
   const value = answer.headers['retry-after']?.trim();
   if (!value) return null;
   const seconds = /^\d{1,10}$/.test(value) ? Number(value) : (Date.parse(value) - nowMs) / 1000;

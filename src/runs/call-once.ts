@@ -38,11 +38,12 @@ export async function callOnce(
     return { is: 'answered', answer, reading };
   } catch (cause) {
     if (!signal.aborted) logFailure(log, run, { operation, cause });
-    return failed(kind, run, { cause, signal });
+    return failedOnce(kind, run, { cause, signal });
   }
 }
 
-function failed(
+/** What a call that brought no answer amounts to. Throws what is no failure of a call. */
+export function failedOnce(
   kind: AnyProviderKind,
   run: Run,
   { cause, signal }: { cause: unknown; signal: AbortSignal },
@@ -62,5 +63,8 @@ function failed(
 /** What the network, the guard or the vault had to say is for the operator; callers get the catalogue's words. */
 export function logFailure(log: Log, run: Run, { operation, cause }: { operation: string; cause: unknown }): void {
   const { failure = null, sent = false } = cause instanceof OutboundError ? cause : {};
-  log.warn({ run_id: run.id, provider: run.provider, operation, failure, sent, cause }, 'a call to the vendor failed');
+  log.warn(
+    { run_id: run.id, provider: run.provider, operation, failure, sent, err: cause },
+    'a call to the vendor failed',
+  );
 }

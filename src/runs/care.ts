@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { errorBodyOf, GatewayError, type ErrorBody } from '../core/errors.ts';
-import type { Owner } from '../core/ids.ts';
+import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { OutboundAnswer } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
@@ -10,6 +10,7 @@ import { rateLimitSeen, readAnswer, retryAfter, startErrorCode, vendorError, typ
 import type { Attempts } from './attempts.ts';
 import { logFailure } from './call-once.ts';
 import type { Flights } from './flights.ts';
+import { hasNotBegun } from './has-not-begun.ts';
 import { afterUnknownResume } from './resume.ts';
 import { applyOutcome, end, endAtDeadline, nextPoll, schedule, type Moment } from './changes.ts';
 import { hasEnded, type Care, type Run } from './model.ts';
@@ -23,12 +24,16 @@ import type { ReadOperation, VendorCalls } from './vendor-calls.ts';
  */
 export interface Carer {
   attend(run: Run): Promise<void>;
+  /** Polls a run that is followed. `keep`: it stays ours while it goes on. Resolves to the run where it does, and is ours. */
+  poll(run: Run, options: { keep: boolean }): Promise<Run | null>;
 }
 
 /** So many 404s in a row mean that the vendor has forgotten the run. */
 const NOT_FOUND_MAX = 3;
 /** After a broken start, a vendor may need this long to know our id. */
 const LOOKUP_PATIENCE_MS = 30_000;
+/** A vendor that cannot be made to pause is not asked for ever: the run goes on without. */
+const PAUSE_TRIES_MAX = 3;
 const FAULT_WAIT_MS = 5_000;
 /** A read is given up after this long, however its answer trickles, and at the run's deadline. */
 const READ_MS_MAX = 60_000;
@@ -43,6 +48,9 @@ export interface CarerParts {
   attempts: Attempts;
   flights: Flights;
   calls: VendorCalls;
+  /** Follows the run if that is of use; false: it is to be polled. */
+  follow: (run: Run) => boolean;
+  isFollowed: (id: RunId) => boolean;
   kindOf: (run: Run) => AnyProviderKind;
   clock: Clock;
   random: Random;
@@ -80,15 +88,18 @@ export function createCarer(parts: CarerParts): Carer {
     switch (run.care.step) {
       case 'start':
         return attendStart(run);
-      case 'lookup':
       case 'poll':
-      case 'pause':
+        if (parts.follow(run)) return;
+        return read(run, 'poll');
       case 'cancel':
+        return read(run, run.care.next === 'look' ? 'poll' : 'cancel');
+      case 'lookup':
+      case 'pause':
         return read(run, run.care.step);
       case 'resume':
         // Of a process that is gone: the resume may have been taken.
         await settle(run, (latest) =>
-          stillOurs(parts, latest, 'resume') ? afterUnknownResume(latest, momentOf(parts, latest, null)) : null,
+          stillOurs(parts, latest, run) ? afterUnknownResume(latest, momentOf(parts, latest, null)) : null,
         );
         return;
       case 'none':
@@ -97,31 +108,43 @@ export function createCarer(parts: CarerParts): Carer {
   }
 
   async function attendStart(run: Run): Promise<void> {
-    if (run.status === 'queued' || (run.status === 'running' && run.attempts.at(-1)?.state === 'not_begun')) {
+    if (run.status !== 'cancelling' && hasNotBegun(run)) {
       return attempts.begin(run);
     }
     await settle(run, (latest) =>
-      stillOurs(parts, latest, 'start') ? recoverOpenAttempt(latest, momentOf(parts, latest, null)) : null,
+      stillOurs(parts, latest, run) ? recoverOpenAttempt(latest, momentOf(parts, latest, null)) : null,
     );
+  }
+
+  async function poll(run: Run, { keep }: { keep: boolean }): Promise<Run | null> {
+    const { reading, answer } = await callVendor(parts, run, 'poll');
+    const moved = await settle(run, (latest) => {
+      const change = afterRead(parts, latest, { reading, answer, operation: 'poll' });
+      if (!stillOurs(parts, latest, run)) return hasEnded(change) ? change : null;
+      return keep && change.status === 'running' ? { ...change, owner: parts.owner, dueInMs: null } : change;
+    });
+    return moved?.status === 'running' && moved.owner === parts.owner ? moved : null;
   }
 
   async function read(run: Run, operation: ReadOperation): Promise<void> {
     const result = await callVendor(parts, run, operation);
     await settle(run, (latest) => {
       const change = afterRead(parts, latest, { ...result, operation });
-      return stillOurs(parts, latest, operation) || hasEnded(change) ? change : null;
+      return stillOurs(parts, latest, run) || hasEnded(change) ? change : null;
     });
   }
 
-  return { attend };
+  return { attend, poll };
 }
 
 /**
  * Whether this process is still the one to say what comes next. Where a command was faster and gave the
- * row away, its wish stands in the row, and only the run's end is news to it.
+ * row away, its wish stands in the row, and only the run's end is news to it; also where the row has come
+ * back since, for what was read before is old. Until the vendor's id is known, a cancel leaves the row with its carer.
  */
-function stillOurs({ owner }: CarerParts, latest: Run, step: Care['step']): boolean {
-  return latest.owner === owner && latest.care.step === step;
+function stillOurs({ owner }: CarerParts, latest: Run, asked: Run): boolean {
+  const isAsAsked = latest.version === asked.version || latest.upstream.runId === null;
+  return latest.owner === owner && latest.care.step === asked.care.step && isAsAsked;
 }
 
 async function callVendor(parts: CarerParts, run: Run, operation: ReadOperation): Promise<ReadResult> {
@@ -147,10 +170,11 @@ function atDeadline({ kindOf, clock }: CarerParts, run: Run): Change | null {
   return endAtDeadline(run, open, clock.now());
 }
 
-function momentOf({ clock, random, kindOf }: CarerParts, run: Run, answer: OutboundAnswer | null): Moment {
+function momentOf({ clock, random, kindOf, isFollowed }: CarerParts, run: Run, answer: OutboundAnswer | null): Moment {
   const kind = kindOf(run);
   const nowMs = clock.now();
-  return { nowMs, random, kind, rateLimit: answer ? rateLimitSeen(kind, answer, nowMs) : null };
+  const rateLimit = answer ? rateLimitSeen(kind, answer, nowMs) : null;
+  return { nowMs, random, kind, rateLimit, followed: isFollowed(run.id) };
 }
 
 function afterRead(
@@ -170,9 +194,12 @@ function afterRead(
       );
     }
     case 'refused':
-      if (reading.status === 404) return afterNotFound(run, moment);
       if (operation === 'cancel' && isRefusal(reading.status)) return cancelRefused(run, moment);
-      if (operation === 'pause' && isRefusal(reading.status)) return pollAtOnce(run, moment);
+      if (operation === 'pause' && reading.status < 500 && reading.status !== 429) {
+        return pollAtOnce(run, moment, pollErrorOf(parts, run, answer));
+      }
+      // Only a read tells that the vendor has forgotten the run: who may not cancel it may be told the same.
+      if (reading.status === 404 && operation !== 'cancel') return afterNotFound(run, moment);
       return tryAgain(run, moment, answer, pollErrorOf(parts, run, answer));
     case 'failed':
       return tryAgain(run, moment, answer, reading.error);
@@ -208,9 +235,13 @@ function triedAgain(care: Care): Care {
     case 'lookup':
       return { ...care, tries: care.tries + 1, unknownSince: null };
     case 'poll':
-    case 'pause':
-    case 'cancel':
       return { ...care, tries: care.tries + 1, notFound: 0 };
+    case 'pause':
+      return care.tries + 1 < PAUSE_TRIES_MAX
+        ? { ...care, tries: care.tries + 1 }
+        : { step: 'poll', tries: 1, notFound: 0 };
+    case 'cancel':
+      return { ...care, tries: care.tries + 1, next: care.next === 'ask' ? 'look' : 'ask' };
     case 'resume':
     case 'start':
     case 'none':
@@ -236,14 +267,13 @@ function afterNotFound(run: Run, moment: Moment): Change {
     return end(run, 'failed', { error: vendorError('upstream_run_not_found', kind, run.provider) }, nowMs);
   }
   const counted: Care =
-    care.step === 'cancel' || care.step === 'pause'
-      ? { ...care, tries: care.tries + 1, notFound }
-      : { ...nextPoll(run), notFound };
+    care.step === 'cancel' ? { ...care, next: 'ask', tries: care.tries + 1, notFound } : { ...nextPoll(run), notFound };
   return schedule(run, run.status, { care: counted }, moment);
 }
 
-function pollAtOnce(run: Run, moment: Moment): Change {
-  return schedule(run, run.status, { care: nextPoll(run) }, moment, 0);
+function pollAtOnce(run: Run, moment: Moment, pollError: ErrorBody | null = null): Change {
+  const upstream = pollError ? { ...run.upstream, pollError } : run.upstream;
+  return schedule(run, run.status, { care: nextPoll(run), upstream }, moment, 0);
 }
 
 /** The run returns to its state and is polled at once: most often it has just ended. */

@@ -3,6 +3,7 @@ import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import type { Outcome } from '../providers/outcome.ts';
 import { vendorText } from './answers.ts';
+import { hasNotBegun } from './has-not-begun.ts';
 import type { Attempt, Care, NewEvent, RateLimitSeen, Run, RunOutput, RunStatus } from './model.ts';
 import { pollDelayMs } from './pace.ts';
 import type { Change, RunPatch } from './ports.ts';
@@ -16,6 +17,8 @@ export interface Moment {
   random: Random;
   kind: AnyProviderKind;
   rateLimit: RateLimitSeen | null;
+  /** Somebody reads the run's events as they come: its stream is opened at once, and a poll that finds it going is told. */
+  followed: boolean;
 }
 
 type Ended = 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
@@ -64,7 +67,7 @@ export function endAtDeadline(run: Run, lookupError: ErrorBody | null, nowMs: nu
       ? 'Nobody resumed the run within its waiting_timeout_s.'
       : 'The run did not end within its timeout_s.';
   const error = errorBody('run_timed_out', { message, provider: run.provider });
-  return end(run, 'timed_out', { error, notBegun: run.status === 'queued' }, nowMs);
+  return end(run, 'timed_out', { error, notBegun: hasNotBegun(run) }, nowMs);
 }
 
 /** What the vendor's word makes of the run. */
@@ -104,12 +107,25 @@ export function applyOutcome(run: Run, outcome: Outcome, moment: Moment): Change
 function stillGoing(run: Run, patch: RunPatch, moment: Moment): Change {
   const attempts = closeAttempt(run, 'began');
   if (run.status === 'cancelling') {
+    if (run.care.step === 'cancel' && run.care.next === 'look') {
+      return schedule(
+        run,
+        'cancelling',
+        { ...patch, attempts, care: { ...run.care, next: 'ask', notFound: 0 } },
+        moment,
+      );
+    }
     // The cancel was sent (then its confirmation is awaited), or could not be sent before now.
     const asked = run.care.step === 'cancel' || run.care.step === 'poll';
-    const care: Care = asked ? nextPoll(run) : { step: 'cancel', tries: 0, notFound: 0, from: 'running' };
+    const care: Care = asked ? nextPoll(run) : { step: 'cancel', next: 'ask', tries: 0, notFound: 0, from: 'running' };
     return schedule(run, 'cancelling', { ...patch, attempts, care }, moment, asked ? undefined : 0);
   }
-  if (run.status !== 'waiting') return schedule(run, 'running', { ...patch, attempts, care: nextPoll(run) }, moment);
+  if (run.status !== 'waiting') {
+    const begins = run.care.step === 'start';
+    const inMs = begins && moment.followed && moment.kind.follow ? 0 : undefined;
+    const change = schedule(run, 'running', { ...patch, attempts, care: nextPoll(run) }, moment, inMs);
+    return moment.followed && !begins ? { ...change, events: [polled(patch, moment)] } : change;
+  }
   const deadlineAt = moment.nowMs + (run.remainingMs ?? run.timeoutMs);
   const resumed: RunPatch = {
     ...patch,
@@ -122,6 +138,11 @@ function stillGoing(run: Run, patch: RunPatch, moment: Moment): Change {
     ...schedule({ ...run, deadlineAt }, 'running', resumed, moment),
     events: [{ type: 'run.resumed', at: moment.nowMs, data: {} }],
   };
+}
+
+/** What a reader of events sees of a vendor without a stream. */
+function polled({ upstream }: RunPatch, { nowMs }: Moment): NewEvent {
+  return { type: 'run.progress', at: nowMs, data: { name: 'poll', data: { status: upstream?.status ?? null } } };
 }
 
 function wait(run: Run, { waiting }: Outcome & { is: 'waiting' }, patch: RunPatch, moment: Moment): Change {
@@ -149,8 +170,14 @@ function wait(run: Run, { waiting }: Outcome & { is: 'waiting' }, patch: RunPatc
 export function schedule(run: Run, status: RunStatus, patch: RunPatch, moment: Moment, inMs?: number): Change {
   const care = patch.care ?? run.care;
   const delayMs = inMs ?? pollDelayMs(moment.kind, 'tries' in care ? Math.max(0, care.tries - 1) : 0, moment.random);
-  const dueInMs = Math.max(0, Math.min(delayMs, run.deadlineAt - moment.nowMs));
+  const allowedMs = Math.max(delayMs, untilAllowanceMs(moment));
+  const dueInMs = Math.max(0, Math.min(allowedMs, run.deadlineAt - moment.nowMs));
   return { status, patch, events: [], owner: null, dueInMs };
+}
+
+/** A vendor that says that nothing is left of its limit is asked again when the limit is reset. */
+function untilAllowanceMs({ rateLimit, nowMs }: Moment): number {
+  return rateLimit?.remaining === 0 && rateLimit.reset !== null ? rateLimit.reset - nowMs : 0;
 }
 
 /** The care of the next read; it counts the reads since the start or the last change of what is done. */

@@ -10,7 +10,7 @@ import type { RunStore } from './ports.ts';
 
 /**
  * The runs that this process has claimed and cares for now: at most `pollsMax` reads at once, of which one
- * provider may have a quarter, so that a vendor that falls silent holds up nobody else; and queued runs, as
+ * provider may have `pollsPerProviderMax`, so that a vendor that falls silent holds up nobody else; and queued runs, as
  * many as there are places for.
  */
 export interface Claims {
@@ -26,7 +26,6 @@ export interface Claims {
 const CLAIM_MAX = 16;
 /** Queued runs begun in one turn: each needs its inputs read and its attempt written. */
 const QUEUED_CLAIM_MAX = 64;
-const SHARE_OF_ONE_PROVIDER = 0.25;
 /**
  * A younger run may be between its commit and the place where it is remembered. An older one cannot: a store
  * that answers so late has let our heartbeat grow old, and then its start is held back.
@@ -37,6 +36,8 @@ export interface ClaimsParts {
   store: RunStore;
   carer: Carer;
   flights: Flights;
+  /** Runs that others here have something under way for. */
+  others: () => readonly RunId[];
   places: Places;
   limits: EngineLimits;
   clock: Clock;
@@ -50,7 +51,6 @@ export function createClaims(parts: ClaimsParts): Claims {
   const { store, owner, places, limits, log } = parts;
   const caring = new Map<RunId, Promise<void>>();
   const readsOf = new Map<string, number>();
-  const share = Math.max(1, Math.floor(limits.pollsMax * SHARE_OF_ONE_PROVIDER));
   let reads = 0;
   let left = false;
 
@@ -67,7 +67,7 @@ export function createClaims(parts: ClaimsParts): Claims {
     if (isRead) count(run.provider, 1);
     const done = parts.carer
       .attend(run)
-      .catch((cause: unknown) => log.error({ cause, run_id: run.id }, 'run could not be cared for'))
+      .catch((err: unknown) => log.error({ err, run_id: run.id }, 'run could not be cared for'))
       .finally(() => {
         if (caring.get(run.id) === done) caring.delete(run.id);
         if (isRead) count(run.provider, -1);
@@ -82,7 +82,9 @@ export function createClaims(parts: ClaimsParts): Claims {
       const queued = Math.min(places.left(), QUEUED_CLAIM_MAX);
       left = room <= 0;
       if (room <= 0 && queued <= 0) return false;
-      const crowded = [...readsOf].filter(([, count]) => count >= share).map(([provider]) => provider);
+      const crowded = [...readsOf]
+        .filter(([, count]) => count >= limits.pollsPerProviderMax)
+        .map(([provider]) => provider);
       left ||= crowded.length > 0;
       const runs = await store.claim(owner, Math.max(0, room), queued, crowded);
       const begun = runs.filter((run) => run.status === 'queued').length;
@@ -91,7 +93,7 @@ export function createClaims(parts: ClaimsParts): Claims {
       return runs.length - begun >= Math.max(1, room) || (queued > 0 && begun >= queued);
     },
     async giveBackLost() {
-      const known = [...parts.flights.ids(), ...caring.keys()];
+      const known = [...parts.flights.ids(), ...parts.others(), ...caring.keys()];
       const lost = await store.release(owner, known, parts.clock.now() - LOST_AFTER_MS);
       if (lost > 0) log.warn({ runs: lost }, 'runs whose claim was lost are cared for again');
     },

@@ -3,6 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import { end } from './changes.ts';
+import { hasNotBegun } from './has-not-begun.ts';
 import { hasEnded, type Run } from './model.ts';
 import type { Mover } from './mover.ts';
 import type { Change, RunStore } from './ports.ts';
@@ -41,7 +42,7 @@ export function createRunCommands({
       const moved = await mover.move(run, wanted);
       if (moved !== 'stale') return moved;
     }
-    throw new GatewayError('internal', { cause: new Error('a run changed too often for a command') });
+    throw new GatewayError('overloaded', { message: 'The run changes too fast; try again.', retryAfterS: 1 });
   }
 
   return {
@@ -54,12 +55,14 @@ export function createRunCommands({
 }
 
 /** The vendor is asked by whoever claims the run next; the run stays `running` until the vendor says that it waits. */
-function pauseChange(run: Run): Change {
+function pauseChange(run: Run): Change | null {
   if (run.status !== 'running') throw new GatewayError('run_not_running', { runId: run.id });
   if (run.upstream.runId === null || run.care.step === 'resume') {
     throw new GatewayError('run_not_addressable', { runId: run.id });
   }
-  const care = { step: 'pause', tries: 0, notFound: 0 } as const;
+  // Asked already: again would only make the vendor be asked sooner than it wants to be.
+  if (run.care.step === 'pause') return null;
+  const care = { step: 'pause', tries: 0 } as const;
   return { status: 'running', patch: { care }, events: [], owner: null, dueInMs: 0 };
 }
 
@@ -68,8 +71,7 @@ function pauseChange(run: Run): Change {
  * where it cannot, the connection is closed and a late result dropped.
  */
 function cancelChange(run: Run, kind: AnyProviderKind, nowMs: number): Change {
-  const neverSent =
-    run.status === 'queued' || (run.care.step === 'start' && run.attempts.at(-1)?.state === 'not_begun');
+  const neverSent = run.care.step === 'start' && hasNotBegun(run);
   if (neverSent) return end(run, 'cancelled', { notBegun: true }, nowMs);
   const askable = kind.cancel && (run.upstream.runId !== null || kind.lookup);
   if (!askable) return end(run, 'cancelled', { patch: { upstream: { ...run.upstream, stopped: false } } }, nowMs);
@@ -87,7 +89,7 @@ function cancelChange(run: Run, kind: AnyProviderKind, nowMs: number): Change {
   const from = run.status === 'waiting' ? 'waiting' : 'running';
   return {
     status: 'cancelling',
-    patch: { care: { step: 'cancel', tries: 0, notFound: 0, from } },
+    patch: { care: { step: 'cancel', next: 'ask', tries: 0, notFound: 0, from } },
     events: [event],
     owner: null,
     dueInMs: 0,

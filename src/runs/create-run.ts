@@ -5,8 +5,9 @@ import type { Ids, Owner } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
-import { firstAttempt, type Attempts } from './attempts.ts';
+import { firstAttempt, firstStep, type Attempts } from './attempts.ts';
 import { claimOf, replay } from './idempotency.ts';
+import type { Flights } from './flights.ts';
 import type { EngineLimits } from './limits.ts';
 import type { Run } from './model.ts';
 import type { Places } from './places.ts';
@@ -18,6 +19,7 @@ export interface CreateRunParts {
   store: RunStore;
   attempts: Attempts;
   places: Places;
+  flights: Pick<Flights, 'board'>;
   credentials: CredentialSource;
   registry: () => Registry;
   clock: Clock;
@@ -53,21 +55,27 @@ export function createRunCreator(parts: CreateRunParts) {
     // Taken before the run is written: who finds one is sent at once, however many come together.
     const place = parts.places.takeAhead();
     const atOnce = place !== null;
+    let leave = () => {};
     try {
       if (!atOnce && (await store.countUnfinished()).queued >= limits.queuedMax) {
         throw new GatewayError('overloaded', { retryAfterS: 5 });
       }
       const run = newRun(parts, { caller, request, context, resolved, credential, atOnce });
+      // A drain waits for a start whose write is under way, as for one that was sent.
+      if (atOnce) leave = parts.flights.board(run.id);
       const written = await store.create(run, { idempotency: claim });
       if (written.kind === 'created') {
         if (!atOnce) parts.places.queued();
-        return begun(written.run, place && attempts.send(written.run, request.inputs, credential, place));
+        const start = { inputs: request.inputs, credential, listening: context.listening };
+        return begun(written.run, place && attempts.send(written.run, start, place));
       }
       place?.free();
       return replay(written);
     } catch (error) {
       place?.free();
       throw error;
+    } finally {
+      leave();
     }
   };
 }
@@ -75,7 +83,8 @@ export function createRunCreator(parts: CreateRunParts) {
 /** What of a request makes it the same: everything, as it was understood. */
 function bodyOf(request: RunRequest): Json {
   const { provider = null, timeoutS = null, waitingTimeoutS = null } = request;
-  return { ...request, provider, timeoutS, waitingTimeoutS };
+  const webhook = request.webhook && { url: request.webhook.url, events: [...request.webhook.events] };
+  return { ...request, webhook, provider, timeoutS, waitingTimeoutS };
 }
 
 function begun(
@@ -136,12 +145,14 @@ function newRun(
     tags: request.tags,
     timeoutMs: resolved.timeoutMs,
     waitingTimeoutMs: resolved.waitingTimeoutMs,
+    onDisconnect: request.onDisconnect,
+    webhook: request.webhook,
     accepted: false,
     upstream: { runId: null, status: null, requestId: null, stopped: null, pollError: null, rateLimit: null },
     error: null,
     waiting: null,
     partial: false,
-    attempts: atOnce ? [firstAttempt(pinned, at)] : [],
+    attempts: atOnce ? [firstAttempt(pinned, firstStep(provider.kind, resolved.options, context.listening), at)] : [],
     resolution: null,
     trace: context.trace,
     createdAt: at,

@@ -17,12 +17,22 @@ export interface Flights {
    * Makes the call and writes what it makes of the run. `call` never rejects for a reason of the vendor's;
    * where it does, `fault` decides: the run still ends, or is asked about.
    */
-  launch(run: Run, call: (flight: OpenFlight) => Promise<Decide>, fault: Decide): Launched;
+  launch(run: Run, flown: Flown): Launched;
+  /**
+   * The move that lets a call leave is being written; until the returned function is called, the run counts as
+   * in flight, so that nobody takes its row for lost while the store is slow to answer.
+   */
+  board(id: RunId): () => void;
   has(id: RunId): boolean;
   /** In flight, and the vendor has not spoken yet. */
   isUnanswered(id: RunId): boolean;
   ids(): RunId[];
   abort(id: RunId, reason: AbortReason): void;
+  /**
+   * A command has taken the row of a streamed start, whose run the vendor has named: from now on the vendor is asked,
+   * and the stream is closed, so that the row does not count as cared for by it. A resume's answer is still awaited.
+   */
+  handOver(id: RunId): void;
   /** Aborts what has run past its deadline. */
   sweep(): void;
   /** Resolves once nothing is in flight. */
@@ -41,6 +51,13 @@ export interface OpenFlight extends Flight {
   readonly signal: AbortSignal;
 }
 
+/** What is to be flown. */
+export interface Flown {
+  operation: 'start' | 'resume';
+  call: (flight: OpenFlight) => Promise<Decide>;
+  fault: Decide;
+}
+
 export interface Launched {
   flight: Flight;
   /** Resolves when the result is on disk, or was dropped. Never rejects. */
@@ -52,6 +69,7 @@ interface Entry extends OpenFlight {
   /** The vendor has spoken; only the result has yet to be written. */
   answered: boolean;
   readonly deadlineAt: number;
+  readonly operation: Flown['operation'];
   readonly controller: AbortController;
 }
 
@@ -68,13 +86,23 @@ export function createFlights({
   stopped: AbortSignal;
 }): Flights {
   const flights = new BusyMap<RunId, Entry>();
+  const boarding = new BusyMap<RunId, number>();
   const idleWaiters = new Set<() => void>();
 
-  async function fly(
-    run: Run,
-    entry: Entry,
-    { call, fault }: { call: (flight: OpenFlight) => Promise<Decide>; fault: Decide },
-  ) {
+  function wakeIfIdle(): void {
+    if (flights.size > 0 || boarding.size > 0) return;
+    for (const resolve of idleWaiters) resolve();
+    idleWaiters.clear();
+  }
+
+  function leave(id: RunId): void {
+    const others = (boarding.get(id) ?? 1) - 1;
+    if (others > 0) boarding.set(id, others);
+    else boarding.delete(id);
+    wakeIfIdle();
+  }
+
+  async function fly(run: Run, entry: Entry, { call, fault }: Flown) {
     try {
       const begunAt = clock.monotonic();
       const decide = await call(entry).finally(() => {
@@ -83,16 +111,13 @@ export function createFlights({
       });
       await mover.settle(run, decide, stopped);
     } catch (cause) {
-      log.error({ cause, run_id: run.id }, 'a call that must not be repeated could not be carried out');
+      log.error({ err: cause, run_id: run.id }, 'a call that must not be repeated could not be carried out');
       await mover
         .settle(run, fault, stopped)
-        .catch((again: unknown) => log.error({ cause: again, run_id: run.id }, 'run could not be ended'));
+        .catch((again: unknown) => log.error({ err: again, run_id: run.id }, 'run could not be ended'));
     } finally {
       if (flights.get(run.id) === entry) flights.delete(run.id);
-      if (flights.size === 0) {
-        for (const resolve of idleWaiters) resolve();
-        idleWaiters.clear();
-      }
+      wakeIfIdle();
     }
   }
 
@@ -102,7 +127,9 @@ export function createFlights({
   }
 
   return {
-    launch(run, call, fault) {
+    launch(run, flown) {
+      // The stream of a start that was paused may still be read when the run is resumed: the row is no longer its to write.
+      abort(run.id, 'cancelled');
       const controller = new AbortController();
       const { signal } = controller;
       const entry: Entry = {
@@ -110,20 +137,33 @@ export function createFlights({
         upstreamMs: 0,
         answered: false,
         deadlineAt: run.deadlineAt,
+        operation: flown.operation,
         controller,
         signal,
       };
       flights.set(run.id, entry);
-      return { flight: entry, landed: fly(run, entry, { call, fault }) };
+      return { flight: entry, landed: fly(run, entry, flown) };
     },
-    has: (id) => flights.has(id),
+    board(id) {
+      boarding.set(id, (boarding.get(id) ?? 0) + 1);
+      return () => leave(id);
+    },
+    has: (id) => flights.has(id) || boarding.has(id),
     isUnanswered: (id) => flights.get(id)?.answered === false,
-    ids: () => flights.keys(),
+    ids: () => [...flights.keys(), ...boarding.keys()],
     abort,
+    handOver(id) {
+      if (flights.get(id)?.operation === 'start') abort(id, 'cancelled');
+    },
     sweep() {
       const now = clock.now();
       for (const id of flights.keys()) if ((flights.get(id)?.deadlineAt ?? Infinity) <= now) abort(id, 'deadline');
     },
-    idle: () => (flights.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.add(resolve))),
+    idle() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      idleWaiters.add(resolve);
+      wakeIfIdle();
+      return promise;
+    },
   };
 }

@@ -18,9 +18,11 @@ export const RUN_STATUSES = [
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
-/** One start that was, or may have been, sent. Committed before its first byte leaves. */
+/** One call that was, or may have been, sent to begin the run. Committed before its first byte leaves. */
 export interface Attempt {
   number: number;
+  /** `token`: only asks for what a streamed start needs; it begins nothing. */
+  step: 'token' | 'start';
   provider: string;
   kind: string;
   origin: string;
@@ -61,12 +63,22 @@ export type Care =
   /** The start broke: ask by our own id. `cause` is the error that ends the run when nobody knows it. */
   | { step: 'lookup'; cause: 'outcome_unknown' | 'upstream_timeout'; tries: number; unknownSince: number | null }
   | { step: 'poll'; tries: number; notFound: number }
-  | { step: 'cancel'; tries: number; notFound: number; from: 'running' | 'waiting' }
+  /** `look`: the vendor did not take the cancel, so it is polled before it is asked again: the run may have ended. */
+  | { step: 'cancel'; next: 'ask' | 'look'; tries: number; notFound: number; from: 'running' | 'waiting' }
   /** The vendor is asked to make the run wait. */
-  | { step: 'pause'; tries: number; notFound: number }
+  | { step: 'pause'; tries: number }
   /** A resume was sent, or is about to be. `back` is where the run returns to if the vendor does not take it. */
   | { step: 'resume'; key: string | null; back: { waiting: WaitingFor; deadlineAt: number } }
   | { step: 'none' };
+
+/** What happens when the last caller who waits for the run has left without an answer. */
+export type OnDisconnect = 'continue' | 'cancel';
+
+/** Where the caller wants to be told of the run. */
+export interface Webhook {
+  readonly url: string;
+  readonly events: readonly WebhookEvent[];
+}
 
 /** A run without its payloads. Times are milliseconds since 1970. */
 export interface Run {
@@ -100,6 +112,8 @@ export interface Run {
 
   readonly timeoutMs: number;
   readonly waitingTimeoutMs: number;
+  readonly onDisconnect: OnDisconnect;
+  readonly webhook: Webhook | null;
   /** True once the vendor has accepted the start. */
   readonly accepted: boolean;
   readonly upstream: UpstreamState;
@@ -146,6 +160,16 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
+/** What a webhook may be about. */
+export const WEBHOOK_EVENTS = [
+  'run.waiting',
+  'run.succeeded',
+  'run.failed',
+  'run.cancelled',
+  'run.timed_out',
+] as const satisfies readonly EventType[];
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+
 export interface NewEvent {
   type: EventType;
   at: number;
@@ -161,4 +185,29 @@ const ENDED: ReadonlySet<RunStatus> = new Set<RunStatus>(['succeeded', 'failed',
 
 export function hasEnded(run: { status: RunStatus }): boolean {
   return ENDED.has(run.status);
+}
+
+/** Whether nothing more comes of the run by itself: it has ended, or waits for its caller. */
+export function isSettled(run: { status: RunStatus }): boolean {
+  return hasEnded(run) || run.status === 'waiting';
+}
+
+/** One message to a caller's webhook. Times are milliseconds since 1970. */
+export interface Delivery {
+  readonly id: string;
+  readonly runId: RunId;
+  readonly event: WebhookEvent;
+  /** What of the run was different at that moment; null: an end, which stays as it is. */
+  readonly snapshot: JsonObject | null;
+  readonly createdAt: number;
+  /** `pending`: to be tried (again). `gone`: the target answered 410. */
+  readonly status: 'pending' | 'delivered' | 'failed' | 'gone';
+  readonly tries: number;
+  /** The last try's answer; both null before the first. */
+  readonly lastAt: number | null;
+  readonly lastStatus: number | null;
+  /** A constant word for people, such as `timeout`. */
+  readonly lastError: string | null;
+  /** When it is tried next; null: never. */
+  readonly dueAt: number | null;
 }

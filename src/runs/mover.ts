@@ -3,6 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { Owner } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { pause } from '../core/clock.ts';
+import { withDeliveries } from './deliveries.ts';
 import { hasEnded, type Run } from './model.ts';
 import type { Change, IdempotencyClaim, RunStore } from './ports.ts';
 import { mayMove } from './state-table.ts';
@@ -30,8 +31,8 @@ const RACES_MAX = 50;
 
 /**
  * The only place where a run changes its status.
- * Invariants: a move is in the state table; it compares version (and owner); its event and its attempt
- * are in the same commit; who waits hears of it after the commit.
+ * Invariants: a move is in the state table; it compares version (and owner); its event, its attempt and its messages
+ * to the caller's webhook are in the same commit; who waits hears of it after the commit.
  */
 export function createMover({
   store,
@@ -46,14 +47,14 @@ export function createMover({
 }): Mover {
   async function move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'> {
     check(run, change);
-    const moved = await store.move(owner === undefined ? { run } : { run, owner }, change);
+    const moved = await store.move(owner === undefined ? { run } : { run, owner }, withDeliveries(run, change));
     if (moved !== 'stale') onMoved(moved, change);
     return moved;
   }
 
   async function moveOnce(run: Run, change: Change, claim: IdempotencyClaim) {
     check(run, change);
-    const result = await store.moveOnce({ run }, change, claim);
+    const result = await store.moveOnce({ run }, withDeliveries(run, change), claim);
     if (result !== 'stale' && result.kind === 'moved') onMoved(result.run, change);
     return result;
   }
@@ -87,7 +88,7 @@ export function createMover({
       } catch (cause) {
         if (!(cause instanceof GatewayError) || cause.code !== 'store_unavailable') throw cause;
         if (signal.aborted) return null;
-        log.warn({ cause }, 'store unavailable, the result is kept and written again');
+        log.warn({ err: cause }, 'store unavailable, the result is kept and written again');
       }
       await pause(clock, waitMs, signal);
     }

@@ -1,7 +1,7 @@
 import type { Owner, RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { SealedCredential } from '../core/secret.ts';
-import type { NewEvent, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
+import type { Delivery, NewEvent, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
 
 /** A run about to be written. The store gives `version` 1, `seq` and `dueAt`. */
 export type NewRun = Omit<Run, 'version' | 'seq' | 'dueAt'> & {
@@ -52,6 +52,8 @@ export interface Change {
   /** Undefined: the output stays as it is. */
   output?: RunOutput;
   events: readonly NewEvent[];
+  /** Messages to the caller's webhook, written with the move; the mover adds them. */
+  deliveries?: readonly NewDelivery[];
   /** Who cares from now on. */
   owner: Owner | null;
   /** Milliseconds from now, by the store's clock; null where `owner` cares, or nobody has to. */
@@ -61,6 +63,19 @@ export interface Change {
    * again: `start`, the run's own; otherwise the key of a resume of this run.
    */
   giveBackKey?: 'start' | { resume: string };
+}
+
+/** A message about to be written; due at once. */
+export type NewDelivery = Pick<Delivery, 'id' | 'event' | 'snapshot' | 'createdAt'>;
+
+/** What became of one try. */
+export interface DeliveryResult {
+  status: Delivery['status'];
+  at: number;
+  responseStatus: number | null;
+  error: string | null;
+  /** Milliseconds from now, by the store's clock; null where `status` is no longer `pending`. */
+  nextInMs: number | null;
 }
 
 export interface RunFilter {
@@ -110,6 +125,11 @@ export interface RunStore {
     change: Change,
     idempotency: IdempotencyClaim,
   ): Promise<{ kind: 'moved'; run: Run } | 'stale' | Exclude<Claimed, { kind: 'created' }>>;
+  /**
+   * Adds a vendor's output to the log of a run that goes on and is still `owner`'s; the row's status, version and due time stay.
+   * Resolves to the last event's number. `stale`: the run has ended, or is another's.
+   */
+  append(id: RunId, owner: Owner, events: readonly NewEvent[]): Promise<number | 'stale'>;
   /** Deletes an ended run's record with all that belongs to it; its idempotency rows stay until they have served. */
   remove(id: RunId): Promise<'removed' | 'not_ended' | 'unknown'>;
   /** Records what an operator found out about an ended run; its status and events stay. Null: no such ended run. */
@@ -119,6 +139,20 @@ export interface RunStore {
   peek(id: RunId): Promise<Run | null>;
   list(filter: RunFilter, page: Page): Promise<RunPage>;
   eventsAfter(id: RunId, seq: number, limit: number): Promise<RunEvent[]>;
+  /** The unfinished run that this provider calls so. */
+  findByVendorRun(provider: string, vendorRunId: string): Promise<Run | null>;
+  /** Makes a run that nobody owns due now. False: somebody cares for it already, it is due, or it has ended. */
+  hurry(id: RunId): Promise<boolean>;
+  /** A run's messages, oldest first. */
+  deliveries(id: RunId): Promise<Delivery[]>;
+  /** Takes messages that are due and that nobody owns, longest due first. */
+  claimDeliveries(owner: Owner, limit: number): Promise<Delivery[]>;
+  /** Counts the try and writes what became of it; with `gone`, every other pending message of the run is `gone` too. */
+  settleDelivery(id: string, owner: Owner, result: DeliveryResult): Promise<'ok' | 'stale'>;
+  /** Gives a message back that was claimed and not tried: its target has as much under way as it may, or the process stops. */
+  postponeDelivery(delivery: Pick<Delivery, 'id' | 'runId'>, owner: Owner, inMs: number): Promise<'ok' | 'stale'>;
+  /** Sends a message of this run again from the beginning of its ladder, whatever became of it. Null: no such message. */
+  redeliver(id: RunId, deliveryId: string): Promise<Delivery | null>;
   /** Unfinished runs, by status: for bounds and for people. */
   countUnfinished(): Promise<{ queued: number; total: number }>;
   /**
@@ -127,7 +161,7 @@ export interface RunStore {
    * Due runs of `exceptProviders` are left.
    */
   claim(owner: Owner, limit: number, queued: number, exceptProviders?: readonly string[]): Promise<Run[]>;
-  /** Makes the runs of dead owners due at once; on SQLite, where the serve lock is held, every other owner is dead. */
+  /** Makes the runs and messages of dead owners due at once; on SQLite, where the serve lock is held, every other owner is dead. */
   reclaim(owner: Owner): Promise<number>;
   /** The process is alive. `lost`: others have declared it dead, and it must stop caring. */
   beat(owner: Owner): Promise<'held' | 'lost'>;

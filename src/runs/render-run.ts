@@ -5,8 +5,8 @@ import type { Attempt, RateLimitSeen, Run, RunOutput, RunStatus, RunWithPayloads
 
 export interface Rendering {
   include: { inputs: boolean; output: boolean };
-  /** Whoever sees every key's runs is told whose this one is. */
-  admin: boolean;
+  /** Whether whose run it is is told: those who see every key's runs are. */
+  showKey: boolean;
 }
 
 /** The run object of the contract; field names are its own. */
@@ -38,7 +38,7 @@ export interface RenderedRun {
 export const WITH_PAYLOADS = { inputs: true, output: true } as const;
 
 /** Renders a run for its readers. A payload that is asked for but was not read with the run is left out. */
-export function renderRun(run: Run | RunWithPayloads, { include, admin }: Rendering): RenderedRun {
+export function renderRun(run: Run | RunWithPayloads, { include, showKey }: Rendering): RenderedRun {
   return {
     id: run.id,
     object: 'run',
@@ -46,7 +46,7 @@ export function renderRun(run: Run | RunWithPayloads, { include, admin }: Render
     provider: run.provider,
     workflow: run.workflow,
     subject: run.subject,
-    ...(admin ? { key: { id: run.keyId, name: run.keyName } } : {}),
+    ...(showKey ? { key: { id: run.keyId, name: run.keyName } } : {}),
     ...(include.inputs && 'inputs' in run ? { inputs: run.inputs } : {}),
     ...(include.output && 'output' in run ? { output: run.output } : {}),
     error: run.error,

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import { nothing, type AnyProviderKind } from '../providers/define-provider.ts';
+import { nothing, RUN_TIMEOUT_DEFAULT_S, type AnyProviderKind } from '../providers/define-provider.ts';
 import type { Provider, RegisteredWorkflow, Registry } from '../providers/registry.ts';
 import type { RunRequest } from './run-service.ts';
 
@@ -14,7 +14,6 @@ export interface ResolvedRun {
   waitingTimeoutMs: number;
 }
 
-const DEFAULT_TIMEOUT_S = 300;
 const DEFAULT_WAITING_TIMEOUT_S = 604_800;
 
 /** Finds provider and workflow and checks inputs and options by their schemas. Throws the contract's 400s and 404s. */
@@ -51,7 +50,7 @@ function checkInputs({ validateInputs, defaults }: RegisteredWorkflow, inputs: J
 
 /** A registered workflow's timeout is the default and the cap. */
 function timeoutS(kind: AnyProviderKind, asked: number | undefined, registered: number | null): number {
-  const usual = registered ?? kind.defaultTimeoutS ?? DEFAULT_TIMEOUT_S;
+  const usual = registered ?? kind.defaultTimeoutS ?? RUN_TIMEOUT_DEFAULT_S;
   if (asked === undefined) return usual;
   return registered === null ? asked : Math.min(asked, registered);
 }

@@ -36,6 +36,7 @@ export interface ResumeParts {
   random: Random;
   log: Log;
   owner: Owner;
+  isFollowed: (id: RunId) => boolean;
   heartbeatIsYoung: () => boolean;
   draining: () => boolean;
 }
@@ -67,16 +68,18 @@ export function createResumer(parts: ResumeParts) {
       if (run.status !== 'waiting' || !run.waiting) throw new GatewayError('run_not_waiting', { runId: id });
       const options = checkResumeOptions(kind, request.options);
       const credential = await parts.calls.credentialOf(run);
-      const written = await write(
-        run,
-        leaveWaiting(parts, run, { waiting: run.waiting, key: claim?.key ?? null }),
-        claim,
-      );
-      if (written === 'stale') continue;
-      if (written.kind !== 'moved') return replay(written);
-      return send(written.run, { ...request, options, waitingFor: run.waiting.for }, { kind, credential });
+      const { waiting } = run;
+      const leave = parts.flights.board(id);
+      try {
+        const written = await write(run, leaveWaiting(parts, run, { waiting, key: claim?.key ?? null }), claim);
+        if (written === 'stale') continue;
+        if (written.kind !== 'moved') return replay(written);
+        return send(written.run, { ...request, options, waitingFor: waiting.for }, { kind, credential });
+      } finally {
+        leave();
+      }
     }
-    throw new GatewayError('internal', { cause: new Error('a run changed too often to be resumed') });
+    throw new GatewayError('overloaded', { message: 'The run changes too fast; try again.', retryAfterS: 1 });
   };
 
   async function write(run: Run, change: Change, claim: IdempotencyClaim | null) {
@@ -91,17 +94,20 @@ export function createResumer(parts: ResumeParts) {
     { kind, credential }: { kind: AnyProviderKind; credential: SealedCredential },
   ): StartedRun {
     let refusal: ErrorBody | null = null;
-    const { flight } = parts.flights.launch(
-      run,
-      async (open) => {
+    const { flight } = parts.flights.launch(run, {
+      operation: 'resume',
+      call: async (open) => {
         const result = await callOnce(parts, { run, kind, operation: 'resume' }, open, (signal) =>
           parts.calls.resume(run, request, credential, signal),
         );
         refusal = refusalOf(parts, run, result);
-        return (latest) => afterResume(parts, latest, { result, refused: refusal !== null });
+        return (latest) => afterResume(parts, { sent: run, latest }, { result, refused: refusal !== null });
       },
-      (latest) => afterResume(parts, latest, { result: { is: 'unknown', cause: 'outcome_unknown' }, refused: false }),
-    );
+      fault: (latest) => {
+        const result = { is: 'unknown', cause: 'outcome_unknown' } as const;
+        return afterResume(parts, { sent: run, latest }, { result, refused: false });
+      },
+    });
     return {
       run,
       replayed: false,
@@ -157,16 +163,18 @@ function refusalOf({ kindOf, clock }: ResumeParts, run: Run, result: OnceResult)
 
 function afterResume(
   parts: ResumeParts,
-  run: Run,
+  { sent, latest: run }: { sent: Run; latest: Run },
   { result, refused }: { result: OnceResult; refused: boolean },
 ): Change | null {
   const kind = parts.kindOf(run);
   const nowMs = parts.clock.now();
   const rateLimit = result.is === 'answered' ? rateLimitSeen(kind, result.answer, nowMs) : null;
-  const moment: Moment = { nowMs, random: parts.random, kind, rateLimit };
+  const moment: Moment = { nowMs, random: parts.random, kind, rateLimit, followed: parts.isFollowed(run.id) };
   const change = decide(run, { result, refused }, moment);
-  // A cancel was faster: its wish stands in the row, and only the run's end is news to it.
-  return run.care.step === 'resume' || hasEnded(change) ? change : null;
+  // A cancel was faster, and since then the run may even have waited and been resumed again: only what the vendor
+  // says of the run's end is news to it. No move is made beside a resume, so `version` tells whose the row is.
+  const isOurs = run.care.step === 'resume' && run.version === sent.version;
+  return isOurs || (result.is === 'answered' && hasEnded(change)) ? change : null;
 }
 
 function decide(run: Run, { result, refused }: { result: OnceResult; refused: boolean }, moment: Moment): Change {

@@ -2,9 +2,11 @@ import { seesEveryone, type Caller } from '../core/caller.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
+import type { Attendances } from './attendance.ts';
 import type { RunCommands } from './commands.ts';
+import type { Feed } from './feed.ts';
 import type { Flights } from './flights.ts';
-import { hasEnded, type Run, type RunWithPayloads } from './model.ts';
+import { isSettled, type Run, type RunWithPayloads } from './model.ts';
 import type { RunStore } from './ports.ts';
 import { cannot } from './resume.ts';
 import type { RunService } from './run-service.ts';
@@ -14,6 +16,8 @@ export interface ServiceParts extends Pick<RunService, 'create' | 'resume'> {
   store: RunStore;
   waits: Waits;
   flights: Flights;
+  feed: Feed;
+  attendances: Attendances;
   commands: RunCommands;
   kindOf: (run: Run) => AnyProviderKind;
   /** Something was made due. */
@@ -21,7 +25,15 @@ export interface ServiceParts extends Pick<RunService, 'create' | 'resume'> {
 }
 
 /** What HTTP asks of runs: finds the caller's own, waits, and hands commands on. */
-export function createRunService({ store, waits, flights, commands, kindOf, ...parts }: ServiceParts): RunService {
+export function createRunService({
+  store,
+  waits,
+  flights,
+  feed,
+  commands,
+  kindOf,
+  ...parts
+}: ServiceParts): RunService {
   async function visible(caller: Caller, id: RunId): Promise<RunWithPayloads> {
     const run = await store.get(id);
     if (!run || !maySee(caller, run)) throw new GatewayError('not_found', { param: 'id' });
@@ -37,7 +49,7 @@ export function createRunService({ store, waits, flights, commands, kindOf, ...p
       const wait = waits.wait(id, ms, signal);
       try {
         const now = written && flights.isUnanswered(id) ? written : await store.peek(id);
-        const moved = now && !hasEnded(now) && now.status !== 'waiting' ? await wait.done : null;
+        const moved = now && !isSettled(now) ? await wait.done : null;
         if (moved && written) return { ...moved.run, inputs: written.inputs, output: moved.output };
       } finally {
         wait.stop();
@@ -55,6 +67,23 @@ export function createRunService({ store, waits, flights, commands, kindOf, ...p
     async events(caller, id, after, limit) {
       await visible(caller, id);
       return store.eventsAfter(id, after, limit);
+    },
+    async follow(caller, id, after, reader) {
+      const following = feed.follow(await visible(caller, id), after, reader);
+      parts.attendances.followed(id);
+      return following;
+    },
+    attend: (run, joined) => parts.attendances.attend(run, joined),
+    async deliveries(caller, id) {
+      await visible(caller, id);
+      return store.deliveries(id);
+    },
+    async redeliver(caller, id, deliveryId) {
+      await visible(caller, id);
+      const delivery = await store.redeliver(id, deliveryId);
+      if (!delivery) throw new GatewayError('not_found', { param: 'delivery_id' });
+      parts.soon();
+      return delivery;
     },
     async resume(caller, id, request, context) {
       await visible(caller, id);

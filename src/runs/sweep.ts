@@ -3,14 +3,15 @@ import { GatewayError } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { Claims } from './claims.ts';
+import type { Deliverer } from './deliverer.ts';
 import type { Flights } from './flights.ts';
 import type { EngineLimits } from './limits.ts';
 import type { RunStore } from './ports.ts';
 import type { Waits } from './waits.ts';
 
 /**
- * The one timer of the engine. Each turn: deadlines of starts in flight, waits whose time is up, due
- * runs claimed and cared for; every few seconds the heartbeat and what dead processes left; now and then
+ * The one timer of the engine. Each turn: deadlines of starts in flight, waits and readers whose time is up, due
+ * runs and messages claimed and cared for; every few seconds the heartbeat and what dead processes left; now and then
  * the retention. Nothing here is per run, and a turn that fails is tried again at the next.
  */
 export interface Sweep {
@@ -21,8 +22,8 @@ export interface Sweep {
   heartbeatIsYoung(): boolean;
   /** No more claims; heartbeats go on. */
   stop(): void;
-  /** No more of anything. */
-  end(): void;
+  /** No more of anything. Resolves when the turn under way is over. */
+  end(): Promise<void>;
 }
 
 const TURN_MS = 200;
@@ -37,7 +38,10 @@ export interface SweepParts {
   store: RunStore;
   flights: Flights;
   waits: Waits;
+  /** Everything else that looks at the clock once a turn. */
+  sweepable: readonly { sweep(): void }[];
   claims: Claims;
+  deliverer: Pick<Deliverer, 'turn'>;
   limits: EngineLimits;
   clock: Clock;
   log: Log;
@@ -50,7 +54,7 @@ export interface SweepParts {
 export function createSweep(parts: SweepParts): Sweep {
   const { store, flights, waits, claims, clock, log, owner } = parts;
   let state: 'new' | 'caring' | 'draining' | 'ended' = 'new';
-  let turning = false;
+  let turning: Promise<void> | null = null;
   let again = false;
   let beatConfirmedMs = -Infinity;
   let nextBeatMs = 0;
@@ -58,6 +62,9 @@ export function createSweep(parts: SweepParts): Sweep {
   let nextPurgeMs = 0;
   let nextLostMs = 0;
   let cancelTimer = () => {};
+
+  /** A function, because a drain may begin while something is awaited. */
+  const isCaring = () => state === 'caring';
 
   const heartbeatIsYoung = () => clock.monotonic() - beatConfirmedMs < HEARTBEAT_YOUNG_MS;
 
@@ -93,32 +100,33 @@ export function createSweep(parts: SweepParts): Sweep {
     const now = clock.monotonic();
     flights.sweep();
     waits.sweep();
+    for (const part of parts.sweepable) part.sweep();
     if (now >= nextBeatMs) await beat();
     if (state !== 'caring') return;
     if (now >= nextRecheckMs) await recheck();
-    if (await claims.claim()) again = true;
-    if (now >= nextLostMs) await giveBackLost();
-    if (now >= nextPurgeMs) await purge();
+    if (isCaring() && (await claims.claim())) again = true;
+    if (isCaring() && (await parts.deliverer.turn())) again = true;
+    if (isCaring() && now >= nextLostMs) await giveBackLost();
+    if (isCaring() && now >= nextPurgeMs) await purge();
   }
 
-  async function run(): Promise<void> {
+  function run(): void {
     cancelTimer();
     if (turning) return void (again = true);
-    turning = true;
     again = false;
-    try {
-      await turn();
-    } catch (cause) {
-      const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-      log[expected ? 'warn' : 'error']({ cause }, 'a sweep failed and is tried again');
-    } finally {
-      turning = false;
-      if (state !== 'ended') cancelTimer = clock.after(again ? 0 : TURN_MS, () => void run());
-    }
+    turning = turn()
+      .catch((cause: unknown) => {
+        const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
+        log[expected ? 'warn' : 'error']({ cause }, 'a sweep failed and is tried again');
+      })
+      .finally(() => {
+        turning = null;
+        if (state !== 'ended') cancelTimer = clock.after(again ? 0 : TURN_MS, run);
+      });
   }
 
   function soon(): void {
-    if (state === 'caring') void run();
+    if (isCaring()) run();
   }
 
   return {
@@ -130,16 +138,17 @@ export function createSweep(parts: SweepParts): Sweep {
       }, parts.stopped);
       await store.reclaim(owner);
       nextPurgeMs = clock.monotonic() + PURGE_MS / 10;
-      void run();
+      run();
     },
     soon,
     heartbeatIsYoung,
     stop() {
       if (state === 'caring') state = 'draining';
     },
-    end() {
+    async end() {
       state = 'ended';
       cancelTimer();
+      await turning;
     },
   };
 }

@@ -41,6 +41,8 @@ export async function deliver({ reply, damage, concerns }: Sending, context: Con
 async function send(response: ServerResponse, { status, headers, body, pieces }: Reply): Promise<void> {
   if (pieces !== undefined) {
     response.writeHead(status, headers);
+    // A stream's head leaves before its first piece.
+    response.flushHeaders();
     for await (const piece of pieces) {
       if (response.destroyed) return;
       if (!response.write(piece)) await drained(response);

@@ -1,97 +1,17 @@
 import { DAMAGE_RULES, readDamage, takesEffect, type Damage, type DamageRule } from './damages.ts';
+import {
+  ORDINARY,
+  rule,
+  type Concern,
+  type FaultEntry,
+  type Plan,
+  type RepeatedDamage,
+  type RunRule,
+  type Trait,
+} from './plan.ts';
+import { STREAM_RULES } from './stream-faults.ts';
 
-/** What a vendor has beyond a start, so that a fault can be told to mean something there. */
-export type Trait =
-  | 'poll'
-  | 'cancel'
-  | 'client-run-id'
-  | 'waiting'
-  | 'asking'
-  | 'pause'
-  | 'resume'
-  | 'partial'
-  | 'user-abort'
-  | 'vendor-cancel'
-  | 'loop-guard'
-  | 'archive'
-  | 'steps'
-  | 'citations';
-
-export type End = 'success' | 'failure' | 'user-aborted' | 'cancelled' | 'partial' | 'looping';
-
-export interface RepeatedDamage {
-  damage: Damage;
-  /** How many answers in a row it befalls; Infinity for all of them. */
-  times: number;
-}
-
-/** How the sandbox treats one workflow. */
-export interface Plan {
-  start: Damage | null;
-  polls: readonly RepeatedDamage[];
-  cancels: readonly RepeatedDamage[];
-  pauses: readonly RepeatedDamage[];
-  resumes: readonly RepeatedDamage[];
-  /** Whether a start begins a run, whatever is answered. */
-  begins: boolean;
-  /** Milliseconds after its beginning until reads find the run. */
-  knownAfterMs: number;
-  /** Milliseconds that the start's answer is held back; the run has begun before. */
-  slowMs: number;
-  /** Milliseconds that a run takes; null: the vendor's ordinary time. */
-  runMs: number | null;
-  end: End;
-  /** Milliseconds of waiting for somebody after `runMs`; null: does not wait. */
-  waitsMs: number | null;
-  /** How many answers it asks for, one after the other, each after `runMs`. */
-  asks: number;
-  pausable: boolean;
-  cancel: { kind: 'works'; slowMs: number } | { kind: 'refused' };
-  archived: boolean;
-  /** Steps whose output can be downloaded. */
-  outputs: number;
-  /** Null: no `citations` field. */
-  citations: number | null;
-}
-
-/** One entry of the table of special workflow ids. */
-export interface FaultEntry {
-  /** How it is written: `slow-<ms>`. */
-  form: string;
-  examples: readonly string[];
-  effect: string;
-  /** What a vendor must have for this to mean anything; null: every vendor. */
-  needs: Trait | null;
-  /** Which of the vendor's answers, or the run itself, it concerns. */
-  concerns: Concern;
-}
-
-export type Concern = 'start' | 'poll' | 'cancel' | 'pause' | 'resume' | 'run';
-
-interface RunRule extends FaultEntry {
-  pattern: RegExp;
-  apply(plan: Plan, argument: number | null): Partial<Plan>;
-}
-
-const ORDINARY: Plan = {
-  start: null,
-  polls: [],
-  cancels: [],
-  pauses: [],
-  resumes: [],
-  begins: true,
-  knownAfterMs: 0,
-  slowMs: 0,
-  runMs: null,
-  end: 'success',
-  waitsMs: null,
-  asks: 0,
-  pausable: true,
-  cancel: { kind: 'works', slowMs: 0 },
-  archived: false,
-  outputs: 1,
-  citations: null,
-};
+export type { Concern, FaultEntry } from './plan.ts';
 
 /** How long a run lasts whose cancelling is what the caller wants to see. */
 const TO_BE_CANCELLED_MS = 60_000;
@@ -103,6 +23,7 @@ const SLOW_CANCEL_MS = 1_000;
 const CUT: Damage = { kind: 'cut', at: 'before-headers' };
 
 const RUN_RULES: readonly RunRule[] = [
+  ...STREAM_RULES,
   rule('slow-<ms>', 'the start (and a resume) answers after that many milliseconds; the run has begun before', {
     examples: ['slow-300'],
     concerns: 'start',
@@ -202,6 +123,7 @@ export const FAULTS: readonly FaultEntry[] = [
   ...RUN_RULES.map(({ form, examples, effect, needs, concerns }) => ({ form, examples, effect, needs, concerns })),
   ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'poll', needs: 'poll', prefix: 'poll-' })),
   ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'cancel', needs: 'cancel', prefix: 'cancel-' })),
+  ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'stream', needs: 'follow', prefix: 'stream-' })),
   ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'pause', needs: 'pause', prefix: 'pause-' })),
   ...DAMAGE_RULES.map((damage) => entryOf(damage, { concerns: 'resume', needs: 'resume', prefix: 'resume-' })),
 ];
@@ -235,6 +157,8 @@ function readPart(part: string, plan: Plan, traits: readonly Trait[]): Plan {
   if (cancel !== null) {
     return { ...plan, cancels: [...plan.cancels, cancel], runMs: plan.runMs ?? TO_BE_CANCELLED_MS };
   }
+  const stream = traits.includes('follow') ? readRepeated(part, 'stream-') : null;
+  if (stream !== null) return { ...plan, streams: [...plan.streams, stream] };
   const pause = traits.includes('pause') ? readRepeated(part, 'pause-') : null;
   if (pause !== null) return { ...plan, pauses: [...plan.pauses, pause], runMs: plan.runMs ?? TO_BE_PAUSED_MS };
   const resume = traits.includes('resume') ? readRepeated(part, 'resume-') : null;
@@ -270,17 +194,8 @@ function entryOf(
   return {
     form: `${short(form)}[-x<n>|-forever]`,
     examples: examples.map(short),
-    effect: `a ${concerns} ${effect}: n times, else ${form.startsWith('status') ? 'for ever' : 'once'}`,
+    effect: `a ${concerns === 'stream' ? 'request for the stream' : concerns} ${effect}: n times, else ${form.startsWith('status') ? 'for ever' : 'once'}`,
     needs,
     concerns,
   };
-}
-
-function rule(
-  form: string,
-  effect: string,
-  given: Pick<RunRule, 'apply'> & Partial<Pick<RunRule, 'examples' | 'needs' | 'concerns'>>,
-): RunRule {
-  const source = form.replace(/\[-<\w+>\]/, '(?:-(\\d{1,9}))?').replace(/<\w+>/, '(\\d{1,9})');
-  return { form, effect, examples: [form], needs: null, concerns: 'run', pattern: new RegExp(`^${source}$`), ...given };
 }

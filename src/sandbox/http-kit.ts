@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { pause, type Clock } from '../core/clock.ts';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts';
 
@@ -23,7 +24,7 @@ export interface Reply {
   /** Null: no body, and no content type either. */
   body: string | null;
   /** Sent one after the other instead of `body`, chunked. */
-  pieces?: AsyncIterable<string>;
+  pieces?: AsyncIterable<string | Uint8Array>;
 }
 
 /** A request that the vendor refuses; its own `errorReply` gives the answer its shape. */
@@ -55,10 +56,7 @@ export function createCall(
     request,
     response,
     query,
-    header(name) {
-      const value = request.headers[name];
-      return typeof value === 'string' ? value : null;
-    },
+    header: (name) => headerOf(request, name),
     readBody: () => readBody(request),
     async delay(ms) {
       if (ms <= 0 || response.destroyed) return;
@@ -69,6 +67,12 @@ export function createCall(
       response.off('close', leave);
     },
   };
+}
+
+/** One header of a request; null where there is none, or several. */
+export function headerOf(request: IncomingMessage, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : null;
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -104,10 +108,19 @@ export function jsonObjectIn(call: Call, body: Uint8Array): JsonObject {
   return parsed.value;
 }
 
-/** Throws `Refusal` 401 unless the request carries `Authorization: Bearer <one of the keys>`; returns the key. */
-export function requireBearer(call: Call, keys: readonly string[], message?: string): string {
+/**
+ * Throws `Refusal` 401 unless the request carries `Authorization: Bearer <one of the keys>`; returns the key. What
+ * follows a key behind `suffix` is the client's wish for a fault, and does not make it a wrong one.
+ */
+export function requireBearer(
+  call: Pick<Call, 'header'>,
+  keys: readonly string[],
+  message?: string,
+  suffix?: string,
+): string {
   const token = /^bearer +(\S+)$/i.exec(call.header('authorization') ?? '')?.[1];
-  if (token === undefined || !keys.includes(token)) throw new Refusal(401, message);
+  const key = suffix === undefined ? token : token?.split(suffix)[0];
+  if (token === undefined || key === undefined || !keys.includes(key)) throw new Refusal(401, message);
   return token;
 }
 
@@ -117,26 +130,37 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+export interface Listener {
+  request: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A client that wants a WebSocket. */
+  upgrade?: (request: IncomingMessage, stream: Duplex, head: Buffer) => void;
+}
+
 /** Listens at `port` (0: any free one); rejects where it is taken. */
-export function listen(
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
-  { host, port }: { host: string; port: number },
-): Promise<Listening> {
-  const server = createServer(handle);
+export function listen(listener: Listener, { host, port }: { host: string; port: number }): Promise<Listening> {
+  const server = createServer((request, response) => listener.request(request, response));
+  const { upgrade } = listener;
+  if (upgrade) server.on('upgrade', (request, stream, head) => upgrade(request, stream, head));
+  // The server forgets a connection that was upgraded.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
       server.off('error', reject);
       const { port: actual } = server.address() as AddressInfo;
       const origin = `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
-      resolve({ origin, close: () => closeServer(server) });
+      resolve({ origin, close: () => closeServer(server, connections) });
     });
   });
 }
 
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: Server, connections: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    server.closeAllConnections();
+    for (const socket of connections) socket.destroy();
   });
 }

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import type { Random } from '../core/random.ts';
+import type { Plan } from './plan.ts';
 
 const VALUE_CHARACTERS_MAX = 10_000;
 
@@ -31,4 +32,14 @@ export function sentenceAbout(workflow: string, inputs: JsonObject): string {
 function shown(value: Json): string {
   const text = JSON.stringify(value);
   return text.length > VALUE_CHARACTERS_MAX ? `${text.slice(0, VALUE_CHARACTERS_MAX)}…` : text;
+}
+
+/**
+ * An answer in the pieces in which it is streamed: the words of the sentence, or as many made-up ones as the plan
+ * wants, with characters of two, three and four bytes. Joined they are what a call without a stream answers.
+ */
+export function piecesOf({ stream }: Plan, sentence: string): string[] {
+  const { pieces } = stream;
+  if (pieces === null) return sentence.match(/\S+\s*/g) ?? [sentence];
+  return Array.from({ length: pieces }, (_, i) => `pièce ${i + 1} ✓ 🦊 `);
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../core/json.ts';
-import { readPlan, type Plan, type Trait } from './faults.ts';
+import { readPlan } from './faults.ts';
+import type { Plan, Trait } from './plan.ts';
 import { Refusal, type Call, type Reply } from './http-kit.ts';
 import type { StartRecorder } from './start-recorder.ts';
 import { isWorkflowId, type Sending } from './vendor.ts';

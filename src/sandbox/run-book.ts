@@ -1,6 +1,8 @@
 import type { Clock } from '../core/clock.ts';
-import { damageAfter, type End, type Plan } from './faults.ts';
+import { damageAfter } from './faults.ts';
+import type { End, Plan } from './plan.ts';
 import type { Damage } from './damages.ts';
+import type { RunToWatch } from './vendor.ts';
 
 /**
  * The runs of a vendor that is asked for them. No timer runs: what a run is now follows from when it
@@ -13,12 +15,20 @@ export interface RunBook<Facts> {
   /** Newest first. */
   list(page: { skip: number; limit: number }): { runs: BookedRun<Facts>[]; total: number };
   phaseOf(run: BookedRun<Facts>): Phase;
+  /** Milliseconds since its beginning. */
+  ageOf(run: BookedRun<Facts>): number;
+  /** Milliseconds of work of an ordinary turn. */
+  workMsOf(run: BookedRun<Facts>): number;
+  /** Milliseconds until its phase changes by itself; Infinity where somebody must come. */
+  nextChangeMs(run: BookedRun<Facts>): number;
   /** Wall clock of its end, milliseconds; null while it goes on. */
   endedAt(run: BookedRun<Facts>): number | null;
   /** What befalls this read; counts it. */
   damageOfRead(run: BookedRun<Facts>): Damage | null;
   /** What befalls this cancel; counts it. */
   damageOfCancel(run: BookedRun<Facts>): Damage | null;
+  /** What befalls this reading of the run as it goes on; counts it. */
+  damageOfStream(run: BookedRun<Facts>): Damage | null;
   damageOfPause(run: BookedRun<Facts>): Damage | null;
   damageOfResume(run: BookedRun<Facts>): Damage | null;
   /** Ends the run as its plan says; false where the vendor refuses. */
@@ -50,6 +60,7 @@ export interface BookedRun<Facts> {
   asksLeft: number;
   reads: number;
   cancels: number;
+  streams: number;
   pauses: number;
   resumes: number;
 }
@@ -102,6 +113,16 @@ export function createRunBook<Facts>(clock: Clock, { runMs, runsMax }: Limits): 
     if (run.asksLeft > 0) return 'asking';
     return age < natural ? 'waiting' : run.plan.end;
   }
+  function nextChangeMs(run: BookedRun<Facts>): number {
+    const { turn, cancelledAfterMs } = run;
+    const changes = [
+      cancelledAfterMs,
+      naturalMs(run),
+      ...(turn.pausedAtMs === null ? [turn.sinceMs + turn.workMs] : []),
+    ];
+    const ahead = changes.map((at) => at - ageOf(run)).filter((ms) => ms > 0);
+    return Math.min(Number.POSITIVE_INFINITY, ...ahead);
+  }
   function resume(run: BookedRun<Facts>, from: 'asking' | 'waiting'): boolean {
     if (phaseOf(run) !== from) return false;
     const { pausedAtMs, workMs: planned, sinceMs, waitsMs } = run.turn;
@@ -125,6 +146,7 @@ export function createRunBook<Facts>(clock: Clock, { runMs, runsMax }: Limits): 
         asksLeft: run.plan.asks,
         reads: 0,
         cancels: 0,
+        streams: 0,
         pauses: 0,
         resumes: 0,
       });
@@ -139,12 +161,16 @@ export function createRunBook<Facts>(clock: Clock, { runMs, runsMax }: Limits): 
       return { runs: [...runs.values()].toReversed().slice(skip, skip + limit), total: runs.size };
     },
     phaseOf,
+    ageOf,
+    workMsOf: ({ plan }) => workMs(plan),
+    nextChangeMs,
     endedAt(run) {
       if (isGoingOn(phaseOf(run))) return null;
       return Math.round(run.startedAt + Math.min(naturalMs(run), run.cancelledAfterMs));
     },
     damageOfRead: (run) => damageAfter(run.reads++, run.plan.polls),
     damageOfCancel: (run) => damageAfter(run.cancels++, run.plan.cancels),
+    damageOfStream: (run) => damageAfter(run.streams++, run.plan.streams),
     damageOfPause: (run) => damageAfter(run.pauses++, run.plan.pauses),
     damageOfResume: (run) => damageAfter(run.resumes++, run.plan.resumes),
     cancel(run) {
@@ -169,4 +195,20 @@ export function createRunBook<Facts>(clock: Clock, { runMs, runsMax }: Limits): 
 /** Whether a run has not ended. */
 export function isGoingOn(phase: Phase): phase is 'running' | 'waiting' | 'asking' {
   return phase === 'running' || phase === 'waiting' || phase === 'asking';
+}
+
+/** A run as somebody who wants to hear of its end sees it. */
+export function watched<Facts>(book: RunBook<Facts>, id: string): RunToWatch {
+  const find = () => book.find(id);
+  return {
+    id,
+    hasEnded() {
+      const run = find();
+      return run !== null && !isGoingOn(book.phaseOf(run));
+    },
+    nextChangeMs() {
+      const run = find();
+      return run === null ? Number.POSITIVE_INFINITY : book.nextChangeMs(run);
+    },
+  };
 }

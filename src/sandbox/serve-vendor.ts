@@ -1,8 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import { deliver } from './deliver.ts';
-import { createCall, Refusal, type Call, type Reply } from './http-kit.ts';
+import { createCall, headerOf, Refusal, type Call, type Reply } from './http-kit.ts';
 import type { Route, Sending, Vendor } from './vendor.ts';
+import { acceptSocket } from './web-socket.ts';
 
 /** Makes a vendor's request listener: finds the route, and gives every refusal the vendor's own shape. */
 export function serveVendor(
@@ -16,6 +18,34 @@ export function serveVendor(
       .then((sending) => deliver(sending, { call, vendor, clock }))
       .catch(() => response.destroy());
   };
+}
+
+/** Makes a vendor's listener for WebSockets: a refused handshake gets a plain answer in the vendor's own shape. */
+export function serveSockets(
+  vendor: Vendor,
+  clock: Clock,
+): (request: IncomingMessage, stream: Duplex, head: Buffer) => void {
+  return (request, stream, head) => {
+    stream.on('error', () => stream.destroy());
+    try {
+      const { pathname, searchParams: query } = splitTarget(request.url ?? '/');
+      const route = vendor.sockets?.find(({ path }) => path === pathname);
+      if (route === undefined) throw new Refusal(404, 'There is nothing at this path.');
+      route.admit({ query, header: (name) => headerOf(request, name) });
+      const socket = acceptSocket(request, stream, clock);
+      if (head.length > 0) stream.unshift(head);
+      route.talk(socket).catch(() => socket.cut('end'));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refuseSocket(stream, refusalReply(vendor, error));
+    }
+  };
+}
+
+function refuseSocket(stream: Duplex, { status, headers, body }: Reply): void {
+  const all = { ...headers, 'content-length': Buffer.byteLength(body ?? ''), connection: 'close' };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${lines.join('')}\r\n${body ?? ''}`);
 }
 
 async function answer(vendor: Vendor, call: Call, pathname: string): Promise<Sending> {

@@ -1,13 +1,15 @@
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
-import { faultsFor, type FaultEntry } from './faults.ts';
-import { listen, type Listening } from './http-kit.ts';
+import { faultsFor } from './faults.ts';
+import type { FaultEntry } from './plan.ts';
+import { listen, type Listener, type Listening } from './http-kit.ts';
 import { serveControl } from './serve-control.ts';
-import { serveVendor } from './serve-vendor.ts';
+import { serveSockets, serveVendor } from './serve-vendor.ts';
 import { createStartRecorder, type RecordedStart, type StartFilter, type StartRecorder } from './start-recorder.ts';
-import type { VendorSandbox } from './vendor.ts';
+import type { Vendor, VendorSandbox } from './vendor.ts';
 import { plainNames } from './workflow-names.ts';
 import { VENDOR_SANDBOXES, type SandboxKind } from './vendors.ts';
+import { createWebhookSender, type WebhookSender, type WebhookTarget } from './webhooks.ts';
 
 const RECORDS_MAX = 200_000;
 const RUNS_MAX = 200_000;
@@ -54,7 +56,12 @@ export interface Sandbox {
   starts(filter?: StartFilter): RecordedStart[];
   /** The same of what lets a waiting run go on: every resume that was good, whether it took effect or not. */
   resumes(filter?: StartFilter): RecordedStart[];
-  /** Forgets every start and every run. */
+  /**
+   * From now on a vendor tells a loopback address when one of its runs that begins afterwards has ended; null: no more.
+   * Throws `RangeError` where the vendor has no webhooks, or the address is no loopback one.
+   */
+  sendWebhooks(kind: SandboxKind, target: WebhookTarget | null): void;
+  /** Forgets every start, every run and where webhooks go. */
   reset(): void;
   /** Cuts every connection and frees the ports. */
   close(): Promise<void>;
@@ -62,6 +69,7 @@ export interface Sandbox {
 
 interface Running {
   vendor: SandboxVendor;
+  webhooks: WebhookSender;
   reset(): void;
   close(): Promise<void>;
 }
@@ -86,12 +94,15 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const vendors = Object.fromEntries(running.map(({ vendor }) => [vendor.kind, vendor])) as Sandbox['vendors'];
     const workflowId = (kind: string, name: string) =>
       running.find(({ vendor }) => vendor.kind === kind)?.vendor.workflowId(name) ?? null;
-    const control = await listen(serveControl({ ...recorders, workflowId, reset }), { host: options.host, port });
+    const webhooksOf = (kind: string) => running.find(({ vendor }) => vendor.kind === kind)?.webhooks ?? null;
+    const request = serveControl({ ...recorders, workflowId, webhooksOf, reset });
+    const control = await listen({ request }, { host: options.host, port });
     return {
       vendors,
       control: { origin: control.origin },
       starts: (filter) => recorders.starts.list(filter),
       resumes: (filter) => recorders.resumes.list(filter),
+      sendWebhooks: (kind, target) => webhooksOf(kind)?.setTarget(target),
       reset,
       close: async () => void (await Promise.all([close(), control.close()])),
     };
@@ -110,17 +121,35 @@ async function startVendor(
   const key = keys?.[kind] ?? demoKey;
   const faults = faultsFor(traits);
   const names = definition.createNames?.(faults.flatMap(({ examples }) => examples)) ?? plainNames;
-  const parts = { clock, random, key, ...recorders, names, runMs: runMs?.[kind] ?? ordinaryRunMs, runsMax: RUNS_MAX };
-  const vendor = definition.create(parts);
+  const times = { runMs: runMs?.[kind] ?? ordinaryRunMs, runsMax: RUNS_MAX };
+  const webhooks = createWebhookSender({ clock, form: () => vendor.webhooks ?? null });
+  const vendor: Vendor = definition.create({
+    clock,
+    random,
+    key,
+    ...recorders,
+    names,
+    ...times,
+    watch: (run) => webhooks.watch(run),
+  });
   const handle = serveVendor(vendor, clock);
+  const upgrade = serveSockets(vendor, clock);
   let requests = 0;
-  const listening: Listening = await listen(
-    (request, response) => {
+  const listener: Listener = {
+    request(request, response) {
       requests += 1;
       handle(request, response);
     },
-    { host, port: ports?.[kind] ?? 0 },
-  );
+    ...(vendor.sockets === undefined
+      ? {}
+      : {
+          upgrade(request, stream, head) {
+            requests += 1;
+            upgrade(request, stream, head);
+          },
+        }),
+  };
+  const listening: Listening = await listen(listener, { host, port: ports?.[kind] ?? 0 });
   const { origin } = listening;
   return {
     vendor: {
@@ -133,10 +162,15 @@ async function startVendor(
       workflowId: (name) => names.idOf(name),
       requests: () => requests,
     },
+    webhooks,
     reset() {
       requests = 0;
       vendor.reset();
+      webhooks.setTarget(null);
     },
-    close: () => listening.close(),
+    close: async () => {
+      webhooks.stop();
+      await listening.close();
+    },
   };
 }

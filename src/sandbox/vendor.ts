@@ -1,10 +1,11 @@
 import type { Clock } from '../core/clock.ts';
-import type { Json } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import type { Random } from '../core/random.ts';
 import type { Damage } from './damages.ts';
-import type { Concern, Trait } from './faults.ts';
+import type { Concern, Trait } from './plan.ts';
 import type { Call, Reply } from './http-kit.ts';
 import type { StartRecorder } from './start-recorder.ts';
+import type { ServerSocket } from './web-socket.ts';
 import type { WorkflowNames } from './workflow-names.ts';
 
 /** What an answer of a vendor will be: its normal reply, and what is done to it. */
@@ -19,6 +20,31 @@ export interface Route {
   /** Below the origin, with at most one hole: `/v1/runs/:id/cancel`. */
   path: string;
   handle(call: Call, id: string): Promise<Sending>;
+}
+
+/** Where a vendor takes a WebSocket. */
+export interface SocketRoute {
+  path: string;
+  /** Looks at the handshake; throws `Refusal`. */
+  admit(call: Pick<Call, 'header' | 'query'>): void;
+  /** Resolves when the conversation is over. */
+  talk(socket: ServerSocket): Promise<void>;
+}
+
+/** How a vendor tells of its runs. */
+export interface WebhookForm {
+  /** The message about this run as it is now. */
+  message(runId: string): JsonObject;
+  /** Headers with the signature over the body. */
+  sign(body: string, secret: string): Record<string, string>;
+}
+
+/** A run whose end is to be told. */
+export interface RunToWatch {
+  id: string;
+  hasEnded(): boolean;
+  /** Milliseconds until it changes by itself, as far as is known; Infinity where it waits for somebody. */
+  nextChangeMs(): number;
 }
 
 export interface ErrorDetail {
@@ -42,11 +68,15 @@ export interface VendorParts {
   names: WorkflowNames;
   /** Runs it remembers; the oldest are forgotten. */
   runsMax: number;
+  /** Tells whoever has asked for webhooks when the run has ended. */
+  watch: (run: RunToWatch) => void;
 }
 
 /** A simulated vendor at work. */
 export interface Vendor {
   routes: readonly Route[];
+  sockets?: readonly SocketRoute[];
+  webhooks?: WebhookForm;
   /** The documented error of this status, or the likeliest where the documents show none. */
   errorReply(status: number, detail?: ErrorDetail): Reply;
   /** What a 200 says that is no success. */

@@ -1,8 +1,9 @@
+import { realpathSync } from 'node:fs';
 import type { KeyStore } from '../access/ports.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { RunStore } from '../runs/ports.ts';
-import type { CredentialStore } from '../vault/ports.ts';
+import type { CredentialStore, WebhookSecretStore } from '../vault/ports.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
 import { openError } from './sqlite/store-errors.ts';
 
@@ -10,6 +11,7 @@ export interface Store {
   runs: RunStore;
   keys: KeyStore;
   credentials: CredentialStore;
+  webhookSecrets: WebhookSecretStore;
   /** Reads, and commits a write: resolves if the store is fit for service, throws `store_unavailable` otherwise. */
   check(): Promise<void>;
   /** Refuses new writes, waits for those under way, lets go of the files and of the serve lock. */
@@ -62,6 +64,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 /** The file that a database URL names. Throws `store_unavailable`. */
 export function pathOfUrl(url: string): string {
   const path = /^sqlite:(.+)$/s.exec(url)?.[1];
-  if (path !== undefined) return path;
+  if (path !== undefined) return realPath(path);
   throw openError('The database URL must be `sqlite:` and a path, for example `sqlite:./data/rungate.db`.');
+}
+
+/** Whoever comes by a symbolic link must find the lock of those who do not. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Not there yet, or in memory.
+    return path;
+  }
 }

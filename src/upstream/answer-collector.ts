@@ -62,7 +62,8 @@ export class AnswerCollector implements AnswerHandler {
   }
 }
 
-function toRejection(error: Error, sent: boolean): unknown {
+/** What the caller gets where no answer came. */
+export function toRejection(error: Error, sent: boolean): unknown {
   if (error instanceof OutboundError) return error;
   if (error instanceof CredentialNotOpened) return error.cause;
   if (!sent && isUnwritable(error)) return new OutboundError('invalid_request', { sent, cause: restate(error) });
@@ -78,7 +79,7 @@ function isUnwritable(error: Error): boolean {
 }
 
 /** Name, code and message alone: undici's errors also carry the vendor's bytes, which may echo a credential. */
-function restate(error: Error): Error {
+export function restate(error: Error): Error {
   const plain = new Error(error.message);
   plain.name = error.name;
   return 'code' in error && typeof error.code === 'string' ? Object.assign(plain, { code: error.code }) : plain;

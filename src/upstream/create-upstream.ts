@@ -1,13 +1,13 @@
-import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { OutboundError, type Outbound, type OutboundAnswer } from '../core/outbound.ts';
+import type { Outbound, OutboundAnswer, PlainAnswer, StreamAnswer, StreamRequest } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
+import { createActiveCalls } from './active-calls.ts';
 import { AnswerCollector } from './answer-collector.ts';
 import { Call } from './call.ts';
 import { answerSizeCap } from './interceptors/answer-size-cap.ts';
 import { credential } from './interceptors/credential.ts';
-import type { Dispatch } from './interceptors/interceptor.ts';
+import type { AnswerHandler, Dispatch, Interceptor } from './interceptors/interceptor.ts';
 import { interimAnswers } from './interceptors/interim-answers.ts';
 import { requestHeaders } from './interceptors/request-headers.ts';
 import { responseHeaders } from './interceptors/response-headers.ts';
@@ -16,8 +16,11 @@ import { sentTracker } from './interceptors/sent-tracker.ts';
 import { timeLimits } from './interceptors/time-limits.ts';
 import { traceContext } from './interceptors/trace-context.ts';
 import type { UpstreamLimits } from './limits.ts';
-import { createPools } from './pools.ts';
-import { createTargets } from './target.ts';
+import { createPlainCall, HeadCollector } from './plain-post.ts';
+import { createPools, type Pools } from './pools.ts';
+import { StreamCollector } from './stream-collector.ts';
+import { createTargets, type Target } from './target.ts';
+import { WebSocketCall } from './web-socket.ts';
 
 export interface UpstreamParts {
   clock: Clock;
@@ -32,11 +35,75 @@ export interface UpstreamParts {
   version: string;
 }
 
+/** Connections to one address that a caller has named: nobody's server is to be flooded. */
+const PLAIN_CONNECTIONS_MAX = 16;
+
+interface Settle<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
 /** The one door to vendors: undici pools, and around each the same ordered list of interceptors. */
 export function createUpstream(parts: UpstreamParts): Outbound & { close(): Promise<void> } {
-  const { clock, random, log, limits, guard, version } = parts;
+  const { clock, limits } = parts;
+  const pools = createVendorPools(parts);
+  const plainPools = createPlainPools(parts);
+  const targetOf = createTargets();
+  const active = createActiveCalls();
+
+  function run<T>(
+    call: Call,
+    { through, signal }: { through: Pools; signal: AbortSignal },
+    begin: (dispatch: Dispatch, settle: Settle<T>) => void,
+  ): Promise<T> {
+    const lane = through.enter(call.target.origin, call.request);
+    active.add(call, signal, () => through.leave(lane));
+    return new Promise((resolve, reject) => begin(lane.dispatch, { resolve, reject }));
+  }
+
+  return {
+    async send(request, signal) {
+      active.assertOpen(signal);
+      const call = new Call(request, targetOf(request.baseUrl));
+      return run<OutboundAnswer>(call, { through: pools, signal }, (dispatch, settle) =>
+        dispatchTo(new AnswerCollector(call, clock, settle), call, dispatch),
+      );
+    },
+
+    async openStream(request, signal) {
+      active.assertOpen(signal);
+      const target = targetOf(request.baseUrl);
+      const call = request.via === 'websocket' ? handshake(request, target) : new Call(request, target, 'stream');
+      return run<StreamAnswer>(call, { through: pools, signal }, (dispatch, settle) => {
+        const stream = { call, clock, signal };
+        if (request.via === 'http') {
+          dispatchTo(new StreamCollector(stream, (head) => request.format(head), settle), call, dispatch);
+          return;
+        }
+        const message = request.body === undefined ? null : JSON.stringify(request.body);
+        new WebSocketCall({ ...stream, dispatch, message, bytesMax: limits.answerBytesMax }, settle).open();
+      });
+    },
+
+    async post(post, signal) {
+      active.assertOpen(signal);
+      const call = createPlainCall(post);
+      return run<PlainAnswer>(call, { through: plainPools, signal }, (dispatch, settle) =>
+        dispatchTo(new HeadCollector({ call, clock, timeoutMs: post.timeoutMs }, settle), call, dispatch),
+      );
+    },
+
+    /** Refuses new calls, aborts those that are going on, then closes every connection. */
+    async close() {
+      active.close();
+      await Promise.all([pools.destroy(), plainPools.destroy()]);
+    },
+  };
+}
+
+function createVendorPools({ clock, random, log, limits, guard, version }: UpstreamParts): Pools {
   // From the caller to the wire; answers pass the list from its end to its beginning.
-  const interceptors = [
+  const interceptors: Interceptor[] = [
     scrubAnswer(),
     responseHeaders(),
     timeLimits({ clock }),
@@ -47,48 +114,37 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
     interimAnswers(),
     sentTracker(),
   ];
-  const pools = createPools({ clock, limits, interceptors, allowedLoopback: guard.allowedLoopback });
-  const targetOf = createTargets();
-  const active = new BusyMap<number, Call>();
-  let calls = 0;
-  let closed = false;
-
-  return {
-    async send(request, signal) {
-      if (closed || signal.aborted) throw new OutboundError('aborted', { sent: false });
-      const target = targetOf(request.baseUrl);
-      const call = new Call(request, target);
-      const lane = pools.enter(target.origin, request);
-      const number = ++calls;
-      active.set(number, call);
-      // A function on purpose: V8 moves listeners that are objects to old space, and everything they reach stays there.
-      const abort = () => call.cancel('aborted');
-      signal.addEventListener('abort', abort);
-      try {
-        return await answerTo(call, lane.dispatch, clock);
-      } finally {
-        signal.removeEventListener('abort', abort);
-        active.delete(number);
-        pools.leave(lane);
-      }
-    },
-
-    /** Refuses new calls, aborts those that are going on, then closes every connection. */
-    async close() {
-      closed = true;
-      for (const call of active.values()) call.cancel('aborted');
-      await pools.destroy();
-    },
-  };
+  return createPools({ clock, limits, interceptors, allowedLoopback: guard.allowedLoopback });
 }
 
-function answerTo(call: Call, dispatch: Dispatch, clock: Clock): Promise<OutboundAnswer> {
-  return new Promise((resolve, reject) => {
-    const collector = new AnswerCollector(call, clock, { resolve, reject });
-    try {
-      dispatch(call, collector);
-    } catch (error) {
-      collector.onResponseError(null, error as Error);
-    }
+/** A lane of its own for what callers name: their addresses crowd out no vendor, and no credential is near. */
+function createPlainPools({ clock, limits, version }: UpstreamParts): Pools {
+  const interceptors: Interceptor[] = [
+    responseHeaders(),
+    timeLimits({ clock }),
+    requestHeaders({ userAgent: `rungate/${version}` }),
+    interimAnswers(),
+    sentTracker(),
+  ];
+  const connectionsPerOriginMax = Math.min(limits.connectionsPerOriginMax, PLAIN_CONNECTIONS_MAX);
+  // The exempted loopback addresses are for vendors' calls: no caller reaches them.
+  return createPools({
+    clock,
+    limits: { ...limits, connectionsPerOriginMax },
+    interceptors,
+    allowedLoopback: new Set(),
   });
+}
+
+/** The body is not the handshake's: it goes out as the first message. */
+function handshake({ body: _message, ...rest }: StreamRequest, target: Target): Call {
+  return new Call({ ...rest, method: 'GET' }, target, 'upgrade');
+}
+
+function dispatchTo(collector: AnswerHandler, call: Call, dispatch: Dispatch): void {
+  try {
+    dispatch(call, collector);
+  } catch (error) {
+    collector.onResponseError(null, error as Error);
+  }
 }

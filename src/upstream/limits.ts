@@ -1,4 +1,4 @@
-/** Everything that bounds outbound traffic. Each is a setting; `DEFAULT_UPSTREAM_LIMITS` gives the reasons. */
+/** Everything that bounds outbound traffic. */
 export interface UpstreamLimits {
   /** DNS, TCP and TLS together. */
   connectTimeoutMs: number;
@@ -12,14 +12,8 @@ export interface UpstreamLimits {
   answerBytesMax: number;
 }
 
-/**
- * A blocking start holds its connection for minutes, so 256 connections are 256 such runs per origin, some 10 to 25 MB
- * with TLS; a vendor's own limits bite long before. 1,024 waiting calls hold their bodies (1 MiB at most) in memory.
- */
-export const DEFAULT_UPSTREAM_LIMITS: UpstreamLimits = {
-  connectTimeoutMs: 5_000,
-  connectionsPerOriginMax: 256,
+/** The limits that are no settings. 1,024 waiting calls hold their bodies (1 MiB at most) in memory. */
+export const FIXED_UPSTREAM_LIMITS = {
   waitingPerOriginMax: 1_024,
   poolsMax: 512,
-  answerBytesMax: 10 * 1024 * 1024,
-};
+} as const satisfies Partial<UpstreamLimits>;

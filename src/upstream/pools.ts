@@ -14,6 +14,9 @@ const ANSWER_HEAD_BYTES_MAX = 16_384;
 /** A pool unused for this long is closed when another one is opened. */
 const IDLE_POOL_MS = 300_000;
 
+/** What decides which connections a call may use. */
+export type LaneRequest = Pick<OutboundRequest, 'connection' | 'allowPrivateNetwork'>;
+
 /** One origin's connections of one class, with the interceptors around them. */
 export interface Lane {
   readonly dispatch: Dispatch;
@@ -23,7 +26,7 @@ export interface Lane {
 
 export interface Pools {
   /** Takes the lane for a call and counts it in; `OutboundError` `connect` where too many wait already. */
-  enter(origin: string, request: OutboundRequest): Lane;
+  enter(origin: string, request: LaneRequest): Lane;
   leave(lane: Lane): void;
   readonly size: number;
   destroy(): Promise<void>;
@@ -52,7 +55,7 @@ export function createPools(parts: PoolParts): Pools {
   const closing = new AbortController();
   const callsMax = limits.connectionsPerOriginMax + limits.waitingPerOriginMax;
 
-  function open(key: string, origin: string, request: OutboundRequest): KeptLane {
+  function open(key: string, origin: string, request: LaneRequest): KeptLane {
     evictIdle(lanes, { now: clock.monotonic(), max: limits.poolsMax });
     if (lanes.size >= limits.poolsMax) throw unconnectable('too many origins in use');
     const pool = createPool(origin, request, { ...parts, closing: closing.signal });
@@ -102,7 +105,7 @@ function close(lanes: Map<string, KeptLane>, key: string, lane: KeptLane): void 
   void lane.pool.destroy();
 }
 
-function createPool(origin: string, request: OutboundRequest, parts: PoolParts & { closing: AbortSignal }): Pool {
+function createPool(origin: string, request: LaneRequest, parts: PoolParts & { closing: AbortSignal }): Pool {
   const { clock, limits, allowedLoopback, closing } = parts;
   const { allowPrivateNetwork } = request;
   const guard = createAddressGuard({ allowPrivateNetwork, allowedLoopback });

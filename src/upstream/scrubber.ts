@@ -1,41 +1,61 @@
-const MASK = '[secret]';
-/** Shorter values are no secrets, and blotting them out would spoil ordinary text. */
-const SECRET_LENGTH_MIN = 6;
+import { characterForms, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
 
-/** Blots out one credential, in every form in which a vendor might echo it. */
+const MASK = '[secret]';
+const ASCII = /^[\0-\x7f]*$/;
+
+export interface Place {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Blots out a call's secrets, in every form in which a vendor might echo them. */
 export interface Scrubber {
+  /** For text whose characters stand for bytes, such as header values. */
   text(value: string): string;
+  /** For text that was decoded. */
+  unicode(value: string): string;
+  /** Where in such text the secrets are. */
+  places(value: string): readonly Place[];
   /** The same bytes where nothing was found. */
   bytes(body: Buffer): Buffer;
 }
 
 /**
- * Finds the secret as it is, JSON-escaped (any character as \uXXXX, `\/`), percent-encoded (any character), and base64
+ * Finds a secret as it is, JSON-escaped (any character as \uXXXX, `\/`), percent-encoded (any character), and base64
  * (standard and URL alphabet, alone or inside a longer text such as `user:secret`). Nearly every answer holds none of
  * them, so plain searches come first, and the pattern for escaped forms is made only where escapes are seen.
  */
-export function createScrubber(secret: string): Scrubber {
-  if (secret.length < SECRET_LENGTH_MIN) return { text: (value) => value, bytes: (body) => body };
-  const plain = plainForms(secret);
-  const signs = escapeSigns(secret);
+export function createScrubber(...secrets: string[]): Scrubber {
+  const wanted = worthScrubbing(secrets);
+  const shortest = wanted.at(-1)?.length;
+  if (shortest === undefined) {
+    return { text: (value) => value, unicode: (value) => value, places: () => [], bytes: (body) => body };
+  }
+  const plain = wanted.flatMap(plainForms);
+  const signs = [...new Set(wanted.flatMap(escapeSigns))];
   let made: RegExp | null = null;
-  const pattern = () => (made ??= new RegExp([escapedPattern(secret), ...plain.map(quote)].join('|'), 'g'));
-  const text = (value: string) => {
-    // No form is shorter than the secret itself.
-    if (value.length < secret.length) return value;
+  const pattern = () => (made ??= new RegExp([...wanted.map(escapedPattern), ...plain.map(quote)].join('|'), 'g'));
+  const isSuspicious = (value: string) => {
     const found = (form: string) => value.includes(form);
-    const suspicious = plain.some(found) || signs.some(found);
-    return suspicious ? value.replace(pattern(), MASK) : value;
+    // No form is shorter than the secret itself.
+    return value.length >= shortest && (plain.some(found) || signs.some(found));
   };
-  return {
-    text,
-    bytes(body) {
-      // Searching one string many times costs a third of searching the bytes as often.
-      const before = body.toString('latin1');
-      const after = text(before);
-      return after === before ? body : Buffer.from(after, 'latin1');
-    },
+  const text = (value: string) => (isSuspicious(value) ? value.replace(pattern(), MASK) : value);
+  const places = (value: string) => {
+    const found = isSuspicious(value) ? Array.from(value.matchAll(pattern())) : [];
+    return found.map(({ index, 0: match }) => ({ from: index, to: index + match.length }));
   };
+  const bytes = (body: Buffer) => {
+    // Searching one string many times costs a third of searching the bytes as often.
+    const before = body.toString('latin1');
+    const after = text(before);
+    return after === before ? body : Buffer.from(after, 'latin1');
+  };
+  // The forms are those of the secret's bytes; only in ASCII are they those of its characters too.
+  const unicode = wanted.every((secret) => ASCII.test(secret))
+    ? text
+    : (value: string) => bytes(Buffer.from(value)).toString();
+  return { text, unicode, places, bytes };
 }
 
 /** What a text must hold if the secret is in it in an escaped form. */
@@ -44,37 +64,15 @@ function escapeSigns(secret: string): string[] {
   return ['%', '\\u', ...short];
 }
 
-/** Each character as itself, as JSON may escape it, or percent-encoded. */
 function escapedPattern(secret: string): string {
-  return Array.from(secret, (char) => {
-    const forms = [quote(Buffer.from(char).toString('latin1'))];
-    const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i).toString(16).padStart(4, '0'));
-    forms.push(units.map((unit) => `\\\\u${anyCase(unit)}`).join(''));
-    forms.push(Array.from(Buffer.from(char), (byte) => `%${anyCase(byte.toString(16).padStart(2, '0'))}`).join(''));
-    if ('/"\\'.includes(char)) forms.push(`\\\\${quote(char)}`);
-    if (char === ' ') forms.push('\\+');
-    return `(?:${forms.join('|')})`;
-  }).join('');
+  return characterForms(secret)
+    .map((forms) => `(?:${forms.map(formPattern).join('|')})`)
+    .join('');
 }
 
-/**
- * The secret as it is, and what base64 makes of it at each of its three possible offsets, cut to the characters that
- * depend on the secret alone.
- */
-function plainForms(secret: string): string[] {
-  const padded = Buffer.from(`\0\0${secret}`);
-  const forms = [padded.toString('latin1', 2)];
-  for (const offset of [0, 1, 2]) {
-    const whole = Math.floor(((padded.length - 2 + offset) * 8) / 6);
-    const standard = padded.toString('base64', 2 - offset).slice(Math.ceil((offset * 8) / 6), whole);
-    forms.push(standard);
-    if (/[+/]/.test(standard)) forms.push(standard.replaceAll('+', '-').replaceAll('/', '_'));
-  }
-  return forms;
-}
-
-function anyCase(hex: string): string {
-  return hex.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);
+function formPattern({ text, anyCase }: Form): string {
+  const quoted = quote(text);
+  return anyCase ? quoted.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`) : quoted;
 }
 
 function quote(text: string): string {

@@ -4,8 +4,9 @@ import type { Ids } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import { Secret, type SealedCredential } from '../core/secret.ts';
 import type { MasterKeys } from './master-key.ts';
+import { cannotOpen, openSealed } from './open-sealed.ts';
 import type { CredentialStore, StoredCredential } from './ports.ts';
-import { BrokenSealError, fingerprintOf, seal, unseal, type SealedPlace } from './sealed-box.ts';
+import { seal, type SealedPlace } from './sealed-box.ts';
 
 const SECRET_LENGTH_MAX = 8192;
 const LABEL_LENGTH_MAX = 100;
@@ -81,13 +82,14 @@ export function createVault({ store, masterKeys, ids, clock, random, readReferen
         const secret = await readReference(reference);
         if (secret === null) throw new GatewayError('no_credential', { message: `${reference} is not set.` });
         const { usable, fault } = readSecret(secret);
-        if (usable === null) throw cannotOpen(reference, fault);
+        if (usable === null) throw cannotOpen(`credential ${reference}`, fault);
         return usable;
       },
     };
   }
   function stored(row: StoredCredential, baseUrl: string): SealedCredential {
-    return { id: row.id, origin: new URL(baseUrl).origin, open: () => openRow(row, masterKeys) };
+    const open = () => openSealed(row.sealed, placeOf(row), { masterKeys, what: `credential ${row.id}` });
+    return { id: row.id, origin: new URL(baseUrl).origin, open };
   }
   return {
     async add({ provider, label, purpose, secret }) {
@@ -118,19 +120,8 @@ export function createVault({ store, masterKeys, ids, clock, random, readReferen
   };
 }
 
-async function openRow(row: StoredCredential, masterKeys: MasterKeys): Promise<Secret> {
-  try {
-    const fingerprint = fingerprintOf(row.sealed);
-    const key = await masterKeys.find(fingerprint);
-    if (key === null) throw cannotOpen(row.id, `its master key ${fingerprint} is not there`);
-    return new Secret(unseal(row.sealed, placeOf(row), key));
-  } catch (cause) {
-    if (cause instanceof BrokenSealError) throw cannotOpen(row.id, cause.message, cause);
-    throw cause;
-  }
-}
-
-function placeOf({ id, provider, purpose }: Omit<CredentialInfo, 'label' | 'createdAt'>): SealedPlace {
+/** Where the secret of a stored credential belongs. */
+export function placeOf({ id, provider, purpose }: Omit<CredentialInfo, 'label' | 'createdAt'>): SealedPlace {
   return { id, provider, purpose, column: 'sealed' };
 }
 
@@ -162,9 +153,4 @@ function tooMany(provider: string): GatewayError {
 
 function wrong(param: string, message: string): GatewayError {
   return new GatewayError('invalid_request', { message, param });
-}
-
-function cannotOpen(id: string, reason: string, cause?: unknown): GatewayError {
-  const message = `The credential ${id} cannot be opened: ${reason}.`;
-  return new GatewayError('vault_unavailable', { message, ...(cause === undefined ? {} : { cause }) });
 }

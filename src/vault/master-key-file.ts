@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { link, mkdir, open, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Random } from '../core/random.ts';
@@ -6,6 +7,8 @@ import { parseMasterKeys, unusable, type MasterKey, type MasterKeys } from './ma
 
 const FILE_BYTES_MAX = 4096;
 const OWNER_ONLY = 0o600;
+/** Opening a pipe would otherwise wait for somebody to write into it, on a thread that nothing can call back. */
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Reads the keys in a file, newest first; null where there is no such file. Throws `vault_unavailable`. */
 export async function readMasterKeyFile(file: string): Promise<[MasterKey, ...MasterKey[]] | null> {
@@ -15,7 +18,8 @@ export async function readMasterKeyFile(file: string): Promise<[MasterKey, ...Ma
 
 async function readShortFile(file: string): Promise<Secret | null> {
   try {
-    await using handle = await open(file, 'r');
+    await using handle = await open(file, FLAGS);
+    if (!(await handle.stat()).isFile()) throw new TypeError('it is no file');
     const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
     let length = 0;
     while (length < buffer.length) {
@@ -58,7 +62,7 @@ export function masterKeysInFile(file: string, keys: readonly MasterKey[]): Mast
  */
 export async function makeMasterKeyFile(file: string, random: Random): Promise<boolean> {
   const directory = dirname(file);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory);
   const draft = join(directory, `.master.key.${Buffer.from(random.bytes(12)).toString('hex')}`);
   try {
     await writeDraft(draft, `${Buffer.from(random.bytes(32)).toString('base64')}\n`);
@@ -71,6 +75,19 @@ export async function makeMasterKeyFile(file: string, random: Random): Promise<b
   }
   await syncDirectory(directory);
   return true;
+}
+
+/** One by one: Node's own way never comes back where a file system such as `/proc` takes no directory. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (cause) {
+    if (hasCode(cause, 'EEXIST')) return;
+    const parent = dirname(directory);
+    if (!hasCode(cause, 'ENOENT') || parent === directory) throw cause;
+    await makeDirectory(parent);
+    await mkdir(directory, { mode: 0o700 });
+  }
 }
 
 async function writeDraft(draft: string, text: string): Promise<void> {

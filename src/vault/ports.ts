@@ -20,3 +20,20 @@ export interface CredentialStore {
   masterKeys(): Promise<string[]>;
   addMasterKey(fingerprint: string): Promise<void>;
 }
+
+/** A secret that signs the webhooks of a key's lineage, as it lies in the store. Times are milliseconds since 1970. */
+export interface StoredWebhookSecret {
+  id: string;
+  lineage: string;
+  sealed: Uint8Array;
+  createdAt: number;
+  /** Null: until it is replaced. */
+  expiresAt: number | null;
+}
+
+export interface WebhookSecretStore {
+  /** Newest first; what has expired may still be among them. */
+  list(lineage: string): Promise<StoredWebhookSecret[]>;
+  /** Inserts it. Its lineage's others expire at `oldExpiresAt` at the latest; those that have expired are deleted. */
+  replace(secret: StoredWebhookSecret, oldExpiresAt: number): Promise<void>;
+}

@@ -40,6 +40,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   fastify: ['http', 'app'],
   'fastify-type-provider-zod': ['http', 'app'],
   undici: ['upstream'],
+  'eventsource-parser': ['upstream'],
   'node:sqlite': ['store'],
   pino: ['observability'],
   yaml: ['config'],

@@ -7,6 +7,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 interface Entry {
   version?: string;
+  bin?: Record<string, string>;
   resolved?: string;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
@@ -32,6 +33,12 @@ describe('the lock file', () => {
     );
     expect(missing).toEqual([]);
     expect(Object.keys(packages).length).toBeGreaterThan(100);
+  });
+
+  it('has the program that package.json has', () => {
+    const { bin } = reviveJson<Entry>(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(bin).toEqual({ rungate: 'bin/rungate.js' });
+    expect(packages['']?.bin).toEqual(bin);
   });
 
   it('names no registry', () => {

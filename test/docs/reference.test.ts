@@ -109,7 +109,7 @@ describe('docs/api.md', () => {
     const app = buildRunsApp(runsAppParts().parts);
     const routes = app.routeTable
       .filter(({ method }) => method !== 'HEAD')
-      .map(({ method, url, roles }) => [`${method} ${url.replace(':id', '{id}')}`, [roles].flat().join(', ')]);
+      .map(({ method, url, roles }) => [`${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`, [roles].flat().join(', ')]);
     const rows = codeRows(readDocument('docs/api.md').text)
       .filter(([route = '']) => /^`(GET|POST|DELETE) \//.test(route))
       .map(([route = '', roles]) => [plain(route), roles]);

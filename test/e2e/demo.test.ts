@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reviveJson } from '../../src/core/json.ts';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasCurl, openShell, pathWithCurlStandIn, shellCommands, type Running } from '../support/shell/shell.ts';
@@ -75,10 +75,17 @@ describe('npm run demo', () => {
 });
 
 describe('npm run demo -- --once', () => {
-  it('does the same and ends well', async () => {
-    const ran = await openShell({}).run('npm run -s demo -- --once');
-    expect(ran).toMatchObject(WELL);
-    expect(printed(ran.stdout.split('\n'), 'curl ')).toHaveLength(10);
-    expect(ran.stdout).not.toMatch(UP);
+  it('does the same and ends well, whatever configuration lies here', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'rungate-demo-once-'));
+    try {
+      const file = join(directory, 'rungate.yaml');
+      await writeFile(file, 'providers: { nobody: {} }\n');
+      const ran = await openShell({ RUNGATE_CONFIG: file }).run('npm run -s demo -- --once');
+      expect(ran).toMatchObject(WELL);
+      expect(printed(ran.stdout.split('\n'), 'curl ')).toHaveLength(10);
+      expect(ran.stdout).not.toMatch(UP);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { openShell, type Ran } from '../support/shell/shell.ts';
 
-/** As `examples/README.md` has them. */
+/** As `examples/README.md` has them, without `npx`: what tests run on is the Node.js that it would find. */
 const EXAMPLES = [
   { language: 'curl', tool: 'curl', command: 'sh examples/curl/run.sh', startsOfRetryable: 1 },
   { language: 'TypeScript', tool: 'node', command: 'node examples/typescript/run.ts', startsOfRetryable: 3 },
@@ -33,6 +33,7 @@ for (const { language, tool, command, startsOfRetryable } of EXAMPLES)
       const ran = await execute(command);
       expect(ran).toMatchObject({ exitCode: 0, stderr: '' });
       expect(ran.stdout).toMatch(/^status: succeeded\ntext: .*a fox and a gateway/);
+      expect(ran.stdout).not.toContain('\\"');
     });
 
     it('follows a run that is polled', async () => {
@@ -67,6 +68,15 @@ for (const { language, tool, command, startsOfRetryable } of EXAMPLES)
     });
   });
 
+describe('the example for Python', () => {
+  it.skipIf(present.get('python3') !== true)('says in one line that nobody answers', async () => {
+    const unreachable = { RUNGATE_URL: 'http://127.0.0.1:1', RUNGATE_KEY: key };
+    const ran = await openShell(unreachable).run('python3 examples/python/run.py');
+    expect(ran).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(ran.stderr).toMatch(/^no answer from http:\/\/127\.0\.0\.1:1: .*\n$/);
+  });
+});
+
 describe('a run that waits', () => {
   it('is answered by the example for TypeScript', async () => {
     const ran = await execute(`node examples/typescript/run.ts interactly ${gateway.workflowId('interactly', 'asks')}`);
@@ -74,9 +84,10 @@ describe('a run that waits', () => {
     expect(ran.stdout).toMatch(/^waits for input: .*\nstatus: succeeded\ntext: .*the second one/);
   });
 
-  it.skipIf(present.get('curl') !== true)('is told by the example for curl', async () => {
-    const ran = await execute(`sh examples/curl/run.sh interactly ${gateway.workflowId('interactly', 'asks')}`);
-    expect(ran).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(ran.stdout).toMatch(/^status: waiting\nwaits for: input; resume it with POST \/runs\/run_\w+\/resume\n$/);
-  });
+  for (const { language, tool, command } of EXAMPLES.filter(({ language }) => language !== 'TypeScript'))
+    it.skipIf(present.get(tool) !== true)(`is told by the example for ${language}`, async () => {
+      const ran = await execute(`${command} interactly ${gateway.workflowId('interactly', 'asks')}`);
+      expect(ran).toMatchObject({ exitCode: 0, stderr: '' });
+      expect(ran.stdout).toMatch(/^status: waiting\nwaits for: input; resume it with POST \/runs\/run_\w+\/resume\n$/);
+    });
 });

@@ -10,11 +10,11 @@ const ENDED: ReadonlySet<Run['status']> = new Set(['succeeded', 'failed', 'cance
 /** The types come from the committed document, so `tsc` proves that it describes what is done here. */
 describe('a client generated from the document', () => {
   let gateway: TestGateway;
-  let client: Client<paths>;
+  let client: Client<paths, 'application/json'>;
   beforeAll(async () => {
     gateway = await startTestGateway();
     const authorization = `Bearer ${await gateway.key('runs')}`;
-    client = createClient<paths>({ baseUrl: gateway.url(), headers: { authorization } });
+    client = createClient<paths, 'application/json'>({ baseUrl: gateway.url(), headers: { authorization } });
   });
   afterAll(() => gateway.stop());
 

@@ -132,6 +132,7 @@ describe('POST /runs, held', () => {
     await start({ 'idempotency-key': '"k-1"', traceparent, 'x-request-id': 'mine' });
     expect(app.runs.created[0]?.context).toEqual({
       idempotencyKey: 'k-1',
+      listening: false,
       requestId: 'mine',
       trace: { traceparent, tracestate: null },
     });
@@ -287,6 +288,7 @@ describe('a rendered run', () => {
       attempts: [
         {
           number: 1,
+          step: 'start',
           provider: 'p',
           kind: 'k',
           origin: 'https://vendor.example',
@@ -394,8 +396,9 @@ describe('the log', () => {
       await start({ 'x-request-id': 'r-1' }, { workflow: 'w', inputs: { a: 'canary-input' } }),
     );
     await start({}, { workflow: 'canary/path', metadata: { 'canary-key': 5 } });
+    await send('/runs/canary-id');
     await send('/runs/canary-id?canary-query=1');
-    expect(app.log).toHaveLength(3);
+    expect(app.log).toHaveLength(4);
     expect(app.log[0]?.fields).toMatchObject({
       request_id: 'r-1',
       run_id: id,
@@ -404,6 +407,7 @@ describe('the log', () => {
       status: 200,
     });
     expect(app.log[2]?.fields).toMatchObject({ route: '/runs/:id', status: 404 });
+    expect(app.log[3]?.fields).toMatchObject({ route: '/runs/:id', status: 400 });
     expect(JSON.stringify(app.log)).not.toContain('canary');
   });
 

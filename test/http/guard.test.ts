@@ -5,7 +5,7 @@ import { createApp } from '../../src/http/create-app.ts';
 import { ROLES } from '../../src/core/caller.ts';
 import { runsAppParts, startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
 
-const ROUTES_WITH_HEAD = 23;
+const ROUTES_WITH_HEAD = 30;
 
 /** Routes of a throwaway app: `it.each` needs them before any server runs. */
 const routes: RouteEntry[] = buildRunsApp(runsAppParts().parts).routeTable;
@@ -50,10 +50,11 @@ describe('the guard', () => {
     }
   });
 
-  it('leaves only the probes and the documents open to anyone', () => {
+  it('leaves only the probes, the documents and signed messages open to anyone', () => {
     const open = routes.filter(({ roles }) => roles === 'anyone').map(({ method, url }) => `${method} ${url}`);
     const paths = ['/docs', '/docs/errors', '/healthz', '/openapi.json', '/readyz'];
-    expect(open.sort()).toEqual(['GET', 'HEAD'].flatMap((method) => paths.map((path) => `${method} ${path}`)));
+    const read = ['GET', 'HEAD'].flatMap((method) => paths.map((path) => `${method} ${path}`));
+    expect(open.sort()).toEqual([...read, 'POST /inbound/:provider']);
   });
 
   it('refuses a route that declares nothing, to every role', async () => {
@@ -82,7 +83,7 @@ describe('the guard', () => {
 describe('a drain', () => {
   it('refuses what would begin something and goes on answering reads', async () => {
     await using running = await startRunsApp();
-    running.state.draining = true;
+    running.state.unready = 'draining';
     const headers = { authorization: 'Bearer runs', 'content-type': 'application/json' };
     const refused = await fetch(`${running.url}/runs`, { method: 'POST', headers, body: '{"workflow":"w"}' });
     expect(refused.status).toBe(503);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IncomingMessage } from 'node:http';
-import { acceptsJson } from '../../src/http/headers/accept.ts';
+import { acceptsJson, preferredType } from '../../src/http/headers/accept.ts';
 import { readIdempotencyKey } from '../../src/http/headers/idempotency-key.ts';
 import { isUtf8 } from '../../src/http/headers/media-type.ts';
 import { holdOfRead, holdOfStart } from '../../src/http/headers/prefer.ts';
@@ -70,8 +70,24 @@ describe('Accept', () => {
     ['*/*;q=0', false],
     ['application/xml', false],
     ['json', false],
+    ['constructor', false],
   ])('%j: JSON is acceptable: %s', (accept, expected) => {
     expect(acceptsJson(accept)).toBe(expected);
+  });
+
+  it.each([
+    [undefined, 'json'],
+    ['text/event-stream', 'event-stream'],
+    ['text/event-stream;q=0.2, */*;q=0.1', 'event-stream'],
+    ['text/event-stream;q=0.1, */*;q=0.2', 'json'],
+    ['text/*, application/json', 'json'],
+    ['text/event-stream, application/*', 'event-stream'],
+    ['text/event-stream;q=0, text/*', null],
+    ['text/event-stream;q=0, */*', 'json'],
+    [',', 'json'],
+    ['__proto__', null],
+  ])('%j would rather have %s', (accept, expected) => {
+    expect(preferredType(accept)).toBe(expected);
   });
 });
 

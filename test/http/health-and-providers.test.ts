@@ -3,12 +3,13 @@ import * as z from 'zod';
 import { systemClock } from '../../src/core/clock.ts';
 import { createIds } from '../../src/core/ids.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
-import { HTTP_LIMITS_DEFAULT } from '../../src/http/app.ts';
 import { buildAdminApp } from '../../src/http/build-admin-app.ts';
+import { createKindDescriber } from '../../src/http/describe-kind.ts';
+import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { defineProvider, get, nothing, path, plainWorkflowId, post } from '../../src/providers/define-provider.ts';
 import { running as stillRunning } from '../../src/providers/outcome.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
-import { runsAppParts, startRunsApp, verifyTestKey } from '../support/runs-app.ts';
+import { HTTP_LIMITS, runsAppParts, startRunsApp, verifyTestKey } from '../support/runs-app.ts';
 
 const common = {
   title: 'Vendor',
@@ -75,6 +76,21 @@ describe('GET /providers', () => {
     expect(text).not.toContain('"base_url"');
   });
 
+  it.each(PROVIDER_KINDS.map((kind) => [kind.kind, kind] as const))('says of %s exactly what it can do', (_, kind) => {
+    const { capabilities, options, resume_options: resumeOptions } = createKindDescriber()(kind);
+    expect(capabilities).toEqual({
+      start: kind.poll ? 'async' : 'blocking',
+      stream: Boolean(kind.startStream ?? kind.follow),
+      cancel: Boolean(kind.cancel),
+      pause: Boolean(kind.pause),
+      resume: Boolean(kind.resume),
+      webhooks: Boolean(kind.inbound),
+    });
+    expect(options).toMatchObject({ type: 'object', additionalProperties: false });
+    if (kind.resume === undefined) expect(resumeOptions).toBeNull();
+    else expect(resumeOptions).toMatchObject({ type: 'object', additionalProperties: false });
+  });
+
   it('shows a key with an allow-list only what is on it', async () => {
     await using app = await startRunsApp({ registry: () => registry });
     const answer = await fetch(`${app.url}/providers`, { headers: { authorization: 'Bearer narrow' } });
@@ -91,12 +107,13 @@ describe('the probes', () => {
 
   it('say why the process cannot take work, and that it drains', async () => {
     await using app = await startRunsApp();
-    app.state.reasons = ['store'];
-    app.state.draining = true;
-    const answer = await fetch(`${app.url}/readyz`);
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get('retry-after')).toBe('5');
-    expect(await answer.json()).toEqual({ status: 'unavailable', reasons: ['store', 'draining'] });
+    for (const reason of ['store', 'draining'] as const) {
+      app.state.unready = reason;
+      const answer = await fetch(`${app.url}/readyz`);
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get('retry-after')).toBe('5');
+      expect(await answer.json()).toEqual({ status: 'unavailable', reasons: [reason] });
+    }
     expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
   });
 
@@ -108,7 +125,7 @@ describe('the probes', () => {
       ids: createIds({ clock: systemClock, random: createSystemRandom() }),
       clock: systemClock,
       log: parts.log,
-      limits: HTTP_LIMITS_DEFAULT,
+      limits: HTTP_LIMITS,
     });
     expect((await app.inject('/healthz')).statusCode).toBe(200);
     expect((await app.inject('/readyz')).statusCode).toBe(200);

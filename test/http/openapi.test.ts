@@ -81,7 +81,7 @@ describe('the OpenAPI document', () => {
       .flatMap((answer) => Object.keys(resolved(committed, answer).content?.['application/json']?.examples ?? {}));
     const ofRunsAlone = ['workflow_failed', 'run_timed_out'];
     const ofNoOperation = ['method_not_allowed'];
-    const notYet = ['rate_limited', 'concurrency_limited', 'quota_exceeded', 'credentials_exhausted'];
+    const notYet = ['concurrency_limited', 'quota_exceeded', 'credentials_exhausted'];
     const missing = CODES.filter((code) => !named.includes(code));
     expect(missing.sort()).toEqual([...ofRunsAlone, ...ofNoOperation, ...notYet].sort());
   });
@@ -91,6 +91,7 @@ describe('the pages', () => {
   it.each(['/docs', '/docs/errors'])('%s needs nothing but itself, and no script', async (path) => {
     const { status, headers, text } = await page(path);
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(headers.get('server-timing')).toMatch(/^upstream;dur=0\.0, gateway;dur=/);
     const [, style = ''] = /<style>([\s\S]*?)<\/style>/.exec(text) ?? [];
     const hash = createHash('sha256').update(style).digest('base64');
     const policy = headers.get('content-security-policy') ?? '';

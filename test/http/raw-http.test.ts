@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { HTTP_LIMITS_DEFAULT } from '../../src/http/app.ts';
-import { sendRaw, startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
+import { HTTP_LIMITS, sendRaw, startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
 
 let app: RunningApp;
 beforeAll(async () => {
@@ -151,9 +150,23 @@ describe('what is no HTTP', () => {
 
 describe('a request that does not arrive', () => {
   it('is given up in time', async () => {
-    await using slow = await startRunsApp({ limits: { ...HTTP_LIMITS_DEFAULT, requestTimeoutMs: 100 } });
+    await using slow = await startRunsApp({ limits: { ...HTTP_LIMITS, requestTimeoutMs: 100 } });
     const { status, body } = await sendRaw(slow.port, `POST /runs HTTP/1.1\r\n${LINES}Content-Length: 10\r\n`);
     expect(status).toBe(408);
     expect((JSON.parse(body) as Envelope).error).toMatchObject({ code: 'invalid_request', status: 408 });
+  });
+});
+
+describe('connections beyond the limit', () => {
+  it('are closed, and the others are served', async () => {
+    await using small = await startRunsApp({ limits: { ...HTTP_LIMITS, connectionsMax: 1 } });
+    const first = connect(small.port, '127.0.0.1');
+    await once(first, 'connect');
+    const second = connect(small.port, '127.0.0.1').on('error', () => undefined);
+    await once(second, 'close');
+    first.write(`GET /healthz HTTP/1.1\r\n${LINES}Connection: close\r\n\r\n`);
+    const [answer] = (await once(first, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    first.destroy();
   });
 });

@@ -1,8 +1,10 @@
+import { createHmac } from 'node:crypto';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isJsonObject, parseJson } from '../../src/core/json.ts';
+import { Secret } from '../../src/core/secret.ts';
 import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { createAnswerCheck, type WireAnswer } from '../support/openapi-answers.ts';
@@ -16,6 +18,7 @@ const TIME_MS = 700;
 const HELD_TIME_MS = 3_000;
 const BATCH = 16;
 const POOL_MAX = 40;
+const VENDOR_SECRET = 'shared-with-the-vendor';
 
 interface Target {
   name: string;
@@ -50,7 +53,10 @@ describe('whatever is sent to an operation', () => {
   let hints: Hints;
 
   beforeAll(async () => {
-    gateway = await startTestGateway();
+    gateway = await startTestGateway({ environment: { RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true' } });
+    await gateway.command(({ vault }) =>
+      vault.add({ provider: 'b3os', label: null, purpose: 'webhook', secret: new Secret(VENDOR_SECRET) }),
+    );
     for (const role of ['runs', 'viewer', 'admin'] as const) keys[role] = await gateway.key(role);
     const ids = PROVIDER_KINDS.flatMap(({ kind }) => WORKFLOWS.map((name) => gateway.workflowId(kind, name)));
     const bodies = PROVIDER_KINDS.flatMap(({ kind }) =>
@@ -101,7 +107,10 @@ describe('whatever is sent to an operation', () => {
     const { key, run, query, headers, body } = wanted;
     const id = typeof run === 'string' ? run : (runs[run % runs.length] ?? 'none');
     const pairs = query.map((pair) => pair.map((part) => encodeURIComponent(part.toWellFormed())).join('='));
-    const target = path.replace('{id}', encodeURIComponent(id.toWellFormed()));
+    const target = path
+      .replace('{id}', encodeURIComponent(id.toWellFormed()))
+      .replace('{provider}', encodeURIComponent(typeof run === 'string' ? run.toWellFormed() : 'b3os'))
+      .replace('{delivery_id}', encodeURIComponent(typeof run === 'string' ? run.toWellFormed() : 'dlv_none'));
     const own = {
       ...(key === 'none' ? {} : { authorization: `Bearer ${keys[key] ?? 'rgk_wrong'}` }),
       // Node would send the body of a DELETE without saying how long it is.
@@ -143,6 +152,24 @@ describe('whatever is sent to an operation', () => {
     for (let i = 0; i === 0 || performance.now() < end; i++) {
       await fc.assert(property, { seed: SEED + i, numRuns: 2, endOnFailure: true });
     }
+  });
+
+  it('takes what is right, where a lucky guess would not do', async () => {
+    const body = JSON.stringify({ data: { runId: 'run_unknown' } });
+    const signature = createHmac('sha256', VENDOR_SECRET).update(body).digest('hex');
+    const hint = await fetch(`${gateway.url()}/inbound/b3os`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-b3os-signature': signature },
+      body,
+    });
+    seen.get('receiveWebhook')?.add(hint.status);
+    const webhook = { url: 'http://127.0.0.1:1/' };
+    const id = await gateway.begin({ ...(hints['body']?.[0] as object), webhook });
+    await gateway.end(id);
+    const { data } = (await gateway.get(`/runs/${id}/deliveries`)).body;
+    const again = await gateway.post(`/runs/${id}/deliveries/${data[0].id}/redeliver`);
+    seen.get('redeliverDelivery')?.add(again.status);
+    expect([hint.status, again.status]).toEqual([202, 202]);
   });
 
   it('was a success at least once, and a refusal, for each operation', () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
+import { spawn, type StdioOptions } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { appParts } from '../../src/cli/app-parts.ts';
@@ -27,8 +27,11 @@ export interface CommandLine {
   ): Promise<CommandResult>;
   /** Runs a command that is to succeed, and reads the one document that it prints. */
   document<T = Record<string, unknown>>(argv: readonly string[], stdin?: string): Promise<T>;
-  /** Runs `src/main.ts` in a process of its own. */
-  spawn(argv: readonly string[], given?: { stdin?: string; closeStdout?: boolean }): Promise<CommandResult>;
+  /** Runs `src/main.ts` in a process of its own; `stdout` is a file that it writes into instead. */
+  spawn(
+    argv: readonly string[],
+    given?: { stdin?: string; closeStdout?: boolean; stdout?: number },
+  ): Promise<CommandResult>;
   remove(): Promise<void>;
 }
 
@@ -63,12 +66,17 @@ export async function createCommandLine(): Promise<CommandLine> {
       if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
       return reviveJson<T>(stdout);
     },
-    async spawn(argv, { stdin = '', closeStdout = false } = {}) {
-      const child = spawn(process.execPath, [MAIN, ...argv], { env: own });
-      child.stdin.end(stdin);
+    async spawn(argv, { stdin = '', closeStdout = false, stdout } = {}) {
+      const stdio: StdioOptions = ['pipe', stdout ?? 'pipe', 'pipe'];
+      const child = spawn(process.execPath, [MAIN, ...argv], { env: own, stdio });
+      child.stdin?.end(stdin);
       const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
-      if (closeStdout) child.stdout.destroy();
-      const [out, err] = await Promise.all([closeStdout ? '' : text(child.stdout), text(child.stderr)]);
+      if (closeStdout) child.stdout?.destroy();
+      const read = closeStdout ? null : child.stdout;
+      const [out, err] = await Promise.all([
+        read === null ? '' : text(read),
+        child.stderr === null ? '' : text(child.stderr),
+      ]);
       return { exitCode: await exited, stdout: out, stderr: err };
     },
     remove: () => rm(dataDir, { recursive: true, force: true }),

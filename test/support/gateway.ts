@@ -67,6 +67,8 @@ export interface TestGateway extends Client {
   /** What a log would show as an error: nothing, in a gateway without bugs. */
   complaints: string[];
   url(): string;
+  /** The `authorization` header of the test's own key, for requests on raw sockets. */
+  authorization: string;
   /** A new key. */
   key(role: Role, name?: string): Promise<string>;
   /** A client with a key of its own. */
@@ -139,6 +141,7 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
     workflowId: (kind, name) => vendorOf(sandbox, kind).workflowId(name),
     complaints,
     url,
+    authorization: `Bearer ${key}`,
     key: (role, name = role) => makeKey(role, name),
     client: async (role, name = role) => createClient(url, await makeKey(role, name)),
     at: (other) => createClient(() => other, key),
@@ -201,7 +204,7 @@ function complainingLog(complaints: string[]): Log {
     debug: quiet,
     info: quiet,
     warn: quiet,
-    error: ({ cause }, message) => void complaints.push(`${message} ${cause instanceof Error ? cause.stack : ''}`),
+    error: ({ err }, message) => void complaints.push(`${message} ${err instanceof Error ? err.stack : ''}`),
   };
 }
 

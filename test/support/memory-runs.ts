@@ -1,9 +1,11 @@
 import { GatewayError, errorBody } from '../../src/core/errors.ts';
-import type { Caller } from '../../src/core/caller.ts';
+import { seesEveryone, type Caller } from '../../src/core/caller.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import type { Ids, RunId } from '../../src/core/ids.ts';
 import { canonicalJson, type Json } from '../../src/core/json.ts';
-import { hasEnded, type RunWithPayloads } from '../../src/runs/model.ts';
+import { hasEnded, type EventType, type RunWithPayloads } from '../../src/runs/model.ts';
 import type { RunRequest, RunService, StartedRun } from '../../src/runs/run-service.ts';
+import { createMemoryLog, eventOf, type MemoryLog, type MemoryLogParts } from './memory-log.ts';
 
 type Patch = Partial<RunWithPayloads>;
 
@@ -25,12 +27,30 @@ export interface MemoryRuns extends RunService {
   behave(patch: Patch, vendorHeaders?: Record<string, string>): void;
   /** What the vendor makes of one run now; open holds see it. */
   change(id: RunId, patch: Patch): void;
+  /** A run's next event; what changes its status comes by `change`. */
+  emit(id: RunId, type: EventType, data?: Json): void;
+  /** Who follows, and turns of the sweep. */
+  readonly log: MemoryLog;
+  /** Runs that were cancelled because nobody attended them. */
+  readonly unattended: RunId[];
   /** The next call of a method throws this. */
   failNext(method: keyof RunService, error: Error): void;
 }
 
-export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () => number }): MemoryRuns {
+export interface MemoryRunsParts extends Pick<MemoryLogParts, 'limits'> {
+  ids: Pick<Ids, 'run'>;
+  clock: Pick<Clock, 'now' | 'monotonic'>;
+}
+
+export function createMemoryRuns({ ids, clock, ...parts }: MemoryRunsParts): MemoryRuns {
+  const now = clock.now;
   const runs = new Map<RunId, RunWithPayloads>();
+  const unattended: RunId[] = [];
+  const cancelUnattended = async (id: RunId) => {
+    unattended.push(id);
+    change(id, { status: 'cancelled', finishedAt: now() });
+  };
+  const log = createMemoryLog({ ...parts, runs, clock, cancel: cancelUnattended });
   const keys = new Map<string, { id: RunId; body: string }>();
   const waiters = new Set<() => void>();
   const failures = new Map<keyof RunService, Error>();
@@ -46,12 +66,16 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
   }
   function own(caller: Caller, id: RunId): RunWithPayloads {
     const run = runs.get(id);
-    if (!run || (caller.role === 'runs' && run.lineage !== caller.lineage)) throw new GatewayError('not_found');
+    if (!run || (!seesEveryone(caller) && run.lineage !== caller.lineage)) throw new GatewayError('not_found');
     return run;
   }
   function change(id: RunId, patch: Patch): void {
     const run = runs.get(id);
-    if (run) runs.set(id, { ...run, ...patch });
+    if (run) {
+      runs.set(id, { ...run, ...patch });
+      const event = patch.status === undefined || patch.status === run.status ? null : eventOf(patch.status);
+      if (event !== null) log.append(id, event);
+    }
     for (const wake of waiters) wake();
   }
   return {
@@ -60,6 +84,9 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
     firstHold: () => firstHold.promise,
     behave: (patch, headers = {}) => (behaviour = { patch, headers }),
     change,
+    emit: (id, type, data) => log.append(id, type, data),
+    log,
+    unattended,
     failNext: (method, error) => failures.set(method, error),
     async create(caller, request, context): Promise<StartedRun> {
       failIfAsked('create');
@@ -68,8 +95,14 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
       if (claimed && claimed.body !== body) throw new GatewayError('idempotency_key_reused');
       if (claimed) return started(own(caller, claimed.id), true, {});
       created.push({ request, context });
-      const run = { ...newRun(ids.run(), caller, { request, at: now() }), ...behaviour.patch };
-      runs.set(run.id, run);
+      const id = ids.run();
+      const { status = 'running' } = behaviour.patch;
+      runs.set(id, { ...newRun(id, caller, { request, at: now() }), ...behaviour.patch });
+      log.append(id, 'run.created');
+      if (status !== 'queued') log.append(id, 'run.started');
+      const last = status === 'running' ? null : eventOf(status);
+      if (last !== null) log.append(id, last);
+      const run = own(caller, id);
       if (context.idempotencyKey !== null) keys.set(context.idempotencyKey, { id: run.id, body });
       return started(run, false, behaviour.headers);
     },
@@ -101,7 +134,7 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
     async list(caller, filter, { limit, before }) {
       failIfAsked('list');
       const all = [...runs.values()]
-        .filter((run) => caller.role !== 'runs' || run.lineage === caller.lineage)
+        .filter((run) => seesEveryone(caller) || run.lineage === caller.lineage)
         .filter((run) => !filter.status || filter.status.includes(run.status))
         .filter((run) => filter.provider === undefined || run.provider === filter.provider)
         .filter((run) => filter.workflow === undefined || run.workflow === filter.workflow)
@@ -139,13 +172,22 @@ export function createMemoryRuns({ ids, now }: { ids: Pick<Ids, 'run'>; now: () 
       const run = own(caller, id);
       if (!hasEnded(run)) throw new GatewayError('run_not_ended', { runId: id });
       runs.delete(id);
+      log.forget(id);
       return run;
     },
     async events(caller, id, after, limit) {
       failIfAsked('events');
-      const { createdAt: at, seq } = own(caller, id);
-      const all = Array.from({ length: seq }, (_, i) => ({ seq: i + 1, type: 'run.progress' as const, at, data: {} }));
-      return all.filter((event) => event.seq > after).slice(0, limit);
+      own(caller, id);
+      return log.events(id, after, limit);
+    },
+    async follow(caller, id, after, reader) {
+      failIfAsked('follow');
+      return log.follow(own(caller, id), after, reader);
+    },
+    attend: (run, joined) => log.attend(run, joined),
+    deliveries: async () => [],
+    async redeliver() {
+      throw new GatewayError('not_found');
     },
   };
 }
@@ -159,7 +201,7 @@ function newRun(id: RunId, caller: Caller, { request, at }: { request: RunReques
   return {
     id,
     version: 1,
-    seq: 2,
+    seq: 0,
     status: 'running',
     keyId: caller.keyId,
     keyName: caller.keyName,
@@ -179,6 +221,8 @@ function newRun(id: RunId, caller: Caller, { request, at }: { request: RunReques
     tags: request.tags,
     timeoutMs: 300_000,
     waitingTimeoutMs: 604_800_000,
+    onDisconnect: request.onDisconnect,
+    webhook: request.webhook,
     accepted: false,
     upstream: { runId: null, status: null, requestId: null, stopped: null, pollError: null, rateLimit: null },
     error: null,

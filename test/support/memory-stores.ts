@@ -1,5 +1,10 @@
 import type { KeyStore, StoredKey } from '../../src/access/ports.ts';
-import type { CredentialStore, StoredCredential } from '../../src/vault/ports.ts';
+import type {
+  CredentialStore,
+  StoredCredential,
+  StoredWebhookSecret,
+  WebhookSecretStore,
+} from '../../src/vault/ports.ts';
 
 /** A credential store that lives in a map, for tests of what is above it. */
 export function memoryCredentialStore(fingerprints: string[] = []): CredentialStore & {
@@ -36,6 +41,29 @@ export function memoryKeyStore(): KeyStore {
       const row = rows.get(id);
       if (row) rows.set(id, { ...row, revokedAt: row.revokedAt ?? at });
       return row !== undefined;
+    },
+  };
+}
+
+/** A store of signing secrets that lives in a list. */
+export function memoryWebhookSecretStore(clock: {
+  now(): number;
+}): WebhookSecretStore & { rows: StoredWebhookSecret[] } {
+  const rows: StoredWebhookSecret[] = [];
+  return {
+    rows,
+    list: async (lineage) => rows.filter((row) => row.lineage === lineage),
+    async replace(secret, oldExpiresAt) {
+      const kept = rows.map((row) => {
+        const expiresAt = Math.min(row.expiresAt ?? oldExpiresAt, oldExpiresAt);
+        return row.lineage === secret.lineage ? { ...row, expiresAt } : row;
+      });
+      rows.splice(
+        0,
+        rows.length,
+        secret,
+        ...kept.filter(({ expiresAt }) => expiresAt === null || expiresAt > clock.now()),
+      );
     },
   };
 }

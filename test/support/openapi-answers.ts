@@ -47,6 +47,7 @@ export function createAnswerCheck(document: OpenApi) {
       if (headers[wanted] === undefined) faults.push(`${name}: no ${wanted}`);
     }
     const [[type, media] = ['', null]] = Object.entries(described.content ?? {});
+    if (type === '') return body === '' ? faults : [...faults, `${name}: a body that nobody told of`];
     if (!headers['content-type']?.startsWith(type)) faults.push(`${name}: it is ${headers['content-type']}`);
     if (media === null || type !== 'application/json') return faults;
     const parsed = parseJson(body);

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { createTargetCheck } from '../../src/app/check-webhook-target.ts';
 import { seesEveryone, type Caller, type Role } from '../../src/core/caller.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { ErrorBody } from '../../src/core/errors.ts';
@@ -8,12 +9,18 @@ import { GatewayError } from '../../src/core/errors.ts';
 import { createIds } from '../../src/core/ids.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
+import { Secret } from '../../src/core/secret.ts';
 import * as policy from '../../src/access/policy.ts';
-import { HTTP_LIMITS_DEFAULT, type App } from '../../src/http/app.ts';
+import { httpLimits } from '../../src/app/limits.ts';
+import { loadSettings } from '../../src/config/load-settings.ts';
+import type { App, Health } from '../../src/http/app.ts';
 import { buildRunsApp } from '../../src/http/build-runs-app.ts';
 import type { RunsAppParts } from '../../src/http/runs-parts.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
 import { createMemoryRuns, type MemoryRuns } from './memory-runs.ts';
+
+/** As the settings have them where nothing is set. */
+export const HTTP_LIMITS = httpLimits(loadSettings({}).limits);
 
 export interface LogLine {
   level: keyof Log;
@@ -28,7 +35,7 @@ export interface RunningApp extends AsyncDisposable {
   runs: MemoryRuns;
   log: LogLine[];
   clock: { offsetMs: number };
-  state: { draining: boolean; reasons: string[] };
+  state: { unready: ReturnType<Health['unready']> };
 }
 
 /** A caller for each role; the test's keys are `<role>` and, for somebody else, `other`. */
@@ -65,28 +72,34 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
   parts: RunsAppParts;
 } {
   const offset = { offsetMs: 0 };
-  const clock = { ...systemClock, now: () => systemClock.now() + offset.offsetMs };
+  const clock = {
+    ...systemClock,
+    now: () => systemClock.now() + offset.offsetMs,
+    monotonic: () => systemClock.monotonic() + offset.offsetMs,
+  };
   const ids = createIds({ clock: systemClock, random: createSystemRandom() });
-  const runs = createMemoryRuns({ ids, now: clock.now });
+  const runs = createMemoryRuns({ ids, clock });
   const log: LogLine[] = [];
-  const state = { draining: false, reasons: [] as string[] };
+  const state: RunningApp['state'] = { unready: null };
   const write = (level: keyof Log) => (fields: LogFields, message: string) => log.push({ level, fields, message });
   const registry = createRegistry({ kinds: [], providers: {}, workflows: [] });
   const parts: RunsAppParts = {
     runs,
     policy: { ...policy, seesEveryone },
+    webhooks: {
+      checkTarget: createTargetCheck({ allowPrivateNetwork: false }),
+      rotateSecret: async () => ({ secret: new Secret('whsec_c2VjcmV0'), previousExpiresAt: null }),
+      receive: async () => 'unknown',
+    },
     ids,
     clock,
     registry: () => registry,
     verifyKey: verifyTestKey,
     credentialPresent: async () => true,
     version: '0.0.0',
-    health: {
-      ready: () => ({ ok: state.reasons.length === 0, reasons: state.reasons }),
-      draining: () => state.draining,
-    },
+    health: { unready: () => state.unready },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
-    limits: { ...HTTP_LIMITS_DEFAULT, bodyBytesMax: 100_000 },
+    limits: { ...HTTP_LIMITS, bodyBytesMax: 100_000 },
   };
   return { runs, log, clock: offset, state, parts };
 }

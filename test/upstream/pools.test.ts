@@ -1,9 +1,9 @@
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { DEFAULT_UPSTREAM_LIMITS } from '../../src/upstream/limits.ts';
 import { createPools } from '../../src/upstream/pools.ts';
 import {
+  UPSTREAM_LIMITS,
   answerText,
   echo,
   failureOf,
@@ -16,7 +16,7 @@ import {
 } from './support.ts';
 
 function pools(poolsMax: number, clock = systemClock) {
-  const limits = { ...DEFAULT_UPSTREAM_LIMITS, poolsMax };
+  const limits = { ...UPSTREAM_LIMITS, poolsMax };
   return createPools({ clock, limits, allowedLoopback: new Set(), interceptors: [] });
 }
 

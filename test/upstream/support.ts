@@ -4,11 +4,27 @@ import { onTestFinished } from 'vitest';
 import { systemClock, type Clock } from '../../src/core/clock.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import type { LogFields } from '../../src/core/log.ts';
-import { OutboundError, type Outbound, type OutboundAnswer, type OutboundRequest } from '../../src/core/outbound.ts';
+import {
+  OutboundError,
+  type Outbound,
+  type OutboundAnswer,
+  type OutboundRequest,
+  type OutboundStream,
+  type PlainPost,
+  type StreamAnswer,
+  type StreamFormat,
+  type StreamFrame,
+  type StreamRequest,
+} from '../../src/core/outbound.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { createUpstream } from '../../src/upstream/create-upstream.ts';
-import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits } from '../../src/upstream/limits.ts';
+import type { UpstreamLimits } from '../../src/upstream/limits.ts';
+import { upstreamLimits } from '../../src/app/limits.ts';
+import { loadSettings } from '../../src/config/load-settings.ts';
+
+/** As the settings have them where nothing is set. */
+export const UPSTREAM_LIMITS = upstreamLimits(loadSettings({}).limits);
 
 /** Long, and with every character that JSON, URLs and base64 write differently. */
 export const SECRET = 'sk-live/7f+Q=="Zr\\9 k~42';
@@ -90,7 +106,13 @@ export interface TestUpstream extends Outbound {
   logged: { fields: LogFields; message: string }[];
   /** Sends to `origin`, which passes the guard. */
   call(origin: string, overrides?: Partial<OutboundRequest>, signal?: AbortSignal): Promise<OutboundAnswer>;
+  /** Opens a stream there; `format` says how it is read, or that it is a WebSocket. */
+  open(origin: string, overrides?: StreamOverrides, signal?: AbortSignal): Promise<StreamAnswer>;
+  /** The same, where it must be a stream. */
+  stream(origin: string, overrides?: StreamOverrides, signal?: AbortSignal): Promise<OutboundStream>;
 }
+
+export type StreamOverrides = Partial<Omit<StreamRequest, 'format'>> & { format?: StreamFormat | null };
 
 export function testUpstream({
   limits = {},
@@ -104,18 +126,34 @@ export function testUpstream({
     clock,
     random: createSystemRandom(),
     log: { debug: note, info: note, warn: note, error: note },
-    limits: { ...DEFAULT_UPSTREAM_LIMITS, ...limits },
+    limits: { ...UPSTREAM_LIMITS, ...limits },
     guard: { allowedLoopback },
     version: '9.9.9',
   });
   onTestFinished(() => upstream.close());
+  const open: TestUpstream['open'] = (
+    origin,
+    { format = 'sse', ...overrides } = {},
+    signal = new AbortController().signal,
+  ) => {
+    if (loopback) allowedLoopback.add(origin.replace('http://', ''));
+    return upstream.openStream({ ...requestTo(origin), via: 'http', format: () => format, ...overrides }, signal);
+  };
   return {
     send: (request, signal) => upstream.send(request, signal),
+    openStream: (request, signal) => upstream.openStream(request, signal),
+    post: (post, signal) => upstream.post(post, signal),
     close: () => upstream.close(),
     logged,
     call(origin, overrides = {}, signal = new AbortController().signal) {
       if (loopback) allowedLoopback.add(origin.replace('http://', ''));
       return upstream.send(requestTo(origin, overrides), signal);
+    },
+    open,
+    async stream(origin, overrides, signal) {
+      const answer = await open(origin, overrides, signal);
+      if (answer.is === 'stream') return answer.stream;
+      throw new Error(`expected a stream, got ${JSON.stringify(answer)}`);
     },
   };
 }
@@ -139,6 +177,23 @@ export function requestTo(origin: string, overrides: Partial<OutboundRequest> = 
 
 export function sealed(origin: string, value = SECRET) {
   return { id: 'cred_1', origin: URL.parse(origin)?.origin ?? origin, open: async () => new Secret(value) };
+}
+
+/** Everything that a stream brings; `error` is how it ended, null where it ended in order. */
+export async function readAll(stream: OutboundStream): Promise<{ frames: StreamFrame[]; error: OutboundError | null }> {
+  const frames: StreamFrame[] = [];
+  try {
+    for await (const frame of stream.frames) frames.push(frame);
+  } catch (error) {
+    if (error instanceof OutboundError) return { frames, error };
+    throw error;
+  }
+  return { frames, error: null };
+}
+
+export function postTo(url: string, overrides: Partial<PlainPost> = {}): PlainPost {
+  const headers = { 'content-type': 'application/json', 'webhook-id': 'msg_1' };
+  return { url, headers, body: '{"type":"run.succeeded"}', allowPrivateNetwork: true, timeoutMs: 5_000, ...overrides };
 }
 
 /** The error of a call that must fail. */
@@ -168,4 +223,26 @@ export function echo(describe: (request: IncomingMessage, body: string) => JsonO
 /** A promise to be kept from outside. */
 export function signalled<T = void>() {
   return Promise.withResolvers<T>();
+}
+
+/** Heads of answers that are streams. */
+export const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n';
+export const CHUNKED = `${HEAD}transfer-encoding: chunked\r\n\r\n`;
+
+/** One chunk of a chunked body. */
+export function chunk(text: string | Buffer): Buffer {
+  const bytes = Buffer.from(text as string);
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
+}
+
+/** Answers with `first` and leaves the rest to the test. */
+export async function holding(first: string) {
+  const arrived = signalled<Socket>();
+  const closed = signalled();
+  const server = await rawServer(({ socket }) => {
+    socket.once('close', () => closed.resolve());
+    socket.write(first);
+    arrived.resolve(socket);
+  });
+  return { server, arrived: arrived.promise, closed: closed.promise };
 }

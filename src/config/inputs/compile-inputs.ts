@@ -6,40 +6,54 @@ import { describeInputsFault, expectation, pathOf } from './describe-inputs-faul
 import { walkSchema, type SchemaFault } from './walk-schema.ts';
 
 const SCHEMA_CHARACTERS_MAX = 65_536;
-const CACHED_MAX = 1_000;
-/** While it lasts nothing else is served, so no pattern may take longer, whatever it is matched with. */
+/** A file that is put back, or mended, finds compiled what it had before. */
+const READINGS_REMEMBERED = 2;
+/** While it lasts nothing else is served, so no check may take longer, whatever the schema and the inputs are. */
 const CHECK_MS_MAX = 250;
 
 export type CompiledInputs = { ok: true; validate: ValidateInputs } | { ok: false; faults: readonly SchemaFault[] };
 
-/** Makes a check of inputs from a JSON Schema (2020-12), or says what is wrong with it. The same schema is compiled once. */
-export type InputsCompiler = (schema: JsonObject) => CompiledInputs;
+export interface InputsCompiler {
+  /** Makes a check of inputs from a JSON Schema (2020-12), or says what is wrong with it. */
+  compile(schema: JsonObject): CompiledInputs;
+  /** Another reading of a file begins: what the last ones did not use is forgotten. */
+  nextReading(): void;
+}
 
 /** A compiler that remembers what it compiled, so that a reload costs only what changed. */
 export function createInputsCompiler(): InputsCompiler {
-  const compiled = new Map<string, CompiledInputs>();
+  const compiled = new Map<string, { result: CompiledInputs; usedIn: number }>();
+  let reading = 0;
   const guard = createTimeGuard();
   // The meta-schema takes longer to compile than any other, so that is left to those who need it.
   let meta: Ajv2020 | null = null;
-  return (schema) => {
-    const text = canonicalJson(schema);
-    const known = compiled.get(text);
-    if (known) return known;
-    if (text.length > SCHEMA_CHARACTERS_MAX) {
-      return refuse([whole(`expected a schema of at most ${SCHEMA_CHARACTERS_MAX} characters, written as JSON`)]);
-    }
-    meta ??= new Ajv2020({ allErrors: true, strict: false, logger: false });
-    const result = compile(schema, meta, guard);
-    if (compiled.size >= CACHED_MAX) compiled.clear();
-    compiled.set(text, result);
-    return result;
+  return {
+    compile(schema) {
+      const text = canonicalJson(schema);
+      if (text.length > SCHEMA_CHARACTERS_MAX) {
+        return refuse([whole(`expected a schema of at most ${SCHEMA_CHARACTERS_MAX} characters, written as JSON`)]);
+      }
+      meta ??= new Ajv2020({ allErrors: true, strict: false, logger: false });
+      const result = compiled.get(text)?.result ?? compile(schema, meta, guard);
+      compiled.set(text, { result, usedIn: reading });
+      return result;
+    },
+    nextReading() {
+      reading += 1;
+      for (const [text, { usedIn }] of compiled) {
+        if (usedIn < reading - READINGS_REMEMBERED) compiled.delete(text);
+      }
+    },
   };
 }
 
 function compile(schema: JsonObject, meta: Ajv2020, guard: TimeGuard): CompiledInputs {
-  const { faults, costly } = walkSchema(schema);
+  const faults = walkSchema(schema);
   if (faults.length > 0) return refuse(faults);
   if (meta.validateSchema(schema) !== true) return refuse(metaFaults(meta.errors ?? [], schema));
+  if (!mayBeObject(schema)) {
+    return refuse([{ path: ['type'], message: 'expected object, as inputs always are one', part: 'value' }]);
+  }
   try {
     // Formats are annotations, as 2020-12 has it by default; what must be enforced is written as a pattern.
     const ajv = new Ajv2020({
@@ -60,10 +74,14 @@ function compile(schema: JsonObject, meta: Ajv2020, guard: TimeGuard): CompiledI
     const check: ValidateInputs = (inputs) => firstFault(validate, inputs);
     // A schema that contains itself without an end would never come back.
     check({});
-    return { ok: true, validate: costly ? guarded(check, guard) : check };
+    return { ok: true, validate: guarded(check, guard) };
   } catch (error) {
     return refuse([whole(`expected a schema that can be compiled: ${reasonOf(error)}`)]);
   }
+}
+
+function mayBeObject({ type }: JsonObject): boolean {
+  return type === undefined || [type].flat().includes('object');
 }
 
 function firstFault(validate: ValidateFunction, inputs: JsonObject): InputsFault | null {
@@ -151,7 +169,7 @@ function refuse(faults: readonly SchemaFault[]): CompiledInputs {
 }
 
 function reasonOf(error: unknown): string {
-  if (isEndless(error)) return 'it contains itself without an end';
+  if (isEndless(error)) return 'it contains itself without an end, or is too large';
   return error instanceof Error ? error.message.slice(0, 300) : 'unknown fault';
 }
 

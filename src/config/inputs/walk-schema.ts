@@ -6,8 +6,6 @@ const LEVELS_MAX = 32;
 const SCHEMAS_MAX = 2_000;
 const PATTERN_CHARACTERS_MAX = 1_000;
 const DIALECT = /^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
-/** What may take long for a small input: back-tracking, comparing all with all, and schemas that contain themselves. */
-const COSTLY: ReadonlySet<string> = new Set(['pattern', 'patternProperties', 'uniqueItems', '$ref']);
 
 export interface SchemaFault {
   /** Below the schema. */
@@ -16,26 +14,19 @@ export interface SchemaFault {
   part: 'key' | 'value';
 }
 
-export interface WalkedSchema {
-  faults: SchemaFault[];
-  /** Whether checking by it may take longer than reading the inputs did. */
-  costly: boolean;
-}
-
 /**
  * Looks at every schema inside a schema for what the meta-schema lets pass and this gateway does not: keywords
  * that nobody knows, references that lead nowhere or out, patterns that do not compile, sizes without measure.
  */
-export function walkSchema(schema: JsonObject): WalkedSchema {
+export function walkSchema(schema: JsonObject): SchemaFault[] {
   const walker = new SchemaWalker(schema);
   walker.visit(schema, []);
   walker.followReferences();
-  return { faults: walker.faults, costly: walker.costly };
+  return walker.faults;
 }
 
 class SchemaWalker {
   readonly faults: SchemaFault[] = [];
-  costly = false;
   readonly #root: JsonObject;
   readonly #references: { path: SchemaFault['path']; reference: string }[] = [];
   #schemas = 0;
@@ -60,7 +51,6 @@ class SchemaWalker {
         this.#fault(at, unknownKeyword(keyword), 'key');
         continue;
       }
-      if (COSTLY.has(keyword)) this.costly = true;
       this.#checkValue(keyword, value, at);
       for (const [child, step] of childrenOf(keyword, value)) this.visit(child, [...at, ...step], level + 1);
     }

@@ -1,25 +1,54 @@
 import { splitList } from './split-list.ts';
 
+/** The forms in which a route can answer. */
+export type AnswerType = 'json' | 'event-stream';
+
 const QUALITY = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i;
-/** How exactly a range names JSON; the most exact one that does decides (RFC 9110, 12.5.1). */
-const PRECISION: Readonly<Record<string, number>> = { '*/*': 1, 'application/*': 2, 'application/json': 3 };
+/** How exactly a range names a type; the most exact one that does decides (RFC 9110, 12.5.1). */
+const PRECISION = {
+  json: ['*/*', 'application/*', 'application/json'],
+  'event-stream': ['*/*', 'text/*', 'text/event-stream'],
+} as const satisfies Record<AnswerType, readonly string[]>;
+
+interface Wish {
+  quality: number;
+  precision: number;
+}
 
 /** Whether `Accept` lets us answer in JSON. None, or an empty one, lets us. */
 export function acceptsJson(accept: string | undefined): boolean {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return true;
   const ranges = splitList(accept, ',');
-  if (ranges.length === 0) return true;
-  let precisionMax = 0;
-  let quality = 0;
+  return ranges.length === 0 || wishFor('json', ranges).quality > 0;
+}
+
+/**
+ * What `Accept` would rather have; null where it takes neither. On a tie the type that is named more exactly counts, and
+ * JSON where both are named alike.
+ */
+export function preferredType(accept: string | undefined): AnswerType | null {
+  if (accept === undefined || accept === '*/*' || accept === 'application/json') return 'json';
+  if (accept === 'text/event-stream') return 'event-stream';
+  const ranges = splitList(accept, ',');
+  if (ranges.length === 0) return 'json';
+  const json = wishFor('json', ranges);
+  const events = wishFor('event-stream', ranges);
+  if (json.quality === 0 && events.quality === 0) return null;
+  if (json.quality !== events.quality) return json.quality > events.quality ? 'json' : 'event-stream';
+  return json.precision >= events.precision ? 'json' : 'event-stream';
+}
+
+function wishFor(type: AnswerType, ranges: readonly string[]): Wish {
+  const wish: Wish = { quality: 0, precision: 0 };
   for (const range of ranges) {
-    const [type = '', ...parameters] = splitList(range, ';');
-    const precision = PRECISION[type.toLowerCase()] ?? 0;
-    if (precision === 0 || precision < precisionMax) continue;
+    const [name = '', ...parameters] = splitList(range, ';');
+    const precision = 1 + (PRECISION[type] as readonly string[]).indexOf(name.toLowerCase());
+    if (precision === 0 || precision < wish.precision) continue;
     const given = qualityOf(parameters);
-    quality = precision > precisionMax ? given : Math.max(quality, given);
-    precisionMax = precision;
+    wish.quality = precision > wish.precision ? given : Math.max(wish.quality, given);
+    wish.precision = precision;
   }
-  return quality > 0;
+  return wish;
 }
 
 /** The range's weight; a malformed one counts as none given. */

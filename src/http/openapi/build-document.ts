@@ -14,6 +14,8 @@ JSON is \`snake_case\`; times are RFC 3339 in UTC with milliseconds; a duration 
 
 Every refusal is the same envelope; its \`code\` is one of [the error catalogue](/docs/errors). A path that does not exist is 404 \`not_found\`, a method that a path does not take 405 \`method_not_allowed\` with \`Allow\`; headers that are too large are 431, and a request that does not arrive in time is 408, with the same envelope. Answers may get new fields, and errors new codes, in any release; a client ignores those that it does not know.`;
 
+const JSON_TYPE = 'application/json';
+
 /** What every operation takes. */
 const EVERY_REQUEST: readonly RequestHeader[] = ['x-request-id', 'traceparent', 'tracestate'];
 
@@ -69,8 +71,8 @@ export function buildDocument(routes: readonly RouteEntry[], version: string): J
 
 function schemasOf({ schema = {}, operation }: DocumentedRoute): z.ZodType[] {
   const { params, querystring, body } = schema;
-  const answers = Object.values(operation.answers).map((answer) => answer.schema);
-  return [params, querystring, body, ...answers].filter((part) => part !== undefined);
+  const answers = Object.values(operation.answers).flatMap((answer) => [answer.schema, answer.stream?.schema]);
+  return [params, querystring, body, ...answers].filter((part) => part !== undefined && part !== null);
 }
 
 function renderOperation(route: DocumentedRoute, schemas: JsonSchemas, shared: Record<string, JsonObject>): JsonObject {
@@ -139,16 +141,29 @@ function renderBody(schema: z.ZodType, schemas: JsonSchemas, { examples }: Opera
 }
 
 function renderAnswers({ answers }: Operation, schemas: JsonSchemas): JsonObject {
-  const render = ({ description, schema, mediaType = 'application/json', headers = [], examples }: AnswerForm) => ({
-    description,
-    headers: headerRefs([
-      ...(mediaType === 'application/json' ? EVERY_ANSWER : (['x-request-id'] as const)),
-      ...headers,
-    ]),
-    content: { [mediaType]: { schema: schemas.of(schema), ...(examples === undefined ? {} : { examples }) } },
-  });
+  const render = ({ description, headers = [], ...form }: AnswerForm) => {
+    const content = renderContent(form, schemas);
+    return {
+      description,
+      headers: headerRefs([...(form.schema !== null ? EVERY_ANSWER : (['x-request-id'] as const)), ...headers]),
+      ...(Object.keys(content).length === 0 ? {} : { content }),
+    };
+  };
   const rendered = Object.entries(answers).map(([status, answer]) => [status, render(answer)]);
   return Object.fromEntries(rendered) as JsonObject;
+}
+
+/** The body of an answer in each of its forms. */
+function renderContent(
+  { schema, mediaType = JSON_TYPE, examples, stream }: Omit<AnswerForm, 'description' | 'headers'>,
+  schemas: JsonSchemas,
+): JsonObject {
+  const own = schema && { schema: schemas.of(schema), ...(examples === undefined ? {} : { examples }) };
+  const events = stream && { schema: schemas.of(stream.schema), examples: stream.examples };
+  return {
+    ...(own === null ? {} : { [mediaType]: own as unknown as JsonObject }),
+    ...(events === undefined ? {} : { 'text/event-stream': events as unknown as JsonObject }),
+  };
 }
 
 /** What Rungate refuses itself, it refuses before there is a run. */

@@ -2,6 +2,7 @@ import { ERROR_CATALOGUE, type CatalogueEntry, type ErrorCode } from '../../core
 import { errorBody } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RouteEntry } from '../app.ts';
+import { EXAMPLE_RUN_ID } from '../schemas/parts.ts';
 import type { AnswerHeader, RequestHeader } from './headers.ts';
 import type { Operation } from './operation.ts';
 
@@ -76,7 +77,7 @@ function exampleOf(code: ErrorCode): JsonObject {
   const error = errorBody(code, {
     requestId: 'req_01k9zq3v5w8x7y6z5a4b3c2d1e',
     ...(status === 429 || status === 503 ? { retryAfterS: 12 } : {}),
-    ...(source === 'gateway' ? {} : { provider: 'ai-tutor', runId: 'run_01k9zq3v5w8x7y6z5a4b3c2d1e' }),
+    ...(source === 'gateway' ? {} : { provider: 'ai-tutor', runId: EXAMPLE_RUN_ID }),
   });
   return { summary: ERROR_CATALOGUE[code].message, value: { error: { ...error, upstream: null } } };
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../core/json.ts';
+import { EXAMPLE_RUN_ID } from '../schemas/parts.ts';
 
 interface Header {
   description: string;
@@ -19,6 +20,11 @@ export const REQUEST_HEADERS = {
       'The same key and body give the same run, however often they are sent, for 24 h or until the run has ended. 1 to 255 printable ASCII characters, quoted or bare.',
     schema: { type: 'string', minLength: 1, maxLength: 512 },
     example: 'order-1001',
+  },
+  'Last-Event-ID': {
+    description: 'The number of the last event that the client has seen; only what lies behind it is told.',
+    schema: { type: 'integer', minimum: 0 },
+    example: 3,
   },
   traceparent: {
     description: 'W3C trace context: continued in the calls to the vendor. What is malformed is ignored.',
@@ -54,7 +60,7 @@ export const ANSWER_HEADERS = {
   Location: {
     description: 'The path of the run.',
     schema: { type: 'string' },
-    example: '/runs/run_01k9zq3v5w8x7y6z5a4b3c2d1e',
+    example: `/runs/${EXAMPLE_RUN_ID}`,
   },
   'Preference-Applied': {
     description: 'The preference of `Prefer` that counted; absent where none did.',

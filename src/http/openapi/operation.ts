@@ -6,6 +6,7 @@ import type { AnswerHeader, RequestHeader } from './headers.ts';
 /** The groups of the reference, in its order. */
 export const TAGS = {
   Runs: 'A run is one execution of a workflow, owned and recorded by Rungate, whatever the vendor keeps.',
+  Webhooks: 'Signed messages: to those who began a run, and from vendors.',
   Catalogue: 'What this key may run: configured providers and registered workflows.',
   Health: 'For probes. No key is needed.',
   Documents: 'This description, for people and for programs. No key is needed.',
@@ -21,9 +22,12 @@ export type Examples = Readonly<Record<string, Example>>;
 /** One way in which an operation succeeds. */
 export interface AnswerForm {
   description: string;
-  schema: z.ZodType;
+  /** Null: the answer has no body. */
+  schema: z.ZodType | null;
   /** Default: `application/json`. */
   mediaType?: string;
+  /** What it is instead for callers who would rather have `text/event-stream`. */
+  stream?: { schema: z.ZodType; examples: Examples };
   /** Beside those that every answer has. */
   headers?: readonly AnswerHeader[];
   examples?: Examples;

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { errorBody } from '../../core/errors.ts';
 import type { ErrorCode } from '../../core/error-catalogue.ts';
 import type { App, AppParts } from '../app.ts';
+import { baseHeaders, JSON_TYPE } from '../reply.ts';
 
 type Parts = Pick<AppParts, 'ids' | 'log'>;
 
@@ -33,7 +34,7 @@ const NO_TUNNEL: Refusal = {
   code: 'method_not_allowed',
   status: 405,
   message: 'This server is no proxy.',
-  headers: { allow: 'GET, HEAD, POST' },
+  headers: { allow: 'DELETE, GET, HEAD, POST' },
 };
 
 /** Answers what never becomes a request for Fastify: unmet expectations and CONNECT. */
@@ -82,11 +83,9 @@ function render({ code, status, message, headers }: Refusal, { ids, log }: Parts
   log.info({ request_id: requestId, status }, 'request refused before it was read');
   const body = JSON.stringify({ error: { ...errorBody(code, { message, requestId }), status } });
   const head: Record<string, string> = {
-    'content-type': 'application/json; charset=utf-8',
+    'content-type': JSON_TYPE,
     'content-length': String(Buffer.byteLength(body)),
-    'x-request-id': requestId,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
+    ...baseHeaders(requestId),
     connection: 'close',
     ...headers,
   };

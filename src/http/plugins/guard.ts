@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Role } from '../../core/caller.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { HOP_HEADER } from '../../core/hop.ts';
 import type { App, AppParts, RouteRoles } from '../app.ts';
-import { acceptsJson } from '../headers/accept.ts';
+import { acceptsJson, preferredType } from '../headers/accept.ts';
 import { setBaseHeaders } from '../reply.ts';
 import { allowedMethods } from './route-table.ts';
 
@@ -18,7 +19,7 @@ export function addGuard(app: App, { verifyKey, health }: Pick<AppParts, 'verify
     requireHost(request);
     if (request.headers[HOP_HEADER] !== undefined) throw new GatewayError('loop_detected');
     if (roles === 'anyone') return;
-    if (request.method === 'POST' && health.draining()) throw new GatewayError('shutting_down');
+    if (request.method === 'POST' && health.unready() === 'draining') throw new GatewayError('shutting_down');
     const caller = await verifyKey(request.headers.authorization);
     requireRole(roles, caller.role);
     request.caller = caller;
@@ -42,14 +43,16 @@ function requireHost({ raw }: FastifyRequest): void {
   }
 }
 
-function requireRole(roles: Exclude<RouteRoles, 'anyone'> | undefined, role: RouteRoles[number]): void {
+function requireRole(roles: Exclude<RouteRoles, 'anyone'> | undefined, role: Role): void {
   if (roles?.some((allowed) => allowed === role)) return;
   const needed = roles?.length ? `one of role ${roles.join(' or ')}` : 'none: it is open to nobody';
   throw new GatewayError('forbidden', { message: `A key of role ${role} may not do that; the route needs ${needed}.` });
 }
 
-function requireForm({ headers }: FastifyRequest): void {
-  if (!acceptsJson(headers.accept)) throw new GatewayError('not_acceptable');
+function requireForm({ headers, routeOptions }: FastifyRequest): void {
+  const streams = routeOptions.config.streams === true;
+  const acceptable = streams ? preferredType(headers.accept) !== null : acceptsJson(headers.accept);
+  if (!acceptable) throw new GatewayError('not_acceptable');
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new GatewayError('unsupported_media_type');
 }

@@ -15,7 +15,7 @@ export function addJsonBody(app: App): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
-      done(null, readBody(request, bytes));
+      done(null, request.routeOptions.config.rawBody === true ? bytes : readBody(request, bytes));
     } catch (error) {
       done(error as Error);
     }

@@ -1,6 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type * as z from 'zod';
 import { GatewayError } from '../../core/errors.ts';
+import { withoutVerdict } from '../../core/without-verdict.ts';
 
 const PARAM_LENGTH_MAX = 200;
 
@@ -12,17 +13,30 @@ export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPar
       return { error: new GatewayError('invalid_json', { message: 'The request has no body.' }) };
     }
     const result = schema.safeParse(data ?? undefined);
-    return result.success ? { value: result.data } : { error: requestFault(result.error) };
+    return result.success
+      ? { value: result.data }
+      : { error: requestFault(result.error, httpPart === 'querystring' ? parameterName : fieldName) };
   };
 };
 
+type Naming = (path: readonly PropertyKey[]) => string;
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.');
+}
+
+/** As the caller wrote it: `status` for an item of its list, `metadata[key]` for a pair. */
+function parameterName([name, key]: readonly PropertyKey[]): string {
+  return typeof key === 'string' ? `${String(name)}[${key}]` : String(name);
+}
+
 /** Restates what a schema found, naming the field; never its value. */
-function requestFault({ issues }: z.ZodError): GatewayError {
+function requestFault({ issues }: z.ZodError, nameOf: Naming): GatewayError {
   const issue = issues[0];
   if (issue === undefined) return new GatewayError('invalid_request');
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const path = unknown === undefined ? issue.path : [...issue.path, unknown];
-  const param = path.map(String).join('.').slice(0, PARAM_LENGTH_MAX);
+  const param = nameOf(path).slice(0, PARAM_LENGTH_MAX);
   const reason = unknown === undefined ? messageOf(issue) : 'There is no such field.';
   return path.length === 0
     ? new GatewayError('invalid_request', { message: reason })
@@ -31,5 +45,5 @@ function requestFault({ issues }: z.ZodError): GatewayError {
 
 function messageOf(issue: z.core.$ZodIssue): string {
   const required = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return required ? 'This field is required.' : issue.message;
+  return required ? 'This field is required.' : withoutVerdict(issue.message);
 }

@@ -8,15 +8,33 @@ const capabilitiesSchema = z
     start: z.enum(['blocking', 'async']).meta({
       description: '`blocking`: the vendor answers when it is done. `async`: it answers at once and is polled.',
     }),
+    stream: z.boolean().meta({
+      description: 'Whether what the vendor says while it works becomes events, where somebody follows them.',
+    }),
     cancel: z.boolean(),
-    resume: z.boolean(),
     pause: z.boolean(),
-    stream: z.boolean(),
+    resume: z.boolean(),
+    webhooks: z.boolean().meta({
+      description: 'Whether the vendor’s own webhooks are taken, at `POST /inbound/{provider}`.',
+    }),
   })
-  .meta({ description: 'What can be asked of the vendor; anything else is 422 `unsupported_operation`.' });
+  .meta({
+    description: 'What the vendor can do. To cancel, pause or resume where it cannot is 422 `unsupported_operation`.',
+  });
+
+const resumeOptionsSchema = jsonSchema
+  .nullable()
+  .meta({ description: 'A JSON Schema (2020-12) of a resume’s `options`; null: there is none to resume.' });
+
+const CREDENTIAL_STATES = ['present', 'missing'] as const;
+
+/** The word for whether there is a credential. */
+export function credentialState(present: boolean): (typeof CREDENTIAL_STATES)[number] {
+  return present ? 'present' : 'missing';
+}
 
 const credentialSchema = z
-  .enum(['present', 'missing'])
+  .enum(CREDENTIAL_STATES)
   .meta({ description: 'Whether a run could be started: without a credential it is 503 `no_credential`.' });
 
 export const providerSchema = z
@@ -29,6 +47,7 @@ export const providerSchema = z
     timeout_s: z.int().meta({ description: 'A run’s `timeout_s` where it names none.' }),
     workflow_id: jsonSchema.meta({ description: 'A JSON Schema (2020-12) of the vendor’s workflow ids.' }),
     options: jsonSchema.meta({ description: 'A JSON Schema (2020-12) of `options`.' }),
+    resume_options: resumeOptionsSchema,
     credential: credentialSchema,
   })
   .meta({ description: 'A configured upstream.' });
@@ -43,6 +62,7 @@ export const workflowSchema = z
       .nullable()
       .meta({ description: 'A JSON Schema (2020-12) that a form can be built from; null: any object will do.' }),
     options: jsonSchema.meta({ description: 'A JSON Schema (2020-12) of `options`.' }),
+    resume_options: resumeOptionsSchema,
     defaults: anyObject.meta({ description: 'Merged under the caller’s inputs.' }),
     timeout_s: z
       .int()

@@ -1,6 +1,13 @@
 import type { Examples } from '../openapi/operation.ts';
 
-const CAPABILITIES = { start: 'blocking', cancel: false, resume: false, pause: false, stream: false };
+const CAPABILITIES = {
+  start: 'blocking',
+  stream: true,
+  cancel: false,
+  pause: false,
+  resume: false,
+  webhooks: false,
+};
 const NO_OPTIONS = { type: 'object', properties: {}, additionalProperties: false };
 
 export const PROVIDER_EXAMPLES = {
@@ -17,6 +24,7 @@ export const PROVIDER_EXAMPLES = {
           timeout_s: 330,
           workflow_id: { type: 'string' },
           options: NO_OPTIONS,
+          resume_options: null,
           credential: 'present',
         },
       ],
@@ -36,6 +44,7 @@ export const WORKFLOW_EXAMPLES = {
           capabilities: CAPABILITIES,
           inputs: { type: 'object', required: ['ticket'], properties: { ticket: { type: 'string' } } },
           options: NO_OPTIONS,
+          resume_options: null,
           defaults: { tone: 'dry' },
           timeout_s: 120,
           credential: 'present',

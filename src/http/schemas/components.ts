@@ -1,4 +1,6 @@
 import type * as z from 'zod';
+import { eventPageSchema, eventSchema } from './event-answer.ts';
+import { deliverySchema } from './delivery-answer.ts';
 import { providerSchema, workflowSchema } from './catalogue-answer.ts';
 import { errorCodeSchema, errorSchema } from './error-answer.ts';
 import { runPageSchema, runSchema } from './run-answer.ts';
@@ -10,6 +12,9 @@ export const COMPONENTS: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType, str
   [errorSchema, 'Error'],
   [runSchema, 'Run'],
   [runPageSchema, 'RunPage'],
+  [eventSchema, 'Event'],
+  [eventPageSchema, 'EventPage'],
+  [deliverySchema, 'Delivery'],
   [runRequestSchema, 'RunRequest'],
   [providerSchema, 'Provider'],
   [workflowSchema, 'Workflow'],

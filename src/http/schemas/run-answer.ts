@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { RUN_STATUSES } from '../../runs/model.ts';
 import { errorCodeSchema, errorSchema } from './error-answer.ts';
-import { anyObject, time } from './parts.ts';
+import { anyObject, EXAMPLE_RUN_ID, time } from './parts.ts';
 
 const rateLimitSchema = z.object({
   limit: z.int().nullable(),
@@ -44,7 +44,7 @@ const waitingSchema = z.object({
 /** The run object. For the documents: answers are written without it, which is what keeps them fast. */
 export const runSchema = z
   .object({
-    id: z.string().meta({ example: 'run_01k9zq3v5w8x7y6z5a4b3c2d1e' }),
+    id: z.string().meta({ example: EXAMPLE_RUN_ID }),
     object: z.literal('run'),
     status: z.enum(RUN_STATUSES).meta({
       description:

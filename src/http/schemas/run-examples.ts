@@ -1,11 +1,10 @@
 import { errorBody } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Examples } from '../openapi/operation.ts';
-
-const ID = 'run_01k9zq3v5w8x7y6z5a4b3c2d1e';
+import { EXAMPLE_RUN_ID } from './parts.ts';
 
 const SUCCEEDED = {
-  id: ID,
+  id: EXAMPLE_RUN_ID,
   object: 'run',
   status: 'succeeded',
   provider: 'ai-tutor',
@@ -56,7 +55,7 @@ const FAILED = {
   ...SUCCEEDED,
   status: 'failed',
   output: null,
-  error: { ...errorBody('workflow_failed', { provider: 'ai-tutor', runId: ID }) } as unknown as JsonObject,
+  error: { ...errorBody('workflow_failed', { provider: 'ai-tutor', runId: EXAMPLE_RUN_ID }) } as unknown as JsonObject,
 } satisfies JsonObject;
 
 /** Answers that are a run, by what became of it. */

@@ -1,14 +1,16 @@
 import * as z from 'zod';
 import { parseRunId, type RunId } from '../../core/ids.ts';
 import { RUN_STATUSES } from '../../runs/model.ts';
+import {
+  METADATA_KEY_LENGTH_MAX,
+  METADATA_PAIRS_MAX,
+  METADATA_VALUE_LENGTH_MAX,
+  NAME_LENGTH_MAX,
+  PAGE_DEFAULT,
+  PAGE_MAX,
+  TAG_LENGTH_MAX,
+} from './run-limits.ts';
 
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
-const FILTER_LENGTH_MAX = 200;
-const TAG_LENGTH_MAX = 64;
-const METADATA_PAIRS_MAX = 32;
-const METADATA_KEY_LENGTH_MAX = 64;
-const METADATA_VALUE_LENGTH_MAX = 512;
 const CURSOR_LENGTH_MAX = 100;
 
 const PAYLOADS = ['inputs', 'output'] as const;
@@ -46,29 +48,29 @@ export const runListSchema = z.preprocess(
   gatherMetadata,
   z.strictObject({
     status: listOf(RUN_STATUSES).optional().meta({ description: 'Any of these.' }),
-    provider: text(FILTER_LENGTH_MAX).optional().meta({ description: 'A provider’s name.' }),
-    workflow: text(FILTER_LENGTH_MAX)
+    provider: text(NAME_LENGTH_MAX).optional().meta({ description: 'A provider’s name.' }),
+    workflow: text(NAME_LENGTH_MAX)
       .optional()
       .meta({ description: 'As the runs were begun with: a registered name, or the vendor’s id.' }),
     tag: text(TAG_LENGTH_MAX).optional().meta({ description: 'One of the run’s tags.' }),
-    subject: text(FILTER_LENGTH_MAX).optional().meta({ description: 'The user behind a browser token.' }),
+    subject: text(NAME_LENGTH_MAX).optional().meta({ description: 'The user behind a browser token.' }),
     metadata: metadata
       .optional()
       .meta({ description: '`metadata[key]=value`: pairs that the run was begun with, all of them.' }),
-    created_after: time.optional().meta({ description: 'Begun after this time.' }),
-    created_before: time.optional().meta({ description: 'Begun before this time.' }),
+    created_after: time.optional().meta({ description: 'Begun at this time or later.' }),
+    created_before: time.optional().meta({ description: 'Begun at this time or earlier.' }),
     include: listOf(PAYLOADS).optional().meta({ description: 'What lists leave out otherwise.' }),
     limit: z
       .string()
       .regex(/^[0-9]{1,3}$/, 'must be a whole number')
       .transform(Number)
-      .pipe(z.int().min(1).max(LIMIT_MAX))
-      .default(LIMIT_DEFAULT)
-      .meta({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT, description: 'Runs a page.' }),
+      .pipe(z.int().min(1).max(PAGE_MAX))
+      .default(PAGE_DEFAULT)
+      .meta({ type: 'integer', minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT, description: 'Runs a page.' }),
     cursor: z
       .string()
       .max(CURSOR_LENGTH_MAX)
-      .transform(readCursor)
+      .transform(toRunId)
       .optional()
       .meta({ description: 'The `next_cursor` of the page before.' }),
   }),
@@ -94,9 +96,15 @@ export function writeCursor(id: RunId): string {
   return Buffer.from(id).toString('base64url');
 }
 
-function readCursor(cursor: string, context: z.RefinementCtx): RunId {
+/** Null where no page has this cursor. */
+export function readCursor(cursor: string): RunId | null {
   const id = parseRunId(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (id !== null && writeCursor(id) === cursor) return id;
+  return id !== null && writeCursor(id) === cursor ? id : null;
+}
+
+function toRunId(cursor: string, context: z.RefinementCtx): RunId {
+  const id = readCursor(cursor);
+  if (id !== null) return id;
   context.addIssue({ code: 'custom', message: 'must be the `next_cursor` of another page' });
   return z.NEVER;
 }

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { GatewayError } from '../../core/errors.ts';
 import { parseRunId, type RunId } from '../../core/ids.ts';
+import { EXAMPLE_RUN_ID } from './parts.ts';
 
 export const runPathSchema = z.object({
-  id: z.string().meta({ description: 'The run’s id.', example: 'run_01k9zq3v5w8x7y6z5a4b3c2d1e' }),
+  id: z.string().meta({ description: 'The run’s id.', example: EXAMPLE_RUN_ID }),
 });
 
 /** A command without parameters: no body, or an empty object. */

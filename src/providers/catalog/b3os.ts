@@ -1,12 +1,26 @@
 import * as z from 'zod';
+import { parseRunId } from '../../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { bearer } from '../auth/bearer.ts';
-import { defineProvider, get, path, plainWorkflowId, post, type VendorRequest } from '../define-provider.ts';
+import {
+  defineProvider,
+  get,
+  path,
+  plainWorkflowId,
+  post,
+  type InboundOperation,
+  type RunContext,
+  type StreamOperation,
+  type VendorRequest,
+} from '../define-provider.ts';
 import { cancelled, failed, running, succeeded, waiting, type Answer, type Outcome } from '../outcome.ts';
+import { createStepReader } from '../readers/step-stream.ts';
 import {
   anyJson,
   anyJsonObject,
+  firstId,
   lenient,
+  mediaType,
   readFault,
   reasonText,
   refusedBeforeStart,
@@ -70,6 +84,39 @@ const Run = Envelope.extend({
 });
 type Run = z.infer<typeof Run>['data'];
 
+/** Steps of the run while it goes on. Neither the events' names nor their data are documented, so none is believed. */
+const follow: StreamOperation<RunContext<Options, Settings>> = {
+  via: 'http',
+  request: ({ runId, settings }) => inOrganization(settings, get(path`/v1/runs/${runId}/stream`)),
+  format: ({ headers }) => (mediaType(headers) === 'text/event-stream' ? 'sse' : null),
+  open: createStepReader,
+};
+
+/** The vendor's ids of runs, and ours, which it takes over. */
+const runId = z.string().regex(/^run_[A-Za-z0-9_-]{1,196}$/);
+
+/** The form of a message is not documented; these are the places where its other documents have a run's id. */
+const RUN_ID_PLACES = [
+  ['runId'],
+  ['run_id'],
+  ['data', 'runId'],
+  ['data', 'run_id'],
+  ['run', 'id'],
+  ['data', 'run', 'id'],
+  ['payload', 'runId'],
+  ['data', 'id'],
+];
+
+/** The example of a receiver checks this header alone; a time is not among what is signed. */
+const inbound: InboundOperation = {
+  signature: { header: 'x-b3os-signature', timestamp: null },
+  read(body) {
+    const id = firstId(body, RUN_ID_PLACES, runId);
+    if (id === null) return null;
+    return parseRunId(id) === null ? { runId: id } : { clientRunId: id };
+  },
+};
+
 /**
  * B3OS (b3os.org). A run moves real funds unless `simulate` or `dust_test` says otherwise, so nothing is set
  * that the caller did not set, and a start is never repeated: whether a repeated `runId` is refused is not
@@ -92,11 +139,13 @@ export default defineProvider<Options, Settings>({
     read: readStarted,
   },
   poll: { request: ({ runId, options, settings }) => getRun(runId, options, settings), read: readRun },
+  follow,
   lookup: { request: ({ clientRunId, options, settings }) => getRun(clientRunId, options, settings), read: readRun },
   cancel: {
     request: ({ runId, settings }) => inOrganization(settings, post(path`/v1/runs/${runId}/cancel`)),
     read: readRun,
   },
+  inbound,
   // No harmless call is documented; that a good key gets 404 here is inferred.
   verify: {
     request: (settings) => inOrganization(settings, get(path`/v1/runs/${NO_RUN}`, { summary: 'true' })),

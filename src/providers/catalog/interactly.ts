@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { bearer } from '../auth/bearer.ts';
-import { defineProvider, get, path, post, type VendorRequest } from '../define-provider.ts';
+import { defineProvider, get, path, post, type InboundOperation, type VendorRequest } from '../define-provider.ts';
 import {
   cancelled,
   failed,
@@ -10,14 +10,14 @@ import {
   waiting,
   type Answer,
   type Outcome,
-  type ReadFault,
   type RunOutput,
 } from '../outcome.ts';
-import { anyJson, anyJsonObject, lenient, reasonText, refusedBeforeStart, shortText } from '../reading.ts';
+import { readDetailedFault } from '../readers/detailed-fault.ts';
+import { createInteractlyEventReader, loopingReason } from '../readers/interactly-events.ts';
+import { anyJson, anyJsonObject, firstId, lenient, refusedBeforeStart, shortText } from '../reading.ts';
 
 const START_TIMEOUT_MS = 300_000;
 const HINT_CHARACTERS_MAX = 2_000;
-const DETAILS_MAX = 3;
 const SAFE_HEADER = /^[A-Za-z0-9._:@-]{1,100}$/;
 
 const objectId = z
@@ -96,6 +96,31 @@ type Run = z.infer<typeof Run>;
 const Answered = z.object({ workflow_run: z.object({ _id: lenient(objectId), workflow_run: Run }) });
 const Started = z.object({ workflow_run: z.object({ _id: objectId }) });
 
+/** The vendor's client begins a stream so: a start over a WebSocket that names no thread is refused. */
+const MAIN_THREAD: JsonObject = { '0': { node_run_inputs: [] } };
+
+/** The form of a message is not documented; these are the names that the run's id has in its other documents. */
+const INBOUND_RUN_ID_PLACES = ['', 'payload', 'data']
+  .map((outer) => (outer === '' ? [] : [outer]))
+  .flatMap((outer) => [
+    [...outer, 'workflow_run_id'],
+    [...outer, 'run_id'],
+    [...outer, 'runId'],
+    [...outer, 'workflow_run', '_id'],
+  ]);
+
+/** Only the body is signed, so the time guards against nothing more than an honest repetition. */
+const inbound: InboundOperation = {
+  signature: {
+    header: 'x-interactly-signature',
+    timestamp: { header: 'x-interactly-timestamp', toleranceS: 300 },
+  },
+  read(body) {
+    const runId = firstId(body, INBOUND_RUN_ID_PLACES, objectId);
+    return runId === null ? null : { runId };
+  },
+};
+
 /**
  * Interactly (interactly.ai): one endpoint takes the five commands start, data, resume, pause and stop, and every
  * answer is the whole run. Whether a command is answered at once or when the run's turn is over is not documented,
@@ -114,12 +139,22 @@ export default defineProvider<Options, Settings>({
   notStarted: refusedBeforeStart,
   startTimeoutMs: START_TIMEOUT_MS,
   start: {
-    request: ({ workflow, inputs, options, settings }) =>
-      command(settings, { command: 'start', workflow_id: workflow, dynamic_variables: inputs, ...sent(options) }),
+    request: ({ workflow, inputs, options, settings }) => command(settings, startBody(workflow, inputs, options)),
     read(answer) {
       Started.parse(answer.body);
       return readRun(answer);
     },
+  },
+  startStream: {
+    via: 'websocket',
+    // A start that brings its state is refused over a WebSocket (close code 4006).
+    suits: ({ options }) => options.initial_state === undefined,
+    request: ({ workflow, inputs, options, settings }) => ({
+      ...withHeaders(settings, get(path`/v1/workflow-runs/ws`)),
+      body: { thread_to_node_inputs: MAIN_THREAD, ...startBody(workflow, inputs, options) },
+    }),
+    format: () => null,
+    open: createInteractlyEventReader,
   },
   poll: {
     request: ({ runId, settings }) => withHeaders(settings, get(path`/v1/workflow-runs/${runId}`)),
@@ -147,15 +182,20 @@ export default defineProvider<Options, Settings>({
     read: readRun,
   },
   resumeOptions: ResumeOptions as z.ZodType<JsonObject>,
+  inbound,
   verify: {
     request: (settings) => withHeaders(settings, get(path`/v1/workflow-runs`, { size: '1' })),
     good: ({ status }) => status === 200,
   },
-  readError,
+  readError: readDetailedFault,
 });
 
 function command(settings: Settings, body: JsonObject): VendorRequest {
   return withHeaders(settings, post(path`/v1/workflow-runs`, body));
+}
+
+function startBody(workflow: string, inputs: JsonObject, options: Options): JsonObject {
+  return { command: 'start', workflow_id: workflow, dynamic_variables: inputs, ...sent(options) };
 }
 
 /** The options have the vendor's own names; what the caller left out is left out. */
@@ -239,31 +279,5 @@ function reasonOf(run: Run): string | null {
     .flatMap(({ run_output: output }) => output.events)
     .filter(({ type }) => type === 'workflow_error');
   const reason = errors.map((event) => shortText(event.error_message)).findLast((text) => text !== null);
-  return reason ?? (run.status === 'aborted_looping_risk' ? 'The vendor stopped the run because it may loop.' : null);
-}
-
-/** `{message, error}`: the category and the rule; 422: FastAPI's `{detail: [{loc, msg}]}` (inferred). Never throws. */
-function readError({ body }: { body: Json | undefined }): ReadFault {
-  if (!isJsonObject(body)) return {};
-  const texts = [shortText(body.message), reasonText(body.error), detailText(body.detail)];
-  const said = texts.filter((text) => text !== null);
-  return { message: shortText([...new Set(said)].join(': ')) };
-}
-
-function detailText(detail: Json | undefined): string | null {
-  if (!Array.isArray(detail)) return reasonText(detail);
-  const texts = detail.slice(0, DETAILS_MAX).flatMap((one) => {
-    const text = isJsonObject(one) ? shortText(one.msg) : shortText(one);
-    if (text === null) return [];
-    const place = isJsonObject(one) ? placeText(one.loc) : '';
-    return [place === '' ? text : `${place}: ${text}`];
-  });
-  return shortText(texts.join('; '));
-}
-
-/** `['body', 'workflow_id']` is `workflow_id`. */
-function placeText(loc: Json | undefined): string {
-  if (!Array.isArray(loc)) return '';
-  const parts = loc.filter((part) => typeof part === 'string' || typeof part === 'number');
-  return parts.filter((part) => part !== 'body').join('.');
+  return reason ?? loopingReason(run.status);
 }

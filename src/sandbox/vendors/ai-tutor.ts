@@ -2,9 +2,10 @@ import { STATUS_CODES } from 'node:http';
 import type { Clock } from '../../core/clock.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Random } from '../../core/random.ts';
-import type { Plan, Trait } from '../faults.ts';
+import { readDamage } from '../damages.ts';
+import type { Plan, Trait } from '../plan.ts';
 import { json, jsonObjectIn, Refusal, requireBearer, type Call, type Reply } from '../http-kit.ts';
-import { randomHex, sentenceAbout } from '../made-up.ts';
+import { piecesOf, randomHex, sentenceAbout } from '../made-up.ts';
 import { receiveStart, type BegunRun, type StartDesk } from '../receive-start.ts';
 import {
   defineVendorSandbox,
@@ -14,8 +15,12 @@ import {
   type Vendor,
   type VendorParts,
 } from '../vendor.ts';
+import { answerStream } from './ai-tutor-stream.ts';
 
-const TRAITS: readonly Trait[] = ['citations'];
+const TRAITS: readonly Trait[] = ['citations', 'stream', 'stream-formats'];
+
+/** `<key>.token-<damage>` is a good key whose tokens cannot be had: a token is asked for before a workflow is named. */
+const TOKEN_DAMAGE = '.token-';
 
 const RUN_MS_MAX = 300_000;
 const TOKEN_TTL_S_MAX = 300;
@@ -72,15 +77,18 @@ function create(parts: VendorParts): Vendor {
     return failure ?? json(200, { success: true, ...account.charge(resultOf(begun)) });
   });
   const streaming = desk(parts, async (begun, call) => {
-    const failure = begun.plan.end === 'failure' ? await work(begun, call, parts.runMs) : null;
-    return failure ?? textStream(account.charge(resultOf(begun)).result, call, begun.plan.runMs ?? parts.runMs);
+    const { plan } = begun;
+    const fails = plan.end === 'failure' && plan.stream.trouble?.is !== 'error';
+    const failure = fails ? await work(begun, call, parts.runMs) : null;
+    return failure ?? answerStream(account.charge(piecesIn(begun)), { plan, call, runMs: plan.runMs ?? parts.runMs });
   });
+  const keyIn = (call: Call) => requireBearer(call, [parts.key], undefined, TOKEN_DAMAGE);
   const routes: Route[] = [
     {
       method: 'POST',
       path: '/api/v1/run/:id',
       async handle(call, workflow) {
-        requireBearer(call, [parts.key]);
+        keyIn(call);
         showRate(call, account.nextRate());
         return receiveStart(blocking, call, workflow);
       },
@@ -98,16 +106,17 @@ function create(parts: VendorParts): Vendor {
       method: 'GET',
       path: '/api/v1/token',
       async handle(call) {
-        requireBearer(call, [parts.key]);
+        const damage = readDamage(keyIn(call).split(TOKEN_DAMAGE)[1] ?? '');
         const ttl = readTtl(call.query.get('ttl'));
-        return normal(json(200, { success: true, token: tokens.issue(ttl), ttl }));
+        const reply = json(200, { success: true, token: tokens.issue(ttl), ttl });
+        return { reply, damage, concerns: 'start' };
       },
     },
     {
       method: 'GET',
       path: '/api/v1/balance',
       async handle(call) {
-        requireBearer(call, [parts.key]);
+        keyIn(call);
         return normal(json(200, { success: true, credits: account.credits() }));
       },
     },
@@ -158,22 +167,15 @@ async function work({ plan }: Begun, call: Call, ordinaryMs: number): Promise<Re
   return plan.end === 'failure' ? errorReply(500) : null;
 }
 
-function resultOf({ workflow, inputs, plan }: Begun): { result: string; citations?: string[] } {
-  const result = sentenceAbout(workflow, inputs);
-  if (plan.citations === null) return { result };
-  return { result, citations: Array.from({ length: plan.citations }, (_, i) => `https://example.com/source-${i + 1}`) };
+function piecesIn({ workflow, inputs, plan }: Begun): string[] {
+  return piecesOf(plan, sentenceAbout(workflow, inputs));
 }
 
-/** Plain text as it is written, word by word. */
-function textStream(text: string, call: Call, runMs: number): Reply {
-  const words = text.match(/\S+\s*/g) ?? [text];
-  async function* pieces() {
-    for (const word of words) {
-      await call.delay(Math.max(1, runMs / words.length));
-      yield word;
-    }
-  }
-  return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: text, pieces: pieces() };
+function resultOf(begun: Begun): { result: string; citations?: string[] } {
+  const { plan } = begun;
+  const result = piecesIn(begun).join('');
+  if (plan.citations === null) return { result };
+  return { result, citations: Array.from({ length: plan.citations }, (_, i) => `https://example.com/source-${i + 1}`) };
 }
 
 function readTtl(text: string | null): number {

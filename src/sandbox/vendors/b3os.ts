@@ -1,12 +1,13 @@
+import { createHmac } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { Random } from '../../core/random.ts';
 import { obeys } from '../damages.ts';
-import type { Trait } from '../faults.ts';
+import type { Trait } from '../plan.ts';
 import { json, jsonObjectIn, Refusal, requireBearer, type Call } from '../http-kit.ts';
 import { randomHex, sentenceAbout } from '../made-up.ts';
 import { receiveStart, type BegunRun, type StartDesk } from '../receive-start.ts';
-import { createRunBook, type BookedRun, type Phase, type RunBook } from '../run-book.ts';
+import { createRunBook, watched, type BookedRun, type Phase, type RunBook } from '../run-book.ts';
 import {
   defineVendorSandbox,
   type ErrorDetail,
@@ -14,9 +15,21 @@ import {
   type Sending,
   type Vendor,
   type VendorParts,
+  type WebhookForm,
 } from '../vendor.ts';
+import { eventOf, runStream, statusOf } from './b3os-stream.ts';
 
-const TRAITS: readonly Trait[] = ['poll', 'cancel', 'client-run-id', 'waiting', 'partial', 'vendor-cancel', 'archive'];
+const TRAITS: readonly Trait[] = [
+  'poll',
+  'cancel',
+  'client-run-id',
+  'waiting',
+  'partial',
+  'vendor-cancel',
+  'archive',
+  'stream',
+  'follow',
+];
 const RETRY_AFTER_S = 1;
 
 /** A key of this ending has the scope `read` only. */
@@ -32,17 +45,6 @@ const BODY_FIELDS: Readonly<Record<string, { expected: string; fits(value: Json)
   },
   simulate: { expected: 'a boolean', fits: (value) => typeof value === 'boolean' },
   version: { expected: 'an integer', fits: (value) => Number.isSafeInteger(value) },
-};
-
-const STATUS_OF: Readonly<Record<Exclude<Phase, 'user-aborted'>, string>> = {
-  running: 'running',
-  waiting: 'waiting',
-  asking: 'waiting',
-  success: 'success',
-  failure: 'failure',
-  cancelled: 'cancelled',
-  partial: 'partial',
-  looping: 'failure',
 };
 
 type Facts = JsonObject;
@@ -72,6 +74,7 @@ function create(parts: VendorParts): Vendor {
     begin(input, { workflow, plan, bytes }) {
       const runId = typeof input.runId === 'string' ? input.runId : `run_${randomHex(random, 6)}`;
       book.begin({ id: runId, workflow, plan, bytes: bytes + 500, facts: input });
+      parts.watch(watched(book, runId));
       return { runId };
     },
     reply: ({ runId }) => json(200, envelope(random, { runId })),
@@ -97,6 +100,15 @@ function create(parts: VendorParts): Vendor {
       },
     },
     {
+      method: 'GET',
+      path: '/v1/runs/:id/stream',
+      async handle(call, id) {
+        requireScope(call, key, 'read');
+        const run = findRun(book, id);
+        return { reply: runStream(book, run, call), damage: book.damageOfStream(run), concerns: 'poll' };
+      },
+    },
+    {
       method: 'POST',
       path: '/v1/runs/:id/cancel',
       async handle(call, id) {
@@ -107,10 +119,28 @@ function create(parts: VendorParts): Vendor {
   ];
   return {
     routes,
+    webhooks: hooks(parts, book),
     errorReply,
     unsuccessful: () => ({ code: 500, message: 'internal error', requestId: requestId(random) }),
     credentialOf: (call) => (call.header('authorization') ?? '').replace(/^bearer +/i, ''),
     reset: () => book.reset(),
+  };
+}
+
+/** The body is not documented; each event has an id, and names its type and its run. */
+function hooks({ clock, random }: VendorParts, book: RunBook<Facts>): WebhookForm {
+  return {
+    message(runId) {
+      const run = book.find(runId);
+      const phase = run === null ? 'success' : book.phaseOf(run);
+      return {
+        id: `evt_${randomHex(random, 8)}`,
+        type: eventOf(phase),
+        createdAt: new Date(clock.now()).toISOString(),
+        data: { runId, workflowId: run?.workflow ?? null, status: statusOf(phase) },
+      };
+    },
+    sign: (body, secret) => ({ 'x-b3os-signature': createHmac('sha256', secret).update(body).digest('hex') }),
   };
 }
 
@@ -187,7 +217,7 @@ function runObject(book: RunBook<Facts>, run: BookedRun<Facts>, view: View): Jso
   const endedAt = book.endedAt(run);
   return {
     id,
-    status: phase === 'user-aborted' ? 'cancelled' : STATUS_OF[phase],
+    status: statusOf(phase),
     workflowId: workflow,
     workflowVersion: facts.version ?? 1,
     organizationId: 'org_sandbox',

@@ -12,7 +12,7 @@ import {
   type Vendor,
   type VendorParts,
 } from '../vendor.ts';
-import type { Trait } from '../faults.ts';
+import type { Trait } from '../plan.ts';
 
 const TRAITS: readonly Trait[] = ['poll', 'user-abort', 'steps'];
 

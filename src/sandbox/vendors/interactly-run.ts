@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { sentenceAbout } from '../made-up.ts';
+import { piecesOf, sentenceAbout } from '../made-up.ts';
 import type { BookedRun, Phase, RunBook } from '../run-book.ts';
 
 /** What each turn of a run was given: the bodies of its start and of its resumes. */
@@ -19,7 +19,12 @@ const STATUS_OF: Readonly<Record<Phase, string>> = {
   'user-aborted': 'cancelled',
 };
 
-const MAIN_THREAD = '0';
+/** The state of a run as the vendor calls it. */
+export function statusOf(phase: Phase): string {
+  return STATUS_OF[phase];
+}
+
+export const MAIN_THREAD = '0';
 
 /** A run as the documents show it, one level below the answer: `_id` and times, and the run itself nested again. */
 export function renderInteractlyRun(
@@ -83,7 +88,7 @@ function answerEvent(content: string): JsonObject {
   return { type: 'assistant_response', content };
 }
 
-function saidIn({ facts }: BookedRun<InteractlyFacts>, turn: number, phase: Phase): string | null {
+function saidIn({ facts, plan }: BookedRun<InteractlyFacts>, turn: number, phase: Phase): string | null {
   const heard = facts.turns.slice(0, turn + 1);
   if (phase === 'asking') {
     const asked = heard.filter(({ command }) => command === 'data').length + 1;
@@ -92,7 +97,17 @@ function saidIn({ facts }: BookedRun<InteractlyFacts>, turn: number, phase: Phas
   if (phase !== 'success') return null;
   const told = heard.flatMap(({ dynamic_variables: given }) => (isJsonObject(given) ? Object.entries(given) : []));
   const workflow = facts.turns[0]?.workflow_id;
-  return sentenceAbout(typeof workflow === 'string' ? workflow : '', Object.fromEntries(told));
+  const sentence = sentenceAbout(typeof workflow === 'string' ? workflow : '', Object.fromEntries(told));
+  return piecesOf(plan, sentence).join('');
+}
+
+/** What a run says at the end of its first turn, in the pieces in which it is streamed; none where it says nothing. */
+export function firstTurnPieces(run: BookedRun<InteractlyFacts>): string[] {
+  const { plan } = run;
+  // A run that an error will end has begun to speak before it.
+  const phase = plan.asks > 0 ? 'asking' : plan.stream.trouble?.is === 'error' ? 'success' : plan.end;
+  const said = saidIn(run, 0, phase);
+  return said === null ? [] : phase === 'asking' ? [said] : piecesOf(plan, said);
 }
 
 function closingEvents(phase: Phase): JsonObject[] {

@@ -1,11 +1,12 @@
+import { createHmac } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
-import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { obeys, takesEffect, type Damage } from '../damages.ts';
-import type { Concern, Trait } from '../faults.ts';
+import type { Concern, Trait } from '../plan.ts';
 import { json, jsonObjectIn, Refusal, requireBearer, type Call } from '../http-kit.ts';
 import { randomHex } from '../made-up.ts';
 import { receiveStartInBody, type BegunRun, type StartDesk } from '../receive-start.ts';
-import { createRunBook, type BookedRun, type RunBook } from '../run-book.ts';
+import { createRunBook, watched, type BookedRun, type RunBook } from '../run-book.ts';
 import {
   defineVendorSandbox,
   type ErrorDetail,
@@ -13,9 +14,12 @@ import {
   type Sending,
   type Vendor,
   type VendorParts,
+  type WebhookForm,
 } from '../vendor.ts';
 import { createHexNames, isHexId } from '../workflow-names.ts';
-import { renderInteractlyRun, type InteractlyFacts } from './interactly-run.ts';
+import { readOrder, type Order } from './interactly-input.ts';
+import { renderInteractlyRun, statusOf, type InteractlyFacts } from './interactly-run.ts';
+import { talkOverSocket } from './interactly-socket.ts';
 
 const TRAITS: readonly Trait[] = [
   'poll',
@@ -26,43 +30,10 @@ const TRAITS: readonly Trait[] = [
   'resume',
   'vendor-cancel',
   'loop-guard',
+  'stream',
+  'socket',
 ];
 const PAGE_SIZE = 100;
-
-const COMMANDS = ['start', 'data', 'resume', 'pause', 'stop'] as const;
-type Command = (typeof COMMANDS)[number];
-
-interface Field {
-  expected: string;
-  fits(value: Json): boolean;
-}
-const ANY_OBJECT: Field = { expected: 'a valid dictionary', fits: isJsonObject };
-const TEXT_OR_NULL: Field = {
-  expected: 'a valid string',
-  fits: (value) => value === null || typeof value === 'string',
-};
-const ID_OR_NULL: Field = {
-  expected: 'a string of 24 hexadecimal digits',
-  fits: (value) => value === null || (typeof value === 'string' && isHexId(value)),
-};
-
-const BODY_FIELDS: Readonly<Record<string, Field>> = {
-  command: { expected: `one of ${COMMANDS.join(', ')}`, fits: (value) => isCommand(value) },
-  dynamic_variables: ANY_OBJECT,
-  initial_state: { expected: 'anything', fits: () => true },
-  miscellaneous: ANY_OBJECT,
-  run_by: TEXT_OR_NULL,
-  runtime_variables: ANY_OBJECT,
-  start_node_logical_id: TEXT_OR_NULL,
-  team_id: TEXT_OR_NULL,
-  thread_to_node_inputs: ANY_OBJECT,
-  version_number: {
-    expected: 'a whole number from 0',
-    fits: (value) => value === null || (Number.isSafeInteger(value) && Number(value) >= 0),
-  },
-  workflow_id: ID_OR_NULL,
-  workflow_run_id: ID_OR_NULL,
-};
 
 /** `{message, error}`: the category, then the rule. That statuses other than 400 have the same shape is inferred. */
 const MESSAGES: Readonly<Record<number, string>> = { 401: 'Invalid API key', 403: 'No access to this team' };
@@ -71,12 +42,6 @@ interface Desk {
   parts: VendorParts;
   book: RunBook<InteractlyFacts>;
   starts: StartDesk<BegunRun>;
-}
-
-interface Order {
-  input: JsonObject;
-  body: Buffer;
-  command: Command;
 }
 
 /** Interactly, as docs-qa.interactly.ai and its SDK describe it: one endpoint for five commands, runs that ask. */
@@ -94,6 +59,7 @@ export const interactly = defineVendorSandbox({
 function create(parts: VendorParts): Vendor {
   const book = createRunBook<InteractlyFacts>(parts.clock, parts);
   const desk: Desk = { parts, book, starts: startDesk(parts, book) };
+  const socket = { parts, book, traits: TRAITS, starts: desk.starts };
   const errorReply = createErrorReply(parts);
   const authorized =
     (handle: Route['handle']): Route['handle'] =>
@@ -128,6 +94,14 @@ function create(parts: VendorParts): Vendor {
   ];
   return {
     routes,
+    sockets: [
+      {
+        path: '/workflows/v1/workflow-runs/ws',
+        admit: (call) => void requireBearer(call, [parts.key]),
+        talk: (client) => talkOverSocket(socket, client),
+      },
+    ],
+    webhooks: webhookForm(parts, book),
     errorReply,
     unsuccessful: () => ({ workflow_run: null }),
     credentialOf: (call) => (call.header('authorization') ?? '').replace(/^bearer +/i, ''),
@@ -135,7 +109,28 @@ function create(parts: VendorParts): Vendor {
   };
 }
 
-function startDesk({ random, starts }: VendorParts, book: RunBook<InteractlyFacts>): StartDesk<BegunRun> {
+/** The body is not documented; the fields are those that the list of sent messages shows. */
+function webhookForm({ clock, random }: VendorParts, book: RunBook<InteractlyFacts>): WebhookForm {
+  return {
+    message(runId) {
+      const run = book.find(runId);
+      return {
+        event_id: `evt_${randomHex(random, 8)}`,
+        action: 'workflow_run_completed',
+        workflow_id: run?.facts.turns[0]?.workflow_id ?? null,
+        workflow_run_id: runId,
+        workflow_run_status: run === null ? 'completed' : statusOf(book.phaseOf(run)),
+        payload: run === null ? {} : { workflow_run: renderInteractlyRun(book, run) },
+      };
+    },
+    sign: (body, secret) => ({
+      'x-interactly-signature': createHmac('sha256', secret).update(body).digest('hex'),
+      'x-interactly-timestamp': String(Math.floor(clock.now() / 1000)),
+    }),
+  };
+}
+
+function startDesk({ random, starts, watch }: VendorParts, book: RunBook<InteractlyFacts>): StartDesk<BegunRun> {
   return {
     kind: 'interactly',
     traits: TRAITS,
@@ -144,6 +139,7 @@ function startDesk({ random, starts }: VendorParts, book: RunBook<InteractlyFact
     begin(input, { workflow, plan, bytes }) {
       const runId = randomHex(random, 12);
       book.begin({ id: runId, workflow, plan, bytes: bytes + 500, facts: { turns: [input] } });
+      watch(watched(book, runId));
       return { runId };
     },
     reply: ({ runId }) => {
@@ -164,20 +160,6 @@ function createErrorReply({ random }: VendorParts): Vendor['errorReply'] {
     const text = message ?? (status === 404 ? missing : MESSAGES[status]) ?? 'The request was refused';
     return json(status, { message: STATUS_CODES[status] ?? 'Error', error: text }, headers);
   };
-}
-
-function isCommand(value: Json | undefined): value is Command {
-  return COMMANDS.some((command) => command === value);
-}
-
-function readOrder(call: Call, body: Buffer): Order {
-  const input = jsonObjectIn(call, body);
-  for (const [name, value] of Object.entries(input)) {
-    const field = Object.hasOwn(BODY_FIELDS, name) ? BODY_FIELDS[name] : undefined;
-    if (field === undefined) throw new Refusal(422, 'Extra inputs are not permitted', { code: name });
-    if (!field.fits(value)) throw new Refusal(422, `Input should be ${field.expected}`, { code: name });
-  }
-  return { input, body, command: isCommand(input.command) ? input.command : 'start' };
 }
 
 async function follow(desk: Desk, call: Call, order: Order): Promise<Sending> {

@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, mkdtempSync, openSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { beginsAsDatabase } from './database-file.ts';
 import { identify, openWriterConnection } from './connection.ts';
 import { hasCode, syncPath } from './durable-files.ts';
 import { inspectDatabase, type DatabaseFacts } from './inspect-database.ts';
@@ -18,7 +19,10 @@ export interface BackupFacts extends DatabaseFacts {
 export function backUpDatabase(path: string, file: string, { force }: { force: boolean }): BackupFacts {
   const target = resolve(file);
   refuseOwnFiles(path, target);
-  if (!force && exists(target)) throw alreadyThere(target);
+  if (exists(target)) {
+    if (!force) throw alreadyThere(target);
+    refuseStrangers(target);
+  }
   const directory = makeDraftDirectory(target);
   try {
     const draft = join(directory, 'draft');
@@ -55,9 +59,16 @@ function copyDatabase(path: string, draft: string): void {
 function refuseOwnFiles(path: string, target: string): void {
   const own = exists(path) ? realpathSync(path) : resolve(path);
   const real = exists(target) ? realpathSync(target) : target;
-  if (['', '-wal', '-shm', '.lock'].some((suffix) => real === own + suffix)) {
+  if (['', '-wal', '-shm', '-journal', '.lock', '.lock-journal'].some((suffix) => real === own + suffix)) {
     throw openError('A backup cannot take the place of a file of the database itself. Give it another name.');
   }
+}
+
+/** `--force` is for replacing an older backup, not a device or a file of another kind, such as a master key. */
+function refuseStrangers(target: string): void {
+  const stat = statSync(target);
+  if (stat.isFile() && (stat.size === 0 || beginsAsDatabase(target))) return;
+  throw openError(`${target} is no backup, so it is not replaced. Give another name.`);
 }
 
 /** Beside the target, so that the last step is a rename; nobody else may look into it. */
@@ -67,7 +78,9 @@ function makeDraftDirectory(target: string): string {
     chmodSync(directory, 0o700);
     return directory;
   } catch (error) {
-    throw openError(`Nothing can be written in ${dirname(target)}.`, error);
+    const directory = dirname(target);
+    if (hasCode(error, 'ENOENT')) throw openError(`There is no directory ${directory}. Make it first.`, error);
+    throw openError(`Nothing can be written in ${directory}.`, error);
   }
 }
 

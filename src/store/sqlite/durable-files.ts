@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /** Sees that a power cut forgets neither a file's content nor, for a directory, the names in it. */
 export function syncPath(path: string): void {
@@ -8,6 +9,23 @@ export function syncPath(path: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Makes a directory that only its owner can enter, and those above it that are missing; a power cut forgets none of
+ * them. One by one: Node's own way never comes back where a file system such as `/proc` takes no directory.
+ */
+export function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return;
+    const parent = dirname(directory);
+    if (!hasCode(error, 'ENOENT') || parent === directory) throw error;
+    makeDirectory(parent);
+    mkdirSync(directory, { mode: 0o700 });
+  }
+  syncPath(dirname(directory));
 }
 
 /** Whether an error of the file system has this code. */

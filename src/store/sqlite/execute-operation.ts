@@ -1,8 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import {
+  claimDeliveries,
+  insertDeliveries,
+  prepareDeliveryStatements,
+  settleDelivery,
+} from './execute-delivery-operation.ts';
+import {
   PLAIN_STATEMENTS,
   type ClaimRow,
-  type FlatEvents,
+  type FarEvents,
   type Move,
   type MoveRow,
   type Operation,
@@ -14,6 +20,7 @@ import {
   type Value,
 } from './operations.ts';
 import { RUN_COLUMNS } from './run-row.ts';
+import { arrays, changes, get } from './statement-calls.ts';
 
 /** Pages given back to the disk at a time, once a quarter of the file and more than 4 MB of it are free. */
 const VACUUM_SHARE = 4;
@@ -30,11 +37,13 @@ export function createExecutor(db: DatabaseSync): Executor {
     execute(operation) {
       switch (operation[0]) {
         case 'create':
-          return create(statements, operation[1], operation[2], operation[3], operation[4]);
+          return create(statements, operation[1], operation[2], operation[3]);
         case 'move':
-          return move(statements, operation[1], operation[2], operation[3], operation[4]);
+          return move(statements, operation[1], operation[2], operation[3], operation[4], operation[5]);
         case 'moveOnce':
           return moveOnce(db, statements, operation.slice(1) as Operations['moveOnce']);
+        case 'append':
+          return append(statements, operation[1], operation[2], operation[3]);
         case 'remove':
           return remove(statements, operation[1]);
         case 'claim':
@@ -42,11 +51,17 @@ export function createExecutor(db: DatabaseSync): Executor {
         case 'reclaim':
           return reclaim(statements, operation[1], operation[2]);
         case 'release':
-          return changes(statements.release, [operation[3], operation[1], operation[2], operation[4]]);
+          return release(statements, operation);
+        case 'claimDeliveries':
+          return claimDeliveries(statements.deliveries, operation[1], { now: operation[2], limit: operation[3] });
+        case 'settleDelivery':
+          return settleDelivery(statements.deliveries, operation[1], operation[2], operation[3]);
         case 'purgeRuns':
           return purgeRuns(statements, operation[1], operation[2]);
         case 'replaceKey':
           return replaceKey(statements, operation[1], { id: operation[2], expiresAt: operation[3] });
+        case 'replaceWebhookSecret':
+          return replaceWebhookSecret(statements, operation[1], operation[2], operation[3]);
         case 'vacuum':
           return vacuum(db);
         case 'run':
@@ -61,7 +76,7 @@ type Statements = ReturnType<typeof prepareStatements>;
 function prepareStatements(db: DatabaseSync) {
   const plain = new Map<PlainStatement, StatementSync>();
   return {
-    insertRun: db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
+    insertRun: db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
     insertEvent: db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)'),
     insertPayload: db.prepare('INSERT OR REPLACE INTO payloads VALUES (?, ?, ?)'),
     // A row that has served, 24 h and its run's end, makes room for the next one of the same key.
@@ -76,8 +91,12 @@ function prepareStatements(db: DatabaseSync) {
     // An ended run is never left, whatever a caller believes; an owner of NULL means that any owner will do.
     // Compares `seq` too, so that its next value is known without RETURNING, which costs 1 to 2 µs a move.
     moveRun: db.prepare(`UPDATE runs SET version = version + 1, seq = ?, status = ?, provider = ?, workflow = ?,
-        owner = ?, due_at = ?, finished_at = ?, pinned = coalesce(?, pinned), state = ?, output = coalesce(?, output)
+        owner = ?, due_at = ?, finished_at = ?, vendor_run_id = ?, pinned = coalesce(?, pinned), state = ?,
+        output = coalesce(?, output), log = log || ?
         WHERE id = ? AND version = ? AND seq = ? AND owner IS coalesce(?, owner) AND finished_at IS NULL`),
+    // An UPDATE and a SELECT: RETURNING costs 0.4 µs more.
+    lengthenLog: db.prepare('UPDATE runs SET seq = seq + ? WHERE id = ? AND owner = ? AND finished_at IS NULL'),
+    lastSeq: arrays(db.prepare('SELECT seq FROM runs WHERE id = ?')),
     giveBackStartKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND (lineage, subject, key) =
       (SELECT lineage, coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
     // Whoever resumed is the run's own subject or its key, which has none. The key of the start is another's,
@@ -115,6 +134,7 @@ function prepareStatements(db: DatabaseSync) {
     deleteEndedRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at IS NOT NULL'),
     deleteEvents: db.prepare('DELETE FROM events WHERE run_id = ?'),
     deletePayloads: db.prepare('DELETE FROM payloads WHERE run_id = ?'),
+    deliveries: prepareDeliveryStatements(db),
     plain(name: PlainStatement): StatementSync {
       const known = plain.get(name);
       if (known !== undefined) return known;
@@ -128,15 +148,13 @@ function prepareStatements(db: DatabaseSync) {
 function create(
   statements: Statements,
   row: Row,
-  events: FlatEvents,
-  ...[claimRow, largeInputs]: [ClaimRow | null, string | null]
+  claimRow: ClaimRow | null,
+  largeInputs: string | null,
 ): OperationResults['create'] {
   const earlier = claimRow === null ? null : claimKey(statements, claimRow);
   if (earlier !== null) return earlier;
-  const id = row[0] as string;
   statements.insertRun.run(...row);
-  insertEvents(statements, id, 1, events);
-  if (largeInputs !== null) statements.insertPayload.run(id, 'inputs', largeInputs);
+  if (largeInputs !== null) statements.insertPayload.run(row[0] as string, 'inputs', largeInputs);
   return null;
 }
 
@@ -163,23 +181,36 @@ function moveOnce(
 function move(
   statements: Statements,
   change: MoveRow,
-  events: FlatEvents,
-  ...[largeOutput, giveBackKey]: [Move[2], Move[3]]
+  events: FarEvents | null,
+  ...[largeOutput, giveBackKey, deliveries]: [Move[2], Move[3], Move[4]]
 ): OperationResults['move'] {
   if (changes(statements.moveRun, change) === 0) return null;
   const [seq] = change;
-  const id = change[10];
-  insertEvents(statements, id, seq - events.length / 3 + 1, events);
+  const id = change[12];
+  if (events !== null) insertEvents(statements, id, events);
   if (largeOutput !== null) statements.insertPayload.run(id, 'output', largeOutput);
   if (giveBackKey === 'start') statements.giveBackStartKey.run(id);
   else if (giveBackKey !== null) statements.giveBackResumeKey.run(id, giveBackKey.resume);
+  if (deliveries !== null) insertDeliveries(statements.deliveries, id, deliveries);
   return seq;
 }
 
-function insertEvents(statements: Statements, id: string, firstSeq: number, events: FlatEvents): void {
-  for (let i = 0, seq = firstSeq; i < events.length; i += 3, seq++) {
-    statements.insertEvent.run(id, seq, events[i] as Value, events[i + 1] as Value, events[i + 2] as Value);
+function insertEvents(statements: Statements, id: string, events: FarEvents): void {
+  for (let i = 0; i < events.length; i += 4) {
+    const [seq, type, at, data] = events.slice(i, i + 4) as [Value, Value, Value, Value];
+    statements.insertEvent.run(id, seq, type, at, data);
   }
+}
+
+function append(statements: Statements, id: string, owner: string, events: Row): OperationResults['append'] {
+  const count = events.length / 3;
+  if (changes(statements.lengthenLog, [count, id, owner]) === 0) return null;
+  const [last] = get(statements.lastSeq, [id]) as [number];
+  for (let i = 0; i < count; i++) {
+    const [type, at, data] = events.slice(i * 3, i * 3 + 3) as [Value, Value, Value];
+    statements.insertEvent.run(id, last - count + 1 + i, type, at, data);
+  }
+  return last;
 }
 
 function claim(statements: Statements, [, owner, now, limit, queued, except]: Operation & { 0: 'claim' }): Row[] {
@@ -199,7 +230,12 @@ function claim(statements: Statements, [, owner, now, limit, queued, except]: Op
 function reclaim(statements: Statements, owner: string, now: number): number {
   statements.buryOwners.run(owner);
   statements.forgetOwners.run(now);
-  return changes(statements.reclaim, [now, owner]);
+  return changes(statements.reclaim, [now, owner]) + changes(statements.deliveries.reclaim, [now, owner]);
+}
+
+function release(statements: Statements, [, owner, except, now, before]: Operation & { 0: 'release' }): number {
+  const values = [now, owner, except, before];
+  return changes(statements.release, values) + changes(statements.deliveries.release, values);
 }
 
 function purgeRuns(statements: Statements, ids: readonly string[], before: number): number {
@@ -224,11 +260,20 @@ function remove(statements: Statements, id: string): OperationResults['remove'] 
 function deleteRest(statements: Statements, id: string): void {
   statements.deleteEvents.run(id);
   statements.deletePayloads.run(id);
+  statements.deliveries.deleteOfRun.run(id);
 }
 
 function replaceKey(statements: Statements, successor: Row, old: { id: string; expiresAt: number }): boolean {
   if (changes(statements.plain('expireKey'), [old.expiresAt, old.id]) === 0) return false;
   return changes(statements.plain('insertKey'), successor) === 1;
+}
+
+function replaceWebhookSecret(statements: Statements, successor: Row, oldExpiresAt: number, now: number): null {
+  const [lineage] = successor as [string];
+  statements.plain('deleteExpiredSecrets').run(lineage, now);
+  statements.plain('expireSecrets').run(oldExpiresAt, lineage);
+  statements.plain('insertSecret').run(...successor);
+  return null;
 }
 
 /** Gives free pages at the end of the file back; freed pages are reused anyway, so only a large rest is worth moving. */
@@ -241,17 +286,4 @@ function vacuum(db: DatabaseSync): number {
 
 function pragma(db: DatabaseSync, sql: string): number {
   return Number(Object.values(db.prepare(sql).get() ?? {})[0] ?? 0);
-}
-
-function changes(statement: StatementSync, values: Row): number {
-  return Number(statement.run(...values).changes);
-}
-
-function get(statement: StatementSync, values: Row): Row | null {
-  return (statement.get(...values) as unknown as Row | undefined) ?? null;
-}
-
-function arrays(statement: StatementSync): StatementSync {
-  statement.setReturnArrays(true);
-  return statement;
 }

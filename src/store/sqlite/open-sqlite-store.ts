@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pause } from '../../core/clock.ts';
@@ -13,6 +13,7 @@ import {
   type DatabaseFile,
 } from './connection.ts';
 import { createCredentialStore } from './credential-store.ts';
+import { hasCode, makeDirectory } from './durable-files.ts';
 import { createHints } from './hints.ts';
 import { createKeyStore } from './key-store.ts';
 import { migrate, schemaState } from './migrate.ts';
@@ -20,6 +21,7 @@ import { createReader } from './reader.ts';
 import { createRunStore } from './run-store.ts';
 import { tryServeLock, type ServeLock } from './serve-lock.ts';
 import { openError } from './store-errors.ts';
+import { createWebhookSecretStore } from './webhook-secret-store.ts';
 import { createWorkerTransport } from './worker-transport.ts';
 import { createWriter } from './writer.ts';
 import { createWriterSession } from './writer-session.ts';
@@ -89,6 +91,7 @@ function assemble(options: SqliteOptions, place: Place): Store {
     runs: createRunStore({ writer, reader, hints, clock, alone, idempotencyMs: limits.idempotencyMs }),
     keys: createKeyStore({ writer, reader }),
     credentials: createCredentialStore({ writer, reader, clock }),
+    webhookSecrets: createWebhookSecretStore({ writer, reader, clock }),
     async check() {
       reader.read((statements) => statements.masterKeys.all());
       await writer.write('run', 'probe', [clock.now()]);
@@ -114,18 +117,7 @@ function createFile(path: string): void {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
     // An existing file is not opened here: closing it again would drop every lock this process has on it.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
-}
-
-/** Makes the directories that are missing, and sees that a power cut does not forget them. */
-function makeDirectory(directory: string): void {
-  const firstMade = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (firstMade === undefined) return;
-  for (let made = directory; made.length >= firstMade.length; made = dirname(made)) {
-    const parent = openSync(dirname(made), 'r');
-    fsyncSync(parent);
-    closeSync(parent);
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 

@@ -4,31 +4,36 @@ import type { Change } from '../../runs/ports.ts';
 export type Value = string | number | null | Uint8Array;
 export type Row = readonly Value[];
 
-/** Events of one run in order, three values each: type, time, data. */
-export type FlatEvents = readonly Value[];
+/** Rows of `events`, in order, four values each: seq, type, time, data. */
+export type FarEvents = readonly Value[];
 
 /**
  * What the writer can be asked for. Operations are flat arrays of plain values, because they cross a thread:
  * the main thread computes whole rows, the writer only executes prepared statements.
  */
 export interface Operations {
-  /** Row of `runs`, its events, its claim, its inputs where they are large. */
-  create: [row: Row, events: FlatEvents, claim: ClaimRow | null, largeInputs: string | null];
+  /** Row of `runs`, its claim, its inputs where they are large. */
+  create: [row: Row, claim: ClaimRow | null, largeInputs: string | null];
   move: Move;
   /** The same with a claim: both or neither. */
   moveOnce: [claim: ClaimRow, ...move: Move];
+  /** Events without their numbers, three values each: type, time, data. */
+  append: [id: string, owner: string, events: Row];
   /** An ended run with all that belongs to it, its claims apart. */
   remove: [id: string];
-  /** Takes due runs. */
-  /** `except`: a JSON list of providers whose due runs are left. */
+  /** Takes due runs. `except`: a JSON list of providers whose due runs are left. */
   claim: [owner: string, now: number, limit: number, queued: number, except: string];
   reclaim: [owner: string, now: number];
   /** `before`: only runs with a smaller id. */
   release: [owner: string, except: string, now: number, before: string];
+  claimDeliveries: [owner: string, now: number, limit: number];
+  settleDelivery: [id: string, owner: string, result: SettledRow];
   purgeRuns: [ids: readonly string[], before: number];
   vacuum: [];
   /** A key that takes another's place: its row; the other's id and its new end. */
   replaceKey: [successor: Row, id: string, expiresAt: number];
+  /** A signing secret that takes the place of its lineage's others: its row, their end at the latest, and now. */
+  replaceWebhookSecret: [successor: Row, oldExpiresAt: number, now: number];
   run: [name: PlainStatement, values: Row];
 }
 
@@ -37,13 +42,20 @@ export interface OperationResults {
   /** The last event's number; null: stale. */
   move: number | null;
   moveOnce: number | null | { winner: string; run: Row | null } | 'reused';
+  /** The last event's number; null: stale. */
+  append: number | null;
   remove: 'removed' | 'not_ended' | 'unknown';
   claim: Row[];
+  /** How many runs and messages. */
   reclaim: number;
   release: number;
+  claimDeliveries: Row[];
+  /** False: stale. */
+  settleDelivery: boolean;
   purgeRuns: number;
   vacuum: number;
   replaceKey: boolean;
+  replaceWebhookSecret: null;
   /** Rows changed. */
   run: number;
 }
@@ -57,9 +69,22 @@ export type ClaimRow = readonly [string, string, string, string, string, number,
 
 export type Move = [
   change: MoveRow,
-  events: FlatEvents,
+  events: FarEvents | null,
   largeOutput: string | null,
   giveBackKey: NonNullable<Change['giveBackKey']> | null,
+  deliveries: DeliveryRows | null,
+];
+
+/** Messages of one run, five values each: id, event, snapshot, time of creation, due time. */
+export type DeliveryRows = readonly Value[];
+
+/** What became of a try, in the order of the statement that writes it. */
+export type SettledRow = readonly [
+  status: string,
+  lastAt: number,
+  lastStatus: number | null,
+  lastError: string | null,
+  dueAt: number | null,
 ];
 
 /** Values of the statement that moves a run, in its order. NULL in `pinned`, `output`, `fromOwner`: as it is. */
@@ -71,9 +96,11 @@ export type MoveRow = readonly [
   owner: string | null,
   dueAt: number | null,
   finishedAt: number | null,
+  vendorRunId: string | null,
   pinned: string | null,
   state: string,
   output: string | null,
+  log: string,
   id: string,
   fromVersion: number,
   fromSeq: number,
@@ -87,10 +114,19 @@ export const PLAIN_STATEMENTS = {
     WHERE id = ? AND finished_at IS NOT NULL`,
   beat: `INSERT INTO owners (owner, beat_at, dead) VALUES (?, ?, 0)
     ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at WHERE dead = 0`,
+  hurry: 'UPDATE runs SET due_at = ?1 WHERE id = ?2 AND owner IS NULL AND finished_at IS NULL AND due_at > ?1',
+  // Whoever tries it right now learns that it is no longer theirs.
+  redeliver: `UPDATE deliveries SET status = 'pending', tries = 0, owner = NULL, due_at = ?
+    WHERE run_id = ? AND id = ?`,
+  postponeDelivery: `UPDATE deliveries SET owner = NULL, due_at = ?
+    WHERE run_id = ? AND id = ? AND owner = ? AND status = 'pending'`,
   probe: `INSERT INTO probes (name, at) VALUES ('fit', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`,
   insertKey: 'INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   expireKey: `UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 AND revoked_at IS NULL`,
   revokeKey: 'UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
+  insertSecret: 'INSERT INTO webhook_secrets VALUES (?, ?, ?, ?, ?)',
+  expireSecrets: 'UPDATE webhook_secrets SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE lineage = ?2',
+  deleteExpiredSecrets: 'DELETE FROM webhook_secrets WHERE lineage = ? AND expires_at <= ?',
   insertCredential: 'INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?)',
   removeCredential: 'DELETE FROM credentials WHERE id = ?',
   addMasterKey: 'INSERT INTO master_keys VALUES (?, ?) ON CONFLICT DO NOTHING',

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DELIVERY_COLUMNS } from './delivery-row.ts';
 import type { Row, Value } from './operations.ts';
 import { RUN_COLUMNS } from './run-row.ts';
 
@@ -18,6 +19,11 @@ export function prepareReads(db: DatabaseSync) {
   return {
     run: read('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id = ?'),
     runWithPayloads: read('SELECT ' + RUN_COLUMNS + ', inputs, output FROM runs WHERE id = ?'),
+    runOfVendor: read(
+      'SELECT ' +
+        RUN_COLUMNS +
+        ' FROM runs WHERE vendor_run_id = ? AND provider = ? AND finished_at IS NULL ORDER BY rowid DESC LIMIT 1',
+    ),
     payload: read('SELECT text FROM payloads WHERE run_id = ? AND part = ?'),
     claim: read(`SELECT run_id, fingerprint, created_at FROM idempotency
       WHERE lineage = ? AND subject = ? AND key = ?`),
@@ -25,10 +31,17 @@ export function prepareReads(db: DatabaseSync) {
     runsOfLineage: read(
       'SELECT ' + RUN_COLUMNS + ' FROM runs WHERE lineage = ? AND id > ? AND id < ? ORDER BY id DESC LIMIT ?',
     ),
+    log: read('SELECT log FROM runs WHERE id = ?'),
     events: read('SELECT seq, type, at, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?'),
     anyDue: read(`SELECT 1 FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ?
       AND provider NOT IN (SELECT value FROM json_each(?)) LIMIT 1`),
     anyQueued: read(`SELECT 1 FROM runs WHERE status = 'queued' AND owner IS NULL LIMIT 1`),
+    delivery: read('SELECT ' + DELIVERY_COLUMNS + ' FROM deliveries WHERE run_id = ? AND id = ?'),
+    // A run's ids end in a number that grows.
+    deliveries: read(
+      'SELECT ' + DELIVERY_COLUMNS + ' FROM deliveries WHERE run_id = ? ORDER BY created_at, length(id), id',
+    ),
+    anyDeliveryDue: read(`SELECT 1 FROM deliveries WHERE status = 'pending' AND owner IS NULL AND due_at <= ? LIMIT 1`),
     unfinished: read(`SELECT count(*), count(*) FILTER (WHERE status = 'queued') FROM runs WHERE finished_at IS NULL`),
     oldRuns: read('SELECT id, finished_at FROM runs WHERE id > ? AND id < ? ORDER BY id LIMIT ?'),
     key: read('SELECT * FROM keys WHERE id = ?'),
@@ -37,6 +50,7 @@ export function prepareReads(db: DatabaseSync) {
     credentials: read(
       'SELECT * FROM credentials WHERE provider = coalesce(?, provider) ORDER BY created_at DESC, id DESC',
     ),
+    webhookSecrets: read('SELECT * FROM webhook_secrets WHERE lineage = ? ORDER BY created_at DESC, id DESC'),
     masterKeys: read('SELECT fingerprint FROM master_keys ORDER BY added_at, fingerprint'),
   };
 }

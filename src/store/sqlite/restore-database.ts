@@ -3,24 +3,19 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
-  mkdirSync,
   mkdtempSync,
   renameSync,
   rmSync,
   statSync,
   chmodSync,
-  closeSync,
-  openSync,
-  readSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { syncPath } from './durable-files.ts';
+import { beginsAsDatabase } from './database-file.ts';
+import { makeDirectory, syncPath } from './durable-files.ts';
 import { inspectDatabase, type DatabaseFacts } from './inspect-database.ts';
 import { tryServeLock } from './serve-lock.ts';
 import { openError } from './store-errors.ts';
-
-const MAGIC = Buffer.from('SQLite format 3\0');
 
 /**
  * A backup on its way into a database's place. It holds the serve lock from beginning to end.
@@ -43,13 +38,14 @@ export interface Restoring {
 /** Takes the lock and copies the backup. Throws `store_unavailable` with what is in the way. */
 export function beginRestore(path: string, file: string, { stamp }: { stamp: string }): Restoring {
   refuseUnusable(file);
-  mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(resolve(path)));
   const lock = tryServeLock(path);
   if (lock === null) throw openError('A Rungate server is running on this database. Stop it first.');
   let directory: string | null = null;
   const close = () => {
     if (directory !== null) rmSync(directory, { recursive: true, force: true });
-    lock.release();
+    if (existsSync(path)) lock.release();
+    else lock.discard();
   };
   try {
     directory = mkdtempSync(`${path}.restore-`);
@@ -123,7 +119,7 @@ function keepAside(path: string, kept: string): void {
 /** Writes the log into the database. False where that cannot be done, because the database is beyond reading. */
 function cutLog(path: string): boolean {
   // SQLite takes the log of what is no database for a left-over, and deletes it.
-  if (!hasMagic(path)) return false;
+  if (!beginsAsDatabase(path)) return false;
   try {
     const db = new DatabaseSync(path, { timeout: 5_000 });
     try {
@@ -134,16 +130,6 @@ function cutLog(path: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function hasMagic(path: string): boolean {
-  const descriptor = openSync(path, 'r');
-  try {
-    const head = Buffer.alloc(MAGIC.length);
-    return readSync(descriptor, head, 0, head.length, 0) === head.length && head.equals(MAGIC);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

@@ -1,15 +1,8 @@
 import { reviveJson, type JsonObject } from '../../core/json.ts';
 import type { Owner, RunId } from '../../core/ids.ts';
-import {
-  hasEnded,
-  type NewEvent,
-  type Run,
-  type RunOutput,
-  type RunStatus,
-  type UpstreamState,
-} from '../../runs/model.ts';
+import type { Run, RunOutput, RunStatus, UpstreamState } from '../../runs/model.ts';
 import type { NewRun } from '../../runs/ports.ts';
-import type { FlatEvents, Row, Value } from './operations.ts';
+import type { Row, Value } from './operations.ts';
 
 /** Above this many characters a payload lies in the table `payloads`. */
 export const INLINE_PAYLOAD_MAX = 8_192;
@@ -49,6 +42,8 @@ const PINNED_FIELDS = [
   'tags',
   'timeoutMs',
   'waitingTimeoutMs',
+  'onDisconnect',
+  'webhook',
   'trace',
   'createdAt',
 ] as const satisfies readonly (keyof Run)[];
@@ -73,6 +68,8 @@ export function pinnedText(run: Pick<Run, PinnedField>): string {
     tags: run.tags,
     timeoutMs: run.timeoutMs,
     waitingTimeoutMs: run.waitingTimeoutMs,
+    onDisconnect: run.onDisconnect,
+    webhook: run.webhook,
     trace: run.trace,
     createdAt: run.createdAt,
   } satisfies Pick<Run, PinnedField>);
@@ -173,6 +170,8 @@ export function firstSnapshot(run: NewRun, { seq, dueAt }: Pick<Run, 'seq' | 'du
     tags: run.tags,
     timeoutMs: run.timeoutMs,
     waitingTimeoutMs: run.waitingTimeoutMs,
+    onDisconnect: run.onDisconnect,
+    webhook: run.webhook,
     accepted: run.accepted,
     upstream: run.upstream,
     error: run.error,
@@ -192,8 +191,17 @@ export function firstSnapshot(run: NewRun, { seq, dueAt }: Pick<Run, 'seq' | 'du
   };
 }
 
+/** By which name a vendor's message finds the run; an ended one is looked for no more. */
+export function findableVendorRunId({ finishedAt, upstream }: Pick<Run, 'finishedAt' | 'upstream'>): string | null {
+  return finishedAt === null ? upstream.runId : null;
+}
+
 /** The values of one INSERT into `runs`. */
-export function insertValues(run: Run, idempotencyKey: string | null, inputs: string): Value[] {
+export function insertValues(
+  run: Run,
+  idempotencyKey: string | null,
+  { log, inputs }: { log: string; inputs: string },
+): Value[] {
   return [
     run.id,
     run.version,
@@ -206,9 +214,11 @@ export function insertValues(run: Run, idempotencyKey: string | null, inputs: st
     run.owner,
     run.dueAt,
     run.finishedAt,
+    findableVendorRunId(run),
     idempotencyKey,
     pinnedText(run),
     stateText(run),
+    log,
     inputs,
   ];
 }
@@ -217,18 +227,4 @@ export function insertValues(run: Run, idempotencyKey: string | null, inputs: st
 export function placePayload(value: JsonObject | RunOutput): { inRow: string; large: string | null } {
   const text = JSON.stringify(value);
   return text.length > INLINE_PAYLOAD_MAX ? { inRow: ELSEWHERE, large: text } : { inRow: text, large: null };
-}
-
-/** Events as the writer takes them; the ends of runs are rendered from the row, so they keep no data. */
-export function flatEvents(events: readonly NewEvent[]): FlatEvents {
-  const flat: Value[] = [];
-  for (const event of events) {
-    const keepsData = event.data !== null && !isEnd(event);
-    flat.push(event.type, event.at, keepsData ? JSON.stringify(event.data) : null);
-  }
-  return flat;
-}
-
-function isEnd(event: NewEvent): boolean {
-  return hasEnded({ status: event.type.slice('run.'.length) as RunStatus });
 }

@@ -1,8 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
 import { firstRunIdAt, type RunId } from '../../core/ids.ts';
-import { reviveJson, type Json, type JsonObject } from '../../core/json.ts';
-import { hasEnded, type EventType, type Run, type RunEvent, type RunOutput } from '../../runs/model.ts';
+import { reviveJson, type JsonObject } from '../../core/json.ts';
+import { hasEnded, type Run, type RunEvent, type RunOutput } from '../../runs/model.ts';
 import type { Change, Claimed, IdempotencyClaim, NewRun, RunStore } from '../../runs/ports.ts';
+import { deliveryRows } from './delivery-row.ts';
+import { createDeliveryMethods } from './delivery-store.ts';
+import { mergeEvents, outputRows, placeEvents } from './event-log.ts';
 import type { Hints } from './hints.ts';
 import { listRuns } from './list-runs.ts';
 import type { ClaimRow, Move, Row } from './operations.ts';
@@ -31,6 +34,12 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     create: (run, options) => create(parts, run, options.idempotency),
     move: (from, change) => move(parts, from, change),
     moveOnce: (from, change, idempotency) => moveOnce(parts, from.run, { change, idempotency }),
+    async append(id, owner, events) {
+      const seq = await writer.write('append', id, owner, outputRows(events));
+      if (seq === null) return 'stale';
+      hints.changed(id);
+      return seq;
+    },
     async remove(id) {
       const result = await writer.write('remove', id);
       if (result === 'removed') hints.changed(id);
@@ -54,8 +63,15 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       return reader.read((statements) => listRuns(statements, filter, page));
     },
     async eventsAfter(id, seq, limit) {
-      return reader.read((statements) => statements.events.all(id, seq, limit).map(eventFromRow));
+      return reader.read((statements) => eventsAfter(statements, id, { after: seq, limit }));
     },
+    async findByVendorRun(provider, vendorRunId) {
+      return reader.read((statements) => runOf(statements.runOfVendor.get(vendorRunId, provider)));
+    },
+    async hurry(id) {
+      return (await writer.write('run', 'hurry', [clock.now(), id])) > 0;
+    },
+    ...createDeliveryMethods(parts),
     async countUnfinished() {
       const [total, queued] = reader.read((statements) => statements.unfinished.get()) as [number, number];
       return { queued, total };
@@ -94,10 +110,11 @@ async function create(
   const { inputs, events, dueInMs } = newRun;
   const run = rows.firstSnapshot(newRun, { seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs });
   const place = rows.placePayload(inputs);
+  // What begins a run is short, so all of it is in the row.
+  const { near: log } = placeEvents(events, 1);
   const result = await writer.write(
     'create',
-    rows.insertValues(run, idempotency?.key ?? null, place.inRow),
-    rows.flatEvents(events),
+    rows.insertValues(run, idempotency?.key ?? null, { log, inputs: place.inRow }),
     idempotency === null ? null : startClaimRow(run, idempotency, { now, idempotencyMs }),
     place.large,
   );
@@ -143,8 +160,9 @@ async function move(
   change: Change,
 ): Promise<Run | 'stale'> {
   if (hasEnded(from.run)) return 'stale';
-  const next = changedRun(from.run, change, clock.now());
-  const seq = await writer.write('move', ...moveOperation(from, change, next));
+  const now = clock.now();
+  const next = changedRun(from.run, change, now);
+  const seq = await writer.write('move', ...moveOperation(from, change, { next, now }));
   if (seq === null) return 'stale';
   hints.changed(next.id);
   return { ...next, seq };
@@ -158,15 +176,20 @@ async function moveOnce(
   const now = clock.now();
   const next = changedRun(run, change, now);
   const claim = claimRow(run, idempotency, { now, idempotencyMs });
-  const result = await writer.write('moveOnce', claim, ...moveOperation({ run }, change, next));
+  const result = await writer.write('moveOnce', claim, ...moveOperation({ run }, change, { next, now }));
   if (result === null) return 'stale';
   if (typeof result !== 'number') return earlierClaim(result);
   hints.changed(next.id);
   return { kind: 'moved', run: { ...next, seq: result } };
 }
 
-function moveOperation({ run, owner }: Parameters<RunStore['move']>[0], change: Change, next: Run): Move {
+function moveOperation(
+  { run, owner }: Parameters<RunStore['move']>[0],
+  change: Change,
+  { next, now }: { next: Run; now: number },
+): Move {
   const place = change.output === undefined ? null : rows.placePayload(change.output);
+  const events = placeEvents(change.events, run.seq + 1);
   return [
     [
       run.seq + change.events.length,
@@ -176,17 +199,20 @@ function moveOperation({ run, owner }: Parameters<RunStore['move']>[0], change: 
       next.owner,
       next.dueAt,
       next.finishedAt,
+      rows.findableVendorRunId(next),
       rows.touchesPinned(change.patch) ? rows.pinnedText(next) : null,
       rows.stateText(next),
       place?.inRow ?? null,
+      events.near,
       next.id,
       run.version,
       run.seq,
       owner ?? null,
     ],
-    rows.flatEvents(change.events),
+    events.far,
     place?.large ?? null,
     change.giveBackKey ?? null,
+    deliveryRows(change.deliveries, now),
   ];
 }
 
@@ -238,7 +264,8 @@ function runOf(row: Row | null): Run | null {
   return row === null ? null : rows.runFromRow(row);
 }
 
-function eventFromRow(row: Row): RunEvent {
-  const [seq, type, at, data] = row as [number, EventType, number, string | null];
-  return { seq, type, at, data: data === null ? null : reviveJson<Json>(data) };
+function eventsAfter(statements: ReadStatements, id: RunId, page: { after: number; limit: number }): RunEvent[] {
+  const log = statements.log.get(id)?.[0];
+  if (typeof log !== 'string') return [];
+  return mergeEvents(log, statements.events.all(id, page.after, page.limit), page);
 }

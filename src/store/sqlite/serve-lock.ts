@@ -1,8 +1,12 @@
+import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { hasCode } from './durable-files.ts';
 import { faultOf, SQLITE } from './store-errors.ts';
 
 export interface ServeLock {
   release(): void;
+  /** Lets go and leaves no file behind, where there is no database that a lock could be for. */
+  discard(): void;
 }
 
 /**
@@ -11,7 +15,10 @@ export interface ServeLock {
  * when the process dies, however it dies.
  */
 export function tryServeLock(databasePath: string): ServeLock | null {
-  const db = new DatabaseSync(`${databasePath}.lock`, { timeout: 0 });
+  const path = `${databasePath}.lock`;
+  createFile(path);
+  const file = fileAt(path);
+  const db = new DatabaseSync(path, { timeout: 0 });
   try {
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
@@ -19,5 +26,30 @@ export function tryServeLock(databasePath: string): ServeLock | null {
     if (faultOf(error).sqliteCode === SQLITE.BUSY) return null;
     throw error;
   }
-  return { release: () => db.close() };
+  // Whoever had it before may have discarded the file since it was opened: the next one would lock another.
+  if (file === null || file !== fileAt(path)) {
+    db.close();
+    return null;
+  }
+  return {
+    release: () => db.close(),
+    discard() {
+      rmSync(path, { force: true });
+      db.close();
+    },
+  };
+}
+
+/** An existing file is not opened: closing it again would drop every lock that this process has on it. */
+function createFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+}
+
+function fileAt(path: string): string | null {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? null : `${stat.dev} ${stat.ino}`;
 }

@@ -5,7 +5,7 @@ import type { BatchReply, WriterSession } from './writer-session.ts';
 export interface WriterTransport {
   execute(batch: Operation[]): Promise<BatchReply>;
   dataVersion(): Promise<number | null>;
-  /** Calls `flush` when the operations of this turn of the event loop have gathered. */
+  /** Calls `flush` when the operations of this turn of the event loop, or of a moment more, have gathered. */
   defer(flush: () => void): void;
   close(): Promise<void>;
 }

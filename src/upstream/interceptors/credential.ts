@@ -1,4 +1,5 @@
 import type { Log } from '../../core/log.ts';
+import type { Auth } from '../../core/outbound.ts';
 import type { Secret } from '../../core/secret.ts';
 import { withQuery, type Call } from '../call.ts';
 import { invalidRequest } from '../target.ts';
@@ -20,6 +21,7 @@ export class CredentialNotOpened extends Error {
 export function credential({ log }: { log: Log }): Interceptor {
   return (dispatch) => (call, handler) => {
     const { credential } = call.request;
+    if (credential === null) throw invalidRequest('a call to a vendor needs a credential');
     if (credential.origin !== call.target.origin) {
       log.error(
         { credential: credential.id, origin: call.target.origin },
@@ -45,9 +47,18 @@ export function credential({ log }: { log: Log }): Interceptor {
 }
 
 function inject(call: Call, secret: Secret): void {
-  const { auth } = call.request;
-  const value = secret.open();
-  call.secret = secret;
+  const { auth, secretQuery } = call.request;
+  call.secrets = secretQuery === undefined ? [secret] : [secret, secretQuery.value];
+  show(call, auth, secret.open());
+  if (secretQuery === undefined) return;
+  const value = secretQuery.value.open();
+  if (value === '') throw invalidRequest('a secret parameter is empty');
+  call.path = withQuery(call.path, { [secretQuery.name]: value });
+}
+
+/** A credential that is not shown is opened all the same: only so can an echo of it be found. */
+function show(call: Call, auth: Auth, value: string): void {
+  if (auth.type === 'none') return;
   if (auth.type === 'query') {
     call.path = withQuery(call.path, { [auth.name]: value });
     return;

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Call } from '../call.ts';
 
@@ -9,6 +10,8 @@ export type ResponseHeaders = IncomingHttpHeaders;
 export interface AnswerHandler {
   onRequestStart(controller: Controller, context: unknown): void;
   onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, statusText?: string): void;
+  /** The connection is a WebSocket now, and its socket ours. Only where an upgrade was asked for. */
+  onRequestUpgrade?(controller: Controller, status: number, headers: ResponseHeaders, socket: Duplex): void;
   onResponseData(controller: Controller, chunk: Buffer): void;
   onResponseEnd(controller: Controller, trailers: ResponseHeaders): void;
   /** The controller is null where the request was never written. */
@@ -38,6 +41,10 @@ export class ForwardingHandler implements AnswerHandler {
 
   onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, statusText?: string): void {
     this.next.onResponseStart(controller, status, headers, statusText);
+  }
+
+  onRequestUpgrade(controller: Controller, status: number, headers: ResponseHeaders, socket: Duplex): void {
+    this.next.onRequestUpgrade?.(controller, status, headers, socket);
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {

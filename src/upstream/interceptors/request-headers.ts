@@ -1,5 +1,6 @@
 import { HOP_HEADER } from '../../core/hop.ts';
 import type { Auth } from '../../core/outbound.ts';
+import type { CallKind } from '../call.ts';
 import { invalidRequest } from '../target.ts';
 import { headerNameIsSafe, headerValueIsSafe } from './header-rules.ts';
 import type { Interceptor } from './interceptor.ts';
@@ -28,6 +29,10 @@ const RESERVED = new Set([
   'transfer-encoding',
   'upgrade',
   'user-agent',
+  'sec-websocket-extensions',
+  'sec-websocket-key',
+  'sec-websocket-protocol',
+  'sec-websocket-version',
   'via',
   'x-forwarded-for',
   'x-forwarded-host',
@@ -35,20 +40,30 @@ const RESERVED = new Set([
   'x-real-ip',
 ]);
 
+/** Every form that can be read. An error, or an answer where a stream was asked for, comes as JSON. */
+const ACCEPT_STREAMS = 'text/event-stream, application/x-ndjson, application/json, text/plain';
+
 /**
  * Writes the headers that every vendor gets, and those that the provider kind asks for; nothing of a caller's is near.
  * `content-type` goes out without a body too: Draft & Goal's documents ask for it. No `accept-encoding`, so that an
  * answer can be scrubbed and measured as it comes.
  */
 export function requestHeaders({ userAgent }: { userAgent: string }): Interceptor {
-  const always = ['accept', 'application/json', 'content-type', 'application/json', 'user-agent', userAgent];
-  always.push(HOP_HEADER, '1');
+  const always = ['user-agent', userAgent, HOP_HEADER, '1'];
+  const json = ['content-type', 'application/json', ...always];
+  const byKind: Readonly<Record<CallKind, readonly string[]>> = {
+    answer: ['accept', 'application/json', ...json],
+    stream: ['accept', ACCEPT_STREAMS, ...json],
+    upgrade: always,
+    plain: always,
+  };
   return (dispatch) => (call, handler) => {
-    for (const text of always) call.headers.push(text);
+    for (const text of byKind[call.kind]) call.headers.push(text);
     const { headers, auth } = call.request;
     for (const name in headers) {
       const value = headers[name] ?? '';
-      assertAllowed(name, value, auth);
+      // A plain call's were looked at when it was made: they are not a kind's, but a message's.
+      if (call.kind !== 'plain') assertAllowed(name, value, auth);
       call.headers.push(name, value);
     }
     return dispatch(call, handler);

@@ -17,6 +17,9 @@ const ALLOWED = new Set([
   'x-correlation-id',
   'x-trace-id',
   'x-vercel-id',
+  // What a stream is made of, where its content type does not say it.
+  'x-vercel-ai-data-stream',
+  'x-vercel-ai-ui-message-stream',
   'x-amzn-requestid',
   'cf-ray',
 ]);
@@ -43,12 +46,13 @@ class AllowListHandler extends ForwardingHandler {
   override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
     const encoding = headers['content-encoding'];
     this.#call.encoded = encoding !== undefined && encoding !== '' && encoding !== 'identity';
-    this.next.onResponseStart(controller, status, allowed(headers), text);
+    this.next.onResponseStart(controller, status, allowedHeaders(headers), text);
   }
 }
 
-function allowed(headers: ResponseHeaders): ResponseHeaders {
-  const kept: ResponseHeaders = {};
+/** The headers that are let through, each as one line. */
+export function allowedHeaders(headers: ResponseHeaders): Record<string, string> {
+  const kept: Record<string, string> = {};
   let count = 0;
   for (const name in headers) {
     if (!ALLOWED.has(name) && !name.startsWith(ALLOWED_PREFIX)) continue;

@@ -1,5 +1,6 @@
 import type { Call } from '../call.ts';
 import { createScrubber, type Scrubber } from '../scrubber.ts';
+import { createStreamScrubber, type StreamScrubber } from '../stream-scrubber.ts';
 import {
   ForwardingHandler,
   type AnswerHandler,
@@ -9,9 +10,10 @@ import {
 } from './interceptor.ts';
 
 /**
- * Replaces our credential by `[secret]` wherever a vendor echoes it, in header values and in the body. The body is
- * gathered first, since an echo may lie across two chunks; the size cap, nearer to the wire, bounds it. The scrubber
- * is made for each answer and dropped with it: it is as secret as what it looks for.
+ * Replaces our credential, and what else was secret in the request, by `[secret]` wherever a vendor echoes it, in header
+ * values and in the body. The body is gathered first, since an echo may lie across two chunks; the size cap, nearer to
+ * the wire, bounds it. Of a stream only what could be the beginning of an echo is held back. The scrubber is made for
+ * each answer and dropped with it: it is as secret as what it looks for.
  */
 export function scrubAnswer(): Interceptor {
   return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call));
@@ -20,6 +22,7 @@ export function scrubAnswer(): Interceptor {
 class ScrubbingHandler extends ForwardingHandler {
   readonly #call: Call;
   #scrubber: Scrubber | null = null;
+  #stream: StreamScrubber | null = null;
   #chunks: Buffer[] = [];
 
   constructor(next: AnswerHandler, call: Call) {
@@ -37,11 +40,19 @@ class ScrubbingHandler extends ForwardingHandler {
     this.next.onResponseStart(controller, status, clean, text);
   }
 
-  override onResponseData(_controller: Controller, chunk: Buffer): void {
-    this.#chunks.push(chunk);
+  override onResponseData(controller: Controller, chunk: Buffer): void {
+    if (!this.#call.streaming) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    this.#stream ??= createStreamScrubber(this.#secrets(), this.#made());
+    const clean = this.#stream.push(chunk);
+    if (clean.length > 0) this.next.onResponseData(controller, clean);
   }
 
   override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+    const held = this.#stream?.end();
+    if (held !== undefined && held.length > 0) this.next.onResponseData(controller, held);
     const [first] = this.#chunks;
     if (first !== undefined) {
       const body = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
@@ -53,8 +64,12 @@ class ScrubbingHandler extends ForwardingHandler {
   }
 
   #made(): Scrubber {
-    const { secret } = this.#call;
-    if (secret === null) throw new Error('an answer without a request');
-    return (this.#scrubber ??= createScrubber(secret.open()));
+    return (this.#scrubber ??= createScrubber(...this.#secrets()));
+  }
+
+  #secrets(): string[] {
+    const { secrets } = this.#call;
+    if (secrets.length === 0) throw new Error('an answer without a request');
+    return secrets.map((secret) => secret.open());
   }
 }

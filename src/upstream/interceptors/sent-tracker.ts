@@ -22,8 +22,8 @@ class SentTracker extends ForwardingHandler {
 
   override onRequestStart(controller: Controller, context: unknown): void {
     if (this.#call.over) throw new Error('the call ended before it was written');
-    if (this.#call.sent) throw new Error('a request is never written twice');
-    this.#call.sent = true;
+    if (this.#call.written) throw new Error('a request is never written twice');
+    this.#call.written = true;
     this.#call.controller = controller;
     this.next.onRequestStart(controller, context);
   }

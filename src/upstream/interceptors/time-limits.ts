@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { Call } from '../call.ts';
 import {
@@ -24,8 +25,9 @@ export function timeLimits({ clock }: { clock: Clock }): Interceptor {
 class TimedHandler extends ForwardingHandler {
   readonly #call: Call;
   readonly #clock: Clock;
-  #dueAt = 0;
-  /** When the running timer fires; never later than `#dueAt`. */
+  /** When the head must be there. */
+  #headDueAt = 0;
+  /** When the running timer fires; never later than what is due. */
   #firesAt = 0;
   #head = false;
 
@@ -38,27 +40,44 @@ class TimedHandler extends ForwardingHandler {
   waitForHead(): void {
     const { headersTimeoutMs } = this.#call.request;
     const now = this.#clock.monotonic();
-    this.#dueAt = now + headersTimeoutMs;
+    this.#headDueAt = now + headersTimeoutMs;
     this.#arm(now, headersTimeoutMs);
   }
 
   override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
-    this.#head = true;
-    const { bodyTimeoutMs } = this.#call.request;
-    const now = this.#clock.monotonic();
-    this.#dueAt = now + bodyTimeoutMs;
-    // A timer that fires earlier looks at the time itself, so nearly every call does with one.
-    if (this.#dueAt < this.#firesAt) {
-      this.#call.stopTimer?.();
-      this.#arm(now, bodyTimeoutMs);
-    }
+    this.#waitForBody();
     this.next.onResponseStart(controller, status, headers, text);
+  }
+
+  /** From here on whoever reads the socket keeps `aliveAt`. */
+  override onRequestUpgrade(controller: Controller, status: number, headers: ResponseHeaders, socket: Duplex): void {
+    this.#waitForBody();
+    super.onRequestUpgrade(controller, status, headers, socket);
   }
 
   /** Only notes the time: the running timer looks at it when it fires, so a chunk costs no timer. */
   override onResponseData(controller: Controller, chunk: Buffer): void {
-    this.#dueAt = this.#clock.monotonic() + this.#call.request.bodyTimeoutMs;
+    this.#call.aliveAt = this.#clock.monotonic();
     this.next.onResponseData(controller, chunk);
+  }
+
+  #waitForBody(): void {
+    this.#head = true;
+    const { bodyTimeoutMs } = this.#call.request;
+    const now = this.#clock.monotonic();
+    this.#call.aliveAt = now;
+    // A timer that fires earlier looks at the time itself, so nearly every call does with one.
+    if (now + bodyTimeoutMs < this.#firesAt) {
+      this.#call.stopTimer?.();
+      this.#arm(now, bodyTimeoutMs);
+    }
+  }
+
+  #dueAt(now: number): number {
+    if (!this.#head) return this.#headDueAt;
+    const { paused, aliveAt, request } = this.#call;
+    // The vendor may be as loud as it likes while we do not listen.
+    return (paused ? now : aliveAt) + request.bodyTimeoutMs;
   }
 
   #arm(now: number, ms: number): void {
@@ -68,24 +87,26 @@ class TimedHandler extends ForwardingHandler {
 
   #due(): void {
     const now = this.#clock.monotonic();
-    const leftMs = this.#dueAt - now;
+    const dueAt = this.#dueAt(now);
+    const leftMs = dueAt - now;
     if (leftMs > 0) this.#arm(now, Math.ceil(leftMs));
-    else this.#readFirst(this.#dueAt);
+    else this.#readFirst(dueAt);
   }
 
   /** After a busy spell the answer may lie in the socket already: one turn of the loop reads it before it counts as late. */
   #readFirst(dueAt: number): void {
     setImmediate(() => {
       if (this.#call.over) return;
-      if (this.#dueAt !== dueAt) this.#due();
+      if (this.#dueAt(this.#clock.monotonic()) !== dueAt) this.#due();
       else this.#expire();
     });
   }
 
   #expire(): void {
-    const { controller, sent } = this.#call;
-    if (this.#head) controller?.abort(new Error('the body fell silent'));
-    else if (sent) this.#call.cancel('headers_timeout');
+    const { controller, written, streaming } = this.#call;
+    if (streaming) this.#call.cancel('body_timeout');
+    else if (this.#head) controller?.abort(new Error('the body fell silent'));
+    else if (written) this.#call.cancel('headers_timeout');
     else this.#call.cancel('connect', new Error('no connection was there in time'));
   }
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredKey } from '../../../src/access/ports.ts';
 import type { Store, StoreOptions } from '../../../src/store/open-store.ts';
-import type { StoredCredential } from '../../../src/vault/ports.ts';
+import type { StoredCredential, StoredWebhookSecret } from '../../../src/vault/ports.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 
 const ENGINES: [string, Partial<StoreOptions>][] = [
@@ -101,6 +101,55 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     expect(await store.credentials.remove('cred_1')).toBe(true);
     expect(await store.credentials.remove('cred_1')).toBe(false);
     expect(await store.credentials.get('cred_1')).toBeNull();
+  });
+
+  describe('the secrets that sign webhooks', () => {
+    const secret = (overrides: Partial<StoredWebhookSecret> = {}): StoredWebhookSecret => ({
+      id: 'whs_1',
+      lineage: 'a1',
+      sealed: new Uint8Array([1, 0, 2, 255]),
+      createdAt: 1_000,
+      expiresAt: null,
+      ...overrides,
+    });
+
+    it('are kept byte for byte, each lineage its own', async () => {
+      const other = secret({ lineage: 'a2', id: 'whs_2' });
+      await store.webhookSecrets.replace(secret(), 0);
+      await store.webhookSecrets.replace(other, 0);
+      expect(await store.webhookSecrets.list('a1')).toEqual([secret()]);
+      expect(await store.webhookSecrets.list('a2')).toEqual([other]);
+      expect(await store.webhookSecrets.list('a3')).toEqual([]);
+    });
+
+    it('stay valid beside their successor, newest first, and never longer than they were', async () => {
+      const now = place.clock.now();
+      const second = secret({ id: 'whs_2', createdAt: 2_000 });
+      const third = secret({ id: 'whs_3', createdAt: 3_000 });
+      await store.webhookSecrets.replace(secret(), now);
+      await store.webhookSecrets.replace(second, now + 1_000);
+      expect(await store.webhookSecrets.list('a1')).toEqual([second, secret({ expiresAt: now + 1_000 })]);
+      await store.webhookSecrets.replace(third, now + 9_000);
+      const first = secret({ expiresAt: now + 1_000 });
+      expect(await store.webhookSecrets.list('a1')).toEqual([third, { ...second, expiresAt: now + 9_000 }, first]);
+    });
+
+    it('are deleted by a later one once they have expired', async () => {
+      const now = place.clock.now();
+      await store.webhookSecrets.replace(secret(), now);
+      await store.webhookSecrets.replace(secret({ id: 'whs_2', createdAt: 2_000 }), now + 1_000);
+      await store.webhookSecrets.replace(secret({ id: 'whs_9', lineage: 'a2', expiresAt: now + 1_000 }), now);
+      place.clock.advance(1_000);
+      await store.webhookSecrets.replace(secret({ id: 'whs_3', createdAt: 3_000 }), now + 9_000);
+      expect((await store.webhookSecrets.list('a1')).map(({ id }) => id)).toEqual(['whs_3', 'whs_2']);
+      expect(await store.webhookSecrets.list('a2')).toHaveLength(1);
+    });
+
+    it('change nothing where the new one cannot be', async () => {
+      await store.webhookSecrets.replace(secret(), 0);
+      await expect(store.webhookSecrets.replace(secret(), 5_000)).rejects.toMatchObject({ code: 'internal' });
+      expect(await store.webhookSecrets.list('a1')).toEqual([secret()]);
+    });
   });
 
   it('knows the master keys it was told of', async () => {

@@ -34,6 +34,8 @@ export function newRun(id: RunId, at: number, overrides: Partial<NewRun> = {}): 
     tags: ['support'],
     timeoutMs: 330_000,
     waitingTimeoutMs: 604_800_000,
+    onDisconnect: 'continue',
+    webhook: null,
     accepted: false,
     upstream: BEFORE_THE_START,
     error: null,
@@ -42,6 +44,7 @@ export function newRun(id: RunId, at: number, overrides: Partial<NewRun> = {}): 
     attempts: [
       {
         number: 1,
+        step: 'start',
         provider: 'ai-tutor',
         kind: 'ai-tutor',
         origin: 'https://aitutor-api.vercel.app',

@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RunId } from '../../../src/core/ids.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import type { Owner, RunId } from '../../../src/core/ids.ts';
+import { openStore } from '../../../src/store/open-store.ts';
+import { quietLog } from '../../support/simulation/quiet-log.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 import { newRun } from './sample-run.ts';
 
@@ -49,6 +52,15 @@ describe('one database and several processes', () => {
     expect(await store.runs.countUnfinished()).toEqual({ queued: 0, total: 0 });
   });
 
+  it('refuses a second server that comes by a symbolic link', async () => {
+    await openInChild('serve');
+    const link = `${place.path}.link`;
+    symlinkSync(place.path, link);
+    const url = `sqlite:${link}`;
+    const second = openStore({ url, role: 'serve', clock: systemClock, log: quietLog, limits: { lockWaitMs: 100 } });
+    await expect(second).rejects.toMatchObject({ message: expect.stringContaining('Another Rungate server') });
+  });
+
   it('lets a second server wait for the first to go', async () => {
     const first = await openInChild('serve');
     const second = place.open({ limits: { lockWaitMs: 5_000 } });
@@ -80,6 +92,16 @@ describe('one database and several processes', () => {
     }
     expect(await heard).toBeNull();
     expect(await server.runs.peek(ids.at(-1) as RunId)).toMatchObject({ id: ids.at(-1) });
+  });
+
+  it('looks for due runs and messages without waiting for whoever writes', async () => {
+    const server = await place.open();
+    const other = new DatabaseSync(place.path);
+    other.exec('BEGIN IMMEDIATE');
+    const owner = 'own_first' as Owner;
+    expect(await server.runs.claim(owner, 10, 10)).toEqual([]);
+    expect(await server.runs.claimDeliveries(owner, 10)).toEqual([]);
+    other.close();
   });
 
   it('does not let a command take over the runs of a living server', async () => {

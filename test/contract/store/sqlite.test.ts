@@ -1,3 +1,5 @@
+import { deliveriesSuite } from './deliveries-suite.ts';
+import { liveRunsSuite } from './live-runs-suite.ts';
 import { runStoreSuite } from './run-store-suite.ts';
 import { runVerbsSuite } from './run-verbs-suite.ts';
 
@@ -10,4 +12,6 @@ const ENGINES = [
 for (const [name, options] of ENGINES) {
   runStoreSuite(name, options);
   runVerbsSuite(name, options);
+  liveRunsSuite(name, options);
+  deliveriesSuite(name, options);
 }

@@ -194,14 +194,12 @@ export type CancelEnd =
   | 'returns'
   /** Taken at once, later, or when it was asked again. */
   | 'is cancelled'
-  /** Nobody can tell until the deadline. */
-  | 'is asked until the deadline'
-  | 'is not known any more';
+  /** It is asked again and again, and polled in between, until the run ends or its deadline comes. */
+  | 'is asked until the deadline';
 
 /** What becomes of a run whose every cancel is answered with this status. */
 export function cancelEnd(status: number): CancelEnd {
-  if (status === 404) return 'is not known any more';
-  if ([401, 402, 403, 408, 429].includes(status)) return 'is asked until the deadline';
+  if ([401, 402, 403, 404, 408, 429].includes(status)) return 'is asked until the deadline';
   return status >= 400 && status < 500 ? 'returns' : 'is asked until the deadline';
 }
 

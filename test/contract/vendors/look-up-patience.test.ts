@@ -8,6 +8,7 @@ import { createRegistry } from '../../../src/providers/registry.ts';
 import { createRunEngine } from '../../../src/runs/engine.ts';
 import { hasEnded, type Run } from '../../../src/runs/model.ts';
 import { openStore, type Store } from '../../../src/store/open-store.ts';
+import { engineLimits } from '../../support/engine-limits.ts';
 import { quietLog } from '../../support/simulation/quiet-log.ts';
 import { seededRandom } from '../../support/simulation/seeded-random.ts';
 import { simulatedClock } from '../../support/simulation/simulated-clock.ts';
@@ -15,7 +16,6 @@ import { workflowIdOf } from '../../support/workflow-ids.ts';
 
 const PATIENCE_MS = 30_000;
 const STEPS_MAX = 10_000;
-const LIMITS = { startsMax: 10, queuedMax: 10, pollsMax: 10, drainTimeoutMs: 1_000, retentionMs: 1e12 };
 const CALLER: Caller = {
   keyId: 'k',
   keyName: 'k',
@@ -25,6 +25,7 @@ const CALLER: Caller = {
   allowedWorkflows: [],
   allowedProviders: [],
 };
+const CONTEXT = { requestId: 'r', trace: null, idempotencyKey: null, listening: false };
 const credential: SealedCredential = { id: 'c', origin: 'https://vendor.example', open: async () => new Secret('s') };
 
 interface Played {
@@ -56,6 +57,8 @@ async function play(kind: string, faultAt: (ms: number) => number = () => 404, t
       played.lookUps.push(ms);
       return { status: faultAt(ms), headers: {}, body: { kind: 'json', value: { message: 'no' } }, durationMs: 1 };
     },
+    openStream: () => Promise.reject(new Error('nobody listens')),
+    post: () => Promise.reject(new Error('nobody has a webhook')),
   };
   const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
   const engine = createRunEngine({
@@ -64,7 +67,8 @@ async function play(kind: string, faultAt: (ms: number) => number = () => 404, t
     clock,
     random,
     log: quietLog,
-    limits: LIMITS,
+    limits: engineLimits(),
+    webhooks: { sign: async () => [], verify: async () => 'wrong', allowPrivateNetwork: false },
     credentials: { pick: async () => credential, reopen: async () => credential },
     registry: () => registry,
     ids: createIds({ clock, random }),
@@ -79,8 +83,10 @@ async function play(kind: string, faultAt: (ms: number) => number = () => 404, t
     tags: [],
     timeoutS,
     waitingTimeoutS: 60,
+    onDisconnect: 'continue' as const,
+    webhook: null,
   };
-  const { run } = await engine.service.create(CALLER, request, { requestId: 'r', trace: null, idempotencyKey: null });
+  const { run } = await engine.service.create(CALLER, request, CONTEXT);
   for (let steps = 0; steps < STEPS_MAX; steps++) {
     await clock.step();
     const now = await store.runs.peek(run.id);

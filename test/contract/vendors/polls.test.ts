@@ -55,7 +55,9 @@ function hangs(workflow: string): boolean {
 }
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ kinds: QUICK_KINDS });
+  // All cases begin at once, and each hangs in its poll for as long as it likes.
+  const environment = { RUNGATE_POLLS_MAX: '1000', RUNGATE_POLLS_PER_PROVIDER_MAX: '1000' };
+  gateway = await startTestGateway({ kinds: QUICK_KINDS, environment });
   results.begin();
 });
 afterAll(() => gateway.stop());

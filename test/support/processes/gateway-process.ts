@@ -32,7 +32,7 @@ export interface GatewayProcess extends AsyncDisposable {
   complaints(): readonly string[];
 }
 
-/** Prepares a gateway whose three providers are the sandbox's vendors. It is not started. */
+/** Prepares a gateway whose providers are the sandbox's vendors. It is not started. */
 export async function createGatewayProcess(sandbox: SandboxProcess): Promise<GatewayProcess> {
   const commandLine = await createCommandLine();
   const { dataDir } = commandLine;

@@ -10,6 +10,8 @@ interface Timer {
 export interface SimulatedClock extends Clock {
   /** Runs the next timer at its time, then lets everything that follows from it settle. False: none is left. */
   step(): Promise<boolean>;
+  /** Time passes and nothing happens; what was to happen meanwhile is late. */
+  skip(ms: number): void;
   /** A clock whose timers die with it, for one incarnation of a process. */
   fork(): Clock & { kill(): void };
 }
@@ -43,6 +45,7 @@ export function simulatedClock(): SimulatedClock {
       await settled();
       return true;
     },
+    skip: (ms) => void (now += Math.max(0, ms)),
     fork() {
       let alive = true;
       return {

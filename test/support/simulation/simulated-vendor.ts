@@ -1,33 +1,31 @@
-import { isJsonObject, type Json, type JsonObject } from '../../../src/core/json.ts';
-import {
-  OutboundError,
-  type AnswerBody,
-  type Outbound,
-  type OutboundAnswer,
-  type OutboundRequest,
-} from '../../../src/core/outbound.ts';
+import { OutboundError, type OutboundAnswer, type OutboundRequest } from '../../../src/core/outbound.ts';
+import type { Journal } from './journal.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
-
-/** What a vendor knows of a run, found by the marker that the caller put into its inputs. */
-export interface VendorRun {
-  id: string;
-  marker: string;
-  begunAt: number;
-  /** When it reaches `final`. */
-  endsAt: number;
-  final: 'succeeded' | 'failed' | 'cancelled' | 'partial';
-  waitsUntil: number;
-  cancelledAt: number | null;
-  /** How often it was asked to stop. */
-  cancelsAsked: number;
-}
+import {
+  answer,
+  brokenAnswer,
+  clientRunId,
+  commandAnswer,
+  idIn,
+  isResumable,
+  markerOf,
+  operationOf,
+  startAnswer,
+  stateAnswer,
+} from './vendor-answers.ts';
+import { vendorDoor, type Arrived, type SentResume, type VendorDoor } from './vendor-door.ts';
+import { createVendorStreams } from './vendor-streams.ts';
+import { newVendorRun, takeCancel, takePause, takeResume, waitingsOf, type VendorRun } from './vendor-run.ts';
+import { webhookTargets } from './webhook-targets.ts';
 
 export interface SimulatedVendors {
   /** The door of one incarnation; after `kill` nothing comes back through it, though requests may still arrive. */
-  outbound(): Outbound & { kill(): void };
+  outbound(process: number): VendorDoor;
   /** Starts that began a run, by marker. */
   begun(marker: string): VendorRun[];
+  /** By the vendor's id. */
+  run(id: string | null): VendorRun | undefined;
   /** Requests to start that left a process, by marker. */
   sent(marker: string): number;
   /** From now on vendors are honest and the network holds. */
@@ -47,6 +45,20 @@ const START_FATES = {
   rubbishBegun: 3,
   brokenBegun: 4,
 } as const;
+const RESUME_FATES = {
+  answer: 45,
+  refuse: 10,
+  failUntaken: 4,
+  failTaken: 4,
+  unsent: 6,
+  cutUntaken: 5,
+  cutTaken: 5,
+  cutLate: 6,
+  silentTaken: 3,
+  rubbishTaken: 3,
+  brokenTaken: 4,
+  ignored: 3,
+} as const;
 const READ_FATES = {
   answer: 70,
   unsent: 4,
@@ -60,37 +72,49 @@ const READ_FATES = {
 } as const;
 
 /** Every vendor behind one port: they begin runs, refuse, lie, answer late or never, and keep count. */
-export function simulatedVendors({ clock, random }: { clock: SimulatedClock; random: SeededRandom }): SimulatedVendors {
+export function simulatedVendors({
+  clock,
+  random,
+  journal,
+}: {
+  clock: SimulatedClock;
+  random: SeededRandom;
+  journal: Journal;
+}): SimulatedVendors {
   const byId = new Map<string, VendorRun>();
   const sentByMarker = new Map<string, number>();
+  const targets = webhookTargets({ clock, random, journal });
   let calmed = false;
   let made = 0;
+  let resumes = 0;
 
   function begin(request: OutboundRequest): VendorRun {
     const id = clientRunId(request) ?? (++made).toString(16).padStart(24, 'a');
-    const begunAt = clock.now();
-    const endsAt = begunAt + random.below(random.chance(0.2) ? 120_000 : 20_000);
-    const final = random.weigh({ succeeded: 6, failed: 2, cancelled: 1, partial: 1 });
-    const waitsUntil = random.chance(0.3) ? begunAt + random.below(20_000) : 0;
-    const run: VendorRun = {
-      id,
-      marker: markerOf(request),
-      begunAt,
-      endsAt,
-      final,
-      waitsUntil,
-      cancelledAt: null,
-      cancelsAsked: 0,
-    };
+    const marker = markerOf(request);
+    const run = newVendorRun({ id, marker, at: clock.now(), resumable: isResumable(request) }, random);
     // The same id twice would hide a second start: keep both.
     byId.set(byId.has(id) ? `${id}#${++made}` : id, run);
     return run;
   }
 
-  function start(request: OutboundRequest): OutboundAnswer {
+  function countStart(request: OutboundRequest): void {
+    sentByMarker.set(markerOf(request), (sentByMarker.get(markerOf(request)) ?? 0) + 1);
+  }
+
+  const streams = createVendorStreams({
+    random,
+    journal,
+    begin,
+    countStart,
+    now: () => clock.now(),
+    isCalm: () => calmed,
+    find: (id) => byId.get(id),
+  });
+
+  function start(request: OutboundRequest): Arrived {
     const fate = calmed ? 'answer' : random.weigh(START_FATES);
     if (fate === 'unsent') throw new OutboundError('connect', { sent: false });
-    sentByMarker.set(markerOf(request), (sentByMarker.get(markerOf(request)) ?? 0) + 1);
+    countStart(request);
     switch (fate) {
       case 'refuse':
         return answer(random.pick([401, 402, 403, 404, 429]), { error: { message: 'no' } }, { 'retry-after': '3' });
@@ -112,24 +136,68 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
         throw new OutboundError('headers_timeout', { sent: true });
       case 'rubbishBegun':
         begin(request);
-        return random.pick([
-          answer(200, { odd: true }),
-          answer(204, null),
-          answer(302, {}),
-          { ...answer(200, null), body: { kind: 'too_large' } },
-        ]);
+        return rubbish(random);
       case 'brokenBegun':
         begin(request);
-        return { ...answer(200, null), body: { kind: 'broken', cause: null } };
+        return brokenAnswer();
       case 'answer':
         return startAnswer(request, begin(request));
     }
   }
 
-  function read(request: OutboundRequest): OutboundAnswer {
+  function resume(request: OutboundRequest, number: number): Arrived {
+    const fate = calmed ? 'answer' : random.weigh(RESUME_FATES);
+    if (fate === 'unsent') throw new OutboundError('connect', { sent: false });
+    const run = byId.get(idIn(request));
+    if (!run) return answer(404, {});
+    const token = markerOf(request);
+    const take = () => {
+      const waiting = waitingsOf(run, clock.now());
+      const taken = takeResume(run, clock.now());
+      if (taken) journal.entries.push({ is: 'resume_taken', number, vendorRun: run.id, token, waiting });
+      return taken;
+    };
+    switch (fate) {
+      case 'refuse':
+        return answer(random.pick([400, 401, 402, 403, 404, 409, 422, 429]), { message: 'no' }, { 'retry-after': '3' });
+      case 'failUntaken':
+        return answer(random.pick([500, 503]), {});
+      case 'failTaken':
+        take();
+        return answer(random.pick([500, 502, 503]), {});
+      case 'cutUntaken':
+        throw new OutboundError('reset', { sent: true });
+      case 'cutTaken':
+        take();
+        throw new OutboundError('reset', { sent: true });
+      case 'cutLate':
+        clock.after(random.below(15_000), take);
+        throw new OutboundError('reset', { sent: true });
+      case 'silentTaken':
+        take();
+        throw new OutboundError('headers_timeout', { sent: true });
+      case 'rubbishTaken':
+        take();
+        return rubbish(random);
+      case 'brokenTaken':
+        take();
+        return brokenAnswer();
+      case 'ignored':
+        return stateAnswer(request, run, clock.now());
+      case 'answer': {
+        if (!take()) return answer(409, {});
+        const took = commandAnswer(request, run, clock.now());
+        // Whether a command is answered at once, or when the run's turn is over, is the vendor's choice.
+        return random.chance(0.5) ? took : () => commandAnswer(request, run, clock.now());
+      }
+    }
+  }
+
+  function read(request: OutboundRequest): Arrived {
     const fate = calmed ? 'answer' : random.weigh(READ_FATES);
+    const operation = operationOf(request);
     // A 2xx says that the cancel was taken, whatever the vendor then does about it.
-    const taken = isCancel(request) && (fate === 'rubbish' || fate === 'broken');
+    const taken = operation === 'cancel' && (fate === 'rubbish' || fate === 'broken');
     const asked = taken ? byId.get(idIn(request)) : undefined;
     if (asked) asked.cancelsAsked += 1;
     switch (fate) {
@@ -148,146 +216,67 @@ export function simulatedVendors({ clock, random }: { clock: SimulatedClock; ran
       case 'rubbish':
         return random.pick([answer(200, { data: 'what' }), answer(204, null), answer(200, [])]);
       case 'broken':
-        return { ...answer(200, null), body: { kind: 'broken', cause: null } };
+        return brokenAnswer();
       case 'answer':
         break;
     }
     const run = byId.get(idIn(request));
     if (!run) return answer(404, {});
-    return isCancel(request) ? cancel(request, run) : stateAnswer(request, run, clock.now());
+    if (operation === 'cancel') run.cancelsAsked += 1;
+    if (operation === 'read') return stateAnswer(request, run, clock.now());
+    const refused = random.chance(0.3) || !(operation === 'cancel' ? takeCancel : takePause)(run, clock.now());
+    return refused ? answer(409, {}) : commandAnswer(request, run, clock.now());
   }
 
-  function cancel(request: OutboundRequest, run: VendorRun): OutboundAnswer {
-    run.cancelsAsked += 1;
-    if (stateOf(run, clock.now()) !== 'running' && stateOf(run, clock.now()) !== 'waiting') return answer(409, {});
-    if (random.chance(0.2)) return answer(409, {});
-    run.cancelledAt = clock.now();
-    return stateAnswer(request, run, clock.now());
-  }
-
-  function outbound(): Outbound & { kill(): void } {
-    let alive = true;
+  /** Notes a resume that leaves; how it came back is added when it does. */
+  function noteResume(request: OutboundRequest, process: number): SentResume {
+    const number = ++resumes;
+    const vendorRun = idIn(request);
+    const run = byId.get(vendorRun);
+    const waitings = run ? waitingsOf(run, clock.now()) : 0;
+    const lags = run !== undefined && run.lagMs > 0;
+    const token = markerOf(request);
+    journal.entries.push({ is: 'resume_sent', process, number, vendorRun, token, waitings, lags });
     return {
-      kill: () => void (alive = false),
-      send(request, signal) {
-        const { promise, resolve, reject } = Promise.withResolvers<OutboundAnswer>();
-        const isStart = request.connection === 'start';
-        const limitMs = request.headersTimeoutMs;
-        const blockMs = isStart && request.baseUrl.includes('tutor') ? random.below(8_000) : random.below(1_500);
-        let over = false;
-        // Two legs: until the request arrives (an abort before that sends nothing), and until its answer does.
-        const arrive = clock.after(random.below(50), () => {
-          if (over) return;
-          let result: () => void;
-          try {
-            const answered = isStart ? start(request) : read(request);
-            result = () => resolve(answered);
-          } catch (error) {
-            result = () => reject(error);
-          }
-          sent = true;
-          clock.after(Math.min(blockMs, limitMs), () => finish(result));
-        });
-        let sent = false;
-        const finish = (result: () => void) => {
-          if (over) return;
-          over = true;
-          signal.removeEventListener('abort', onAbort);
-          if (alive) result();
-        };
-        const onAbort = () => {
-          if (!sent) arrive();
-          finish(() => reject(new OutboundError('aborted', { sent })));
-        };
-        if (signal.aborted) onAbort();
-        else signal.addEventListener('abort', onAbort, { once: true });
-        return promise;
-      },
+      number,
+      back: (how) => void journal.entries.push({ is: 'resume_answered', process, number, vendorRun, how }),
     };
   }
 
+  function arrive(request: OutboundRequest, sent: SentResume | null): Arrived {
+    if (sent) return resume(request, sent.number);
+    const operation = operationOf(request);
+    if (operation === 'token') return streams.token();
+    return operation === 'start' ? start(request) : read(request);
+  }
+
   return {
-    outbound,
+    outbound: (process) =>
+      vendorDoor({
+        clock,
+        random,
+        arrive,
+        note: (request) => noteResume(request, process),
+        open: (request) => streams.open(request, process),
+        journalled: () => journal.entries.length,
+        targets,
+        process,
+      }),
     begun: (marker) => [...byId.values()].filter((run) => run.marker === marker),
+    run: (id) => (id === null ? undefined : byId.get(id)),
     sent: (marker) => sentByMarker.get(marker) ?? 0,
-    calm: () => void (calmed = true),
+    calm() {
+      calmed = true;
+      targets.calm();
+    },
   };
 }
 
-function idIn({ path, body }: OutboundRequest): string {
-  const named = isJsonObject(body) ? body.workflow_run_id : undefined;
-  return typeof named === 'string' ? named : decodeURIComponent(/runs\/([^/]+)/.exec(path)?.[1] ?? '');
-}
-
-function isCancel({ path, body }: OutboundRequest): boolean {
-  return path.endsWith('/cancel') || (isJsonObject(body) && body.command === 'stop');
-}
-
-export function stateOf(run: VendorRun, now: number): 'running' | 'waiting' | VendorRun['final'] {
-  if (run.cancelledAt !== null) return 'cancelled';
-  if (now < run.waitsUntil) return 'waiting';
-  return now < Math.max(run.endsAt, run.waitsUntil) ? 'running' : run.final;
-}
-
-function startAnswer(request: OutboundRequest, run: VendorRun): OutboundAnswer {
-  if (request.baseUrl.includes('tutor'))
-    return answer(200, { success: true, result: run.marker }, { 'x-ratelimit-remaining': '7' });
-  if (request.baseUrl.includes('dng'))
-    return answer(200, { success: true, data: { id: run.id, message: 'on its way' } });
-  if (request.baseUrl.includes('interactly')) return answer(200, interactlyRun(run, stateOf(run, run.begunAt)));
-  return answer(200, { code: 200, data: { runId: run.id }, message: 'success', requestId: 'r' });
-}
-
-function interactlyRun(run: VendorRun, state: ReturnType<typeof stateOf>): JsonObject {
-  const status = {
-    running: 'running',
-    waiting: 'paused',
-    succeeded: 'completed',
-    partial: 'completed',
-    failed: 'failed',
-    cancelled: 'cancelled',
-  }[state];
-  return { workflow_run: { _id: run.id, workflow_run: { status, input_output_pairs: [] } } };
-}
-
-function stateAnswer(request: OutboundRequest, run: VendorRun, now: number): OutboundAnswer {
-  const state = stateOf(run, now);
-  if (request.baseUrl.includes('interactly')) return answer(200, interactlyRun(run, state));
-  if (request.baseUrl.includes('dng')) {
-    if (state === 'running' || state === 'waiting') return answer(250, { message: 'on the way' });
-    const word = { succeeded: 'DONE', partial: 'DONE', failed: 'FAILED', cancelled: 'USER_ABORTED' }[state];
-    return answer(200, {
-      success: true,
-      data: { run_id: run.id, state: word, error: null, completed_steps: [], failed_steps: [] },
-    });
-  }
-  const word = {
-    running: 'running',
-    waiting: 'waiting',
-    succeeded: 'success',
-    failed: 'failure',
-    cancelled: 'cancelled',
-    partial: 'partial',
-  }[state];
-  return answer(200, {
-    code: 200,
-    message: 'success',
-    requestId: 'r',
-    data: { id: run.id, status: word, executionState: {} },
-  });
-}
-
-function answer(status: number, value: Json, headers: Record<string, string> = {}): OutboundAnswer {
-  const body: AnswerBody = value === null ? { kind: 'empty' } : { kind: 'json', value };
-  return { status, headers, body, durationMs: 0 };
-}
-
-function markerOf(request: OutboundRequest): string {
-  const text = JSON.stringify(request.body ?? {});
-  return /marker-\d+/.exec(text)?.[0] ?? 'no-marker';
-}
-
-function clientRunId(request: OutboundRequest): string | null {
-  const body = request.body as JsonObject | undefined;
-  return typeof body?.['runId'] === 'string' ? body['runId'] : null;
+function rubbish(random: SeededRandom): OutboundAnswer {
+  return random.pick([
+    answer(200, { odd: true }),
+    answer(204, null),
+    answer(302, {}),
+    { ...answer(200, null), body: { kind: 'too_large' } },
+  ]);
 }

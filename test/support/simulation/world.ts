@@ -1,218 +1,192 @@
-import type { Caller } from '../../../src/core/caller.ts';
-import { createIds, type RunId } from '../../../src/core/ids.ts';
-import { GatewayError } from '../../../src/core/errors.ts';
-import type { Log } from '../../../src/core/log.ts';
-import { Secret, type SealedCredential } from '../../../src/core/secret.ts';
-import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import { createRegistry } from '../../../src/providers/registry.ts';
-import { createRunEngine, type RunEngine } from '../../../src/runs/engine.ts';
-import { hasEnded, type RunWithPayloads } from '../../../src/runs/model.ts';
+import type { RunId } from '../../../src/core/ids.ts';
+import { hasEnded, type Delivery } from '../../../src/runs/model.ts';
 import type { RunStore } from '../../../src/runs/ports.ts';
-import type { RunRequest } from '../../../src/runs/run-service.ts';
-import { workflowIdOf } from '../workflow-ids.ts';
-import { faultyStore } from './faulty-store.ts';
-import { seededRandom, type SeededRandom } from './seeded-random.ts';
+import { CALLER } from './caller.ts';
+import { planCallers, type Callers } from './callers.ts';
+import { planHints } from './hints.ts';
+import { emptyJournal, type Journal, type RunHistory } from './journal.ts';
+import { startProcess, type Process, type ProcessParts } from './process.ts';
+import { createReaders, type Reader } from './readers.ts';
+import { seededRandom } from './seeded-random.ts';
 import { simulatedClock, type SimulatedClock } from './simulated-clock.ts';
 import { simulatedVendors, type SimulatedVendors } from './simulated-vendor.ts';
+import { isStill, stateOf } from './vendor-run.ts';
 
-/** A request of the schedule, and what its callers were told. */
-export interface Asked {
-  marker: string;
-  provider: string;
-  idempotent: boolean;
-  /** Ids of the runs that were acknowledged to its callers; more than one would be a fault. */
-  acknowledged: Set<RunId>;
-  refusals: string[];
-}
-
-export interface Played {
-  asked: Asked[];
-  runs: RunWithPayloads[];
+export interface Played extends Callers {
+  histories: RunHistory[];
+  journal: Journal;
   vendors: SimulatedVendors;
-  /** Errors that the engine logged: it never should. */
-  complaints: string[];
+  readers: readonly Reader[];
+  /** What became of each run's messages. */
+  deliveries: ReadonlyMap<RunId, readonly Delivery[]>;
   /** Virtual seconds that it took. */
   seconds: number;
-  store: RunStore;
   now: number;
 }
 
-export const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
-const PROVIDERS = ['ai-tutor', 'draft-and-goal', 'b3os', 'interactly'];
-const CALLER: Caller = {
-  keyId: 'k',
-  keyName: 'simulation',
-  lineage: 'k',
-  subject: null,
-  role: 'runs',
-  allowedWorkflows: [],
-  allowedProviders: [],
-};
-const LIMITS = { startsMax: 3, queuedMax: 100, pollsMax: 8, drainTimeoutMs: 2_000, retentionMs: 1e12 };
 /** Beyond every deadline, look-up and back-off of a schedule; who has not ended by then never will. */
 const VIRTUAL_MAX_MS = 600_000;
+/** Most schedules are short; long ones have runs that are older than their last resume by much. */
+const FAULTS_MS = 20_000;
+const LONG_FAULTS_MS = 45_000;
+/** Longer than a try of a message, and than what its target may make it wait for. */
+const TRY_MS = 60_000;
+/** More than the steps of any message's ladder, for all of a schedule's. */
+const JUMPS_MAX = 200;
+
+interface World extends ProcessParts {
+  isFaulty: boolean;
+  processes: number;
+  callersUntilMs: number;
+  allReaders: readonly Reader[];
+}
 
 /**
- * Plays one schedule: a few requests (some twice, some cancelled) on an engine that crashes, drains and
- * comes back, over a store with slow commits and lost answers, against vendors that lie. Everything
- * follows from the seed. `open` gives the durable store for the schedule's clock.
+ * Plays one schedule: a few requests (some twice, some cancelled, some resumed, paused or removed), whose callers wait,
+ * read along, leave and come back, on an engine that crashes, drains and comes back, over a store with slow commits and
+ * lost answers, against vendors and webhook targets that lie. Everything follows from the seed. `open` gives the durable
+ * store for the schedule's clock.
  */
 export async function play(seed: number, open: (clock: SimulatedClock) => Promise<RunStore>): Promise<Played> {
   const random = seededRandom(seed);
   const clock = simulatedClock();
-  const world = {
+  const journal = emptyJournal();
+  const faultsMs = random.chance(0.3) ? LONG_FAULTS_MS : FAULTS_MS;
+  const callersUntilMs = faultsMs + 10_000;
+  const readers = createReaders({
+    clock,
+    random,
+    journal,
+    caller: CALLER,
+    serving: () => current(),
+    untilMs: callersUntilMs,
+  });
+  const world: World = {
     random,
     clock,
+    journal,
     inner: await open(clock),
-    vendors: simulatedVendors({ clock, random }),
-    complaints: [] as string[],
-    faults: true,
+    vendors: simulatedVendors({ clock, random, journal }),
+    claims: new Map(),
+    faults: () => world.isFaulty,
+    isFaulty: true,
+    readers: () => readers,
+    allReaders: readers.all,
+    processes: 0,
+    callersUntilMs,
   };
-  const asked: Asked[] = Array.from({ length: 1 + random.below(4) }, (_, i) => ({
-    marker: `marker-${seed * 10 + i}`,
-    provider: random.pick(PROVIDERS),
-    idempotent: random.chance(0.6),
-    acknowledged: new Set(),
-    refusals: [],
-  }));
-  let process = startProcess(world);
-  for (const one of asked) planRequest(one, world, () => process);
+  const current = planProcesses(world, faultsMs);
+  const service = () => current().service;
+  const asking = { seed, random, clock, journal, service, serving: current, readers, untilMs: callersUntilMs };
+  const callers = planCallers(asking);
+  planHints({ ...world, current, untilMs: callersUntilMs });
+  clock.after(faultsMs, () => {
+    world.isFaulty = false;
+    world.vendors.calm();
+  });
+  await runUntilSettled(world);
+  const histories = await historiesOf(world);
+  const read = readers.all.map((reader) => ({ ...reader, seen: [...reader.seen] }));
+  const [now, seconds] = [clock.now(), clock.monotonic() / 1000];
+  await playLadders(world);
+  const deliveries = await deliveriesOf(world);
+  current().kill();
+  return { ...callers, histories, journal, vendors: world.vendors, readers: read, deliveries, seconds, now };
+}
+
+/** The process that serves, now and after each crash or drain that is planned. */
+function planProcesses(world: World, faultsMs: number): () => Process {
+  const { clock, random, journal } = world;
+  const start = () => startProcess(world, ++world.processes);
+  let process = start();
   // One process at a time, as the serve lock has it: whoever starts finds the one before it dead.
   const restart = () => {
     process.kill();
-    process = startProcess(world);
+    process = start();
+  };
+  const crash = (stopping: Process) => {
+    stopping.kill();
+    clock.after(random.below(3_000), () => process === stopping && restart());
   };
   for (let stops = random.below(3); stops > 0; stops--) {
-    clock.after(random.below(12_000), () => {
+    clock.after(random.below(faultsMs * 0.6), () => {
       const stopping = process;
-      if (random.chance(0.3)) void stopping.engine.drain().then(() => process === stopping && restart());
-      else {
-        stopping.kill();
-        clock.after(random.below(3_000), restart);
-      }
+      if (!stopping.alive() || journal.draining.has(stopping.number)) return;
+      if (random.chance(0.5)) return crash(stopping);
+      void stopping.drain().then((done) => {
+        if (process !== stopping || !stopping.alive()) return;
+        if (done) restart();
+        else crash(stopping);
+      });
     });
   }
-  clock.after(20_000, () => {
-    world.faults = false;
-    world.vendors.calm();
-  });
-  await runUntilEnded(world, asked);
-  const runs = await Promise.all(
-    [...new Set(asked.flatMap(({ acknowledged }) => [...acknowledged]))].map((id) => world.inner.get(id)),
-  );
-  process.kill();
-  return {
-    asked,
-    runs: runs.filter((run) => run !== null),
-    vendors: world.vendors,
-    complaints: world.complaints,
-    seconds: clock.monotonic() / 1000,
-    store: world.inner,
-    now: clock.now(),
-  };
+  return () => process;
 }
 
-interface World {
-  random: SeededRandom;
-  clock: SimulatedClock;
-  inner: RunStore;
-  vendors: SimulatedVendors;
-  complaints: string[];
-  faults: boolean;
-}
-
-interface Process {
-  engine: RunEngine;
-  kill(): void;
-}
-
-function startProcess(world: World): Process {
-  const { clock, random, complaints } = world;
-  const own = clock.fork();
-  const store = faultyStore(world.inner, { clock, random, faults: () => world.faults });
-  const outbound = world.vendors.outbound();
-  const log: Log = {
-    debug: () => {},
-    info: () => {},
-    warn: () => {},
-    error: (fields, message) =>
-      void complaints.push(`${message} ${(fields['cause'] as Error | undefined)?.stack ?? ''}`),
-  };
-  const engine = createRunEngine({
-    store,
-    outbound,
-    credentials: { pick: async () => credential, reopen: async () => credential },
-    registry: () => registry,
-    clock: own,
-    random,
-    ids: createIds({ clock, random }),
-    log,
-    limits: LIMITS,
-  });
-  const begin = () => void engine.start().catch(() => own.after(200, begin));
-  begin();
-  return {
-    engine,
-    kill() {
-      own.kill();
-      store.kill();
-      outbound.kill();
-    },
-  };
-}
-
-const credential: SealedCredential = { id: 'c', origin: 'https://vendor.example', open: async () => new Secret('s') };
-
-/** Sends the request at a random moment; with an idempotency key, copies of it too, as a client that retries would. */
-function planRequest(asked: Asked, { random, clock }: World, process: () => Process): void {
-  const request: RunRequest = {
-    workflow: workflowIdOf(asked.provider, 'wf'),
-    provider: asked.provider,
-    inputs: { text: asked.marker },
-    options: {},
-    metadata: {},
-    tags: [],
-    timeoutS: 20 + random.below(60),
-    waitingTimeoutS: 10 + random.below(60),
-  };
-  const context = { requestId: 'r', trace: null, idempotencyKey: asked.idempotent ? asked.marker : null };
-  const ask = (retries: number) => {
-    const { engine } = process();
-    engine.service.create(CALLER, request, context).then(
-      ({ run }) => {
-        asked.acknowledged.add(run.id);
-        if (random.chance(0.2)) clock.after(random.below(15_000), () => void cancel(run.id));
-      },
-      (error: unknown) => {
-        asked.refusals.push(error instanceof GatewayError ? error.code : String(error));
-        if (retries > 0) clock.after(500, () => ask(retries - 1));
-      },
-    );
-  };
-  const cancel = (id: RunId) =>
-    process()
-      .engine.service.cancel(CALLER, id)
-      .catch(() => {});
-  const at = random.below(8_000);
-  const copies = asked.idempotent ? 1 + random.below(4) : 1;
-  for (let i = 0; i < copies; i++)
-    clock.after(at + (random.chance(0.5) ? 0 : random.below(6_000)), () => ask(asked.idempotent ? 3 : 0));
-}
-
-async function runUntilEnded(world: World, asked: readonly Asked[]): Promise<void> {
+async function runUntilSettled(world: World): Promise<void> {
   for (let steps = 0; world.clock.monotonic() < VIRTUAL_MAX_MS; steps++) {
     if (!(await world.clock.step())) return;
-    if (steps % 40 === 0 && !world.faults && (await allEnded(world.inner, asked))) return;
+    if (steps % 40 === 0 && !world.isFaulty && (await allSettled(world))) return;
   }
 }
 
-async function allEnded(store: RunStore, asked: readonly Asked[]): Promise<boolean> {
-  if ((await store.countUnfinished()).total > 0) return false;
-  for (const { acknowledged } of asked) {
-    for (const id of acknowledged) {
-      const run = await store.peek(id);
-      if (!run || !hasEnded(run)) return false;
+/** Every run has ended, and its readers know, or it waits for somebody who will not come. */
+async function allSettled({ inner, journal, vendors, clock, callersUntilMs, allReaders }: World): Promise<boolean> {
+  for (const id of journal.created) {
+    const run = await inner.peek(id);
+    if (!run || hasEnded(run)) {
+      if (allReaders.some(({ runId, state }) => runId === id && state === 'reading')) return false;
+      continue;
     }
+    const vendor = vendors.run(run.upstream.runId);
+    const nobodyComes = clock.monotonic() > callersUntilMs + FAULTS_MS;
+    const waits = run.status === 'waiting' || run.status === 'cancelling';
+    const waitsForGood = nobodyComes && waits && run.deadlineAt > clock.now() + VIRTUAL_MAX_MS;
+    if (!waitsForGood || !vendor || !isStill(vendor, clock.now())) return false;
+    if (stateOf(vendor, clock.now()) !== 'waiting') return false;
   }
   return true;
+}
+
+/** Goes on, from one try of a message to the next, until nobody has to be told any more. */
+async function playLadders(world: World): Promise<void> {
+  const { clock, journal } = world;
+  for (let jumps = 0; jumps < JUMPS_MAX; jumps++) {
+    const pending = (await pendingOf(world)).map(({ dueAt }) => dueAt ?? clock.now());
+    if (pending.length === 0) return;
+    clock.skip(Math.min(...pending) - clock.now());
+    const untilMs = clock.monotonic() + TRY_MS;
+    const isDue = async () => (await pendingOf(world)).some(({ dueAt }) => dueAt === null || dueAt <= clock.now());
+    for (let steps = 1; clock.monotonic() < untilMs; steps++) {
+      await clock.step();
+      if (steps % 5 === 0 && !(await isDue())) break;
+    }
+  }
+  journal.complaints.push('a message to a webhook is pending for ever');
+}
+
+async function pendingOf(world: World): Promise<Delivery[]> {
+  const all = [...(await deliveriesOf(world)).values()].flat();
+  return all.filter(({ status }) => status === 'pending');
+}
+
+async function deliveriesOf({ inner, journal }: World): Promise<Map<RunId, Delivery[]>> {
+  const found = new Map<RunId, Delivery[]>();
+  for (const id of journal.created) {
+    if (!journal.removed.has(id)) found.set(id, await inner.deliveries(id));
+  }
+  return found;
+}
+
+/** Every run that was written, acknowledged or not; one that is missing was lost. */
+async function historiesOf({ inner, journal }: World): Promise<RunHistory[]> {
+  const found = await Promise.all(
+    [...journal.created].map(async (id): Promise<RunHistory | null> => {
+      const removed = journal.removed.get(id);
+      if (removed) return removed;
+      const run = await inner.get(id);
+      return run && { run, events: await inner.eventsAfter(id, 0, 1_000), removed: false };
+    }),
+  );
+  return found.filter((history) => history !== null);
 }

@@ -1,12 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openConfig } from '../../../src/app/open-config.ts';
-import type { ConfigWatch } from '../../../src/app/watch-config.ts';
+import { watchConfig, type ConfigWatch } from '../../../src/app/watch-config.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { Log, LogFields } from '../../../src/core/log.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
+import { createRegistry } from '../../../src/providers/registry.ts';
 
 const ONE = 'workflows: { one: { provider: b3os, workflow: wf_1 } }';
 const TWO = 'workflows: { two: { provider: b3os, workflow: wf_2 } }';
@@ -173,6 +175,33 @@ describe('the configuration in use', () => {
     await logged(KEPT);
     expect(lines[0]?.fields).toMatchObject({ file, line: null, expected: 'expected UTF-8 text' });
     expect(workflows()).toEqual(['one']);
+  });
+
+  it('stays where a pipe takes the place of the file, and follows the file that comes after', async () => {
+    await writeFile(file, ONE);
+    await open();
+    execFileSync('mkfifo', [`${file}.pipe`]);
+    await rename(`${file}.pipe`, file);
+    await logged(KEPT);
+    expect(lines[0]?.fields).toMatchObject({ file, expected: 'expected a file' });
+    await putInPlace(TWO);
+    await logged(RELOADED);
+    expect(workflows()).toEqual(['two']);
+  });
+
+  it('stops even while the file system does not answer', async () => {
+    const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
+    const never = Promise.withResolvers<never>();
+    await writeFile(file, ONE);
+    const stuck = watchConfig({
+      path: file,
+      started: { registry, text: null },
+      read: () => never.promise,
+      clock: { ...systemClock, after: (_, fn) => systemClock.after(0, fn) },
+      log,
+    });
+    void stuck.reload();
+    await expect(stuck.stop()).resolves.toBeUndefined();
   });
 
   it('begins with nothing where the file may be absent, and follows it when it comes', async () => {

@@ -95,10 +95,23 @@ describe('backup', () => {
 
   it('replaces a file only where it is told to', async () => {
     await writeOne();
-    writeFileSync(inData('b.db'), 'precious');
+    await line.document(['backup', inData('b.db')]);
+    const before = readFileSync(inData('b.db'));
     expect(await failure(['backup', inData('b.db')])).toContain('--force');
-    expect(readFileSync(inData('b.db'), 'utf8')).toBe('precious');
-    expect(await line.document(['backup', inData('b.db'), '--force'])).toMatchObject({ runs: 1 });
+    expect(readFileSync(inData('b.db')).equals(before)).toBe(true);
+    await writeOne();
+    expect(await line.document(['backup', inData('b.db'), '--force'])).toMatchObject({ runs: 2 });
+  });
+
+  it('replaces nothing that is no backup, such as a master key or a device', async () => {
+    await writeOne();
+    for (const name of ['master.key', 'notes.txt']) {
+      writeFileSync(inData(name), 'precious');
+      expect(await failure(['backup', inData(name), '--force'])).toContain('no backup');
+      expect(readFileSync(inData(name), 'utf8')).toBe('precious');
+    }
+    symlinkSync('/dev/zero', inData('device'));
+    expect(await failure(['backup', inData('device'), '--force'])).toContain('no backup');
   });
 
   it.each(['rungate.db', 'rungate.db-wal', 'rungate.db.lock', 'link.db'])(
@@ -192,6 +205,16 @@ describe('restore', () => {
     renameSync(inData('away.key'), inData('master.key'));
     expect(await runsOf()).toContain(after);
     expect(files()).toEqual([...before, 'c.db'].toSorted());
+  });
+
+  it('leaves nothing behind in a fresh directory where it refuses', async () => {
+    await addCredential();
+    await backedUp();
+    const fresh = inData('fresh');
+    mkdirSync(fresh);
+    const environment = { RUNGATE_DATA_DIR: fresh };
+    expect(await failure(['restore', inData('b.db')], environment)).toContain('Put that key back');
+    expect(files(fresh)).toEqual([]);
   });
 
   it('refuses while a server holds the database', async () => {

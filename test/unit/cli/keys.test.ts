@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { join } from 'node:path';
-import { createKeyVerifier } from '../../../src/access/keys.ts';
+import { createKey, createKeyVerifier } from '../../../src/access/keys.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { reviveJson } from '../../../src/core/json.ts';
 import type { Log } from '../../../src/core/log.ts';
+import { createSystemRandom } from '../../../src/core/random.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
 
@@ -39,6 +40,19 @@ describe('keys create', () => {
     } finally {
       await store.close();
     }
+  });
+
+  it('makes the secret that signs its messages, shown once, for keys that start runs', async () => {
+    const made = await line.document<ShownKey & { webhook_secret: string }>(['keys', 'create', '--name', 'web']);
+    expect(made.webhook_secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    const { stdout } = await line.run(['keys', 'create', '--name', 'shown']);
+    expect(stdout).toMatch(/signed with:\n\nwhsec_[A-Za-z0-9+/]{43}=\n$/);
+    expect(stdout).not.toContain(made.webhook_secret);
+    for (const role of ['viewer', 'admin']) {
+      const { stdout: other } = await line.run(['keys', 'create', '--name', 'reader', '--role', role, '--json']);
+      expect(other).not.toContain('webhook_secret');
+    }
+    expect((await line.run(['keys', 'list', '--json'])).stdout).not.toContain('whsec_');
   });
 
   it('takes role, allow-lists and expiry', async () => {
@@ -105,6 +119,21 @@ describe('keys rotate', () => {
   interface Rotated extends ShownKey {
     replaces: ShownKey;
   }
+
+  it('keeps the secret that signs, and makes one for a line of keys that has none', async () => {
+    const made = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
+    expect(await line.document(['keys', 'rotate', made.id])).not.toHaveProperty('webhook_secret');
+    const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
+    const store = await openStore({ url, role: 'command', clock: systemClock, log });
+    const wanted = { name: 'old', role: 'runs', allowedWorkflows: [], allowedProviders: [], expiresAt: null } as const;
+    const { stored } = createKey(wanted, { clock: systemClock, random: createSystemRandom() });
+    await store.keys.insert(stored);
+    const rotated = await line.document<{ id: string; webhook_secret: string }>(['keys', 'rotate', stored.id]);
+    expect(rotated.webhook_secret).toMatch(/^whsec_/);
+    expect(await store.webhookSecrets.list(stored.lineage)).toHaveLength(1);
+    await store.close();
+    expect(await line.document(['keys', 'rotate', rotated.id])).not.toHaveProperty('webhook_secret');
+  });
 
   it('makes a key with the same rights and runs, and the old one works for the overlap', async () => {
     const argv = 'keys create --name web --expires 30d --allow-workflow a --allow-provider b3os/x'.split(' ');

@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { VERSION } from '../../../src/app/version.ts';
 import { reviveJson } from '../../../src/core/json.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
 
@@ -10,7 +11,15 @@ afterEach(() => line.remove());
 
 describe('the program', () => {
   it('prints one document and nothing else with --json, and exits 0', async () => {
-    const { exitCode, stdout, stderr } = await line.spawn(['keys', 'create', '--name', 'web', '--json']);
+    const { exitCode, stdout, stderr } = await line.spawn([
+      'keys',
+      'create',
+      '--name',
+      'web',
+      '--role',
+      'viewer',
+      '--json',
+    ]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(reviveJson(stdout)).toMatchObject({ name: 'web', key: expect.stringMatching(/^rgk_/) });
   });
@@ -29,11 +38,21 @@ describe('the program', () => {
     const { exitCode, stdout, stderr } = await line.spawn(['runs', 'get', 'x', '--json']);
     expect(exitCode).toBe(1);
     expect(reviveJson(stdout)).toEqual({ error: { code: 'not_found', message: expect.any(String) } });
-    expect(stderr).toMatch(/^rungate: There is no such run/);
+    expect(stderr).toMatch(/^rungate: There is no such run\. List them with: rungate runs list, with --sandbox/);
   });
 
   it('says nothing when nobody reads its answer to the end', async () => {
     expect(await line.spawn(['keys', 'list'], { closeStdout: true })).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  });
+
+  it('says in one line that its answer cannot be written', async () => {
+    const full = await open('/dev/full', 'w');
+    const { exitCode, stderr } = await line.spawn(['keys', 'list'], { stdout: full.fd });
+    await full.close();
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: 'rungate: the answer could not be written: ENOSPC\n',
+    });
   });
 
   it('exits 2 on wrong usage', async () => {
@@ -58,6 +77,19 @@ describe('the command line', () => {
     const { exitCode, stdout } = await line.run(['--help']);
     expect(exitCode).toBe(0);
     expect(stdout).toContain('Exit status: 0 done, 1 failed, 2 wrong usage.');
+    expect(await line.run(['help'])).toEqual({ exitCode, stdout, stderr: '' });
+    expect((await line.run(['help', 'backup'])).stdout).toContain('rungate backup');
+  });
+
+  it('tells its version', async () => {
+    expect(await line.run(['--version'])).toEqual({ exitCode: 0, stdout: `${VERSION}\n`, stderr: '' });
+  });
+
+  it('gives up at once where no directory can be made', async () => {
+    const environment = { RUNGATE_DATA_DIR: '/proc/rungate/data' };
+    const { exitCode, stderr } = await line.run(['keys', 'list'], { environment });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("mkdir '/proc/rungate'");
   });
 
   it('tells what is wrong with a setting', async () => {
@@ -84,6 +116,13 @@ describe('check', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`${file}:3:`);
     expect(stderr).toMatch(/workflows\.b/);
+  });
+
+  it('knows no sandbox, which has no configuration of its own', async () => {
+    expect(await line.run(['check', '--sandbox'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('--sandbox'),
+    });
   });
 
   it('fails for a file that was named and is not there', async () => {

@@ -130,10 +130,15 @@ describe('runs resolve', () => {
     expect(data.at(-1)?.data.run?.resolution).toBeNull();
   });
 
-  it('can be corrected', async () => {
+  it('can be corrected, by those who say that they want to', async () => {
     const id = await unknownOutcome();
     await line.document(['runs', 'resolve', id, '--as', 'succeeded', '--note', note]);
-    const again = await line.document(['runs', 'resolve', id, '--as', 'failed', '--note', 'it was another run']);
+    const correction = ['runs', 'resolve', id, '--as', 'failed', '--note', 'it was another run'];
+    const refused = await line.run(correction);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain('is resolved already');
+    expect(await line.document(['runs', 'get', id])).toMatchObject({ resolution: { as: 'succeeded', note } });
+    const again = await line.document([...correction, '--force']);
     expect(again).toMatchObject({ resolution: { as: 'failed', note: 'it was another run' } });
   });
 

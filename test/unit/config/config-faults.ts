@@ -87,7 +87,7 @@ export const FAULTS: [string, string, string][] = [
   [
     'a schema that contains itself without an end',
     workflow('inputs: { $ref: "#" }'),
-    '1:59 workflows.w.inputs: expected a schema that can be compiled: it contains itself without an end',
+    '1:59 workflows.w.inputs: expected a schema that can be compiled: it contains itself without an end, or is too large',
   ],
   [
     'another dialect',
@@ -161,7 +161,7 @@ export const FAULTS: [string, string, string][] = [
   [
     'an unset variable',
     provider('credentials: [env:AI_TUTOR_KEY, env:NOT_SET]'),
-    '1:54 providers.b3os.credentials[1]: expected the environment to have it: env:NOT_SET is not set',
+    '1:54 providers.b3os.credentials[1]: env:NOT_SET: set this variable in the server’s environment',
   ],
   [
     'a credential that is no list',

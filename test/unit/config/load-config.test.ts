@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,12 @@ describe('the configuration file', () => {
     ] as const) {
       await expect(loadConfig({ path, mayBeAbsent: true }, context)).rejects.toThrow(`${path}: ${message}`);
     }
+  });
+
+  it('is refused at once where it is a pipe that nobody writes into', async () => {
+    const path = join(directory, 'pipe');
+    execFileSync('mkfifo', [path]);
+    await expect(loadConfig({ path, mayBeAbsent: true }, context)).rejects.toThrow(`${path}: expected a file`);
   });
 
   it('is named in its faults', async () => {

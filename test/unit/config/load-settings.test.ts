@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/config-error.ts';
-import { loadSettings, sandboxSettings } from '../../../src/config/load-settings.ts';
+import { loadSettings, settingsFor } from '../../../src/config/load-settings.ts';
 import { LIMIT_SETTINGS, SETTING_VARIABLES } from '../../../src/config/settings-table.ts';
 
 const KEY = randomBytes(32).toString('base64');
@@ -26,6 +26,7 @@ describe('settings', () => {
       masterKey: { value: null, file: null },
       listen: { host: '127.0.0.1', port: 8080 },
       admin: { host: '127.0.0.1', port: 8081 },
+      webhookAllowPrivateNetwork: false,
       logLevel: 'info',
       limits: {
         bodyBytesMax: 1_048_576,
@@ -33,7 +34,14 @@ describe('settings', () => {
         startsMax: 1000,
         queuedMax: 10_000,
         pollsMax: 64,
+        pollsPerProviderMax: 16,
+        deltaGroupMs: 50,
+        deltaGroupBytes: 4096,
+        readerBufferBytes: 262_144,
+        slowReaderS: 30,
+        deliveriesMax: 32,
         storeQueueMax: 10_000,
+        clientConnectionsMax: 20_000,
         connectionsMax: 1000,
         connectTimeoutMs: 10_000,
         drainTimeoutS: 30,
@@ -53,6 +61,7 @@ describe('settings', () => {
       RUNGATE_PORT: '0',
       RUNGATE_ADMIN_HOST: '::1',
       RUNGATE_ADMIN_PORT: ' 9000 ',
+      RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true',
       RUNGATE_LOG_LEVEL: 'DEBUG',
       RUNGATE_DRAIN_TIMEOUT_S: '0',
     });
@@ -61,6 +70,7 @@ describe('settings', () => {
       databaseUrl: 'sqlite:/var/lib/rungate/rungate.db',
       listen: { host: '0.0.0.0', port: 0 },
       admin: { host: '::1', port: 9000 },
+      webhookAllowPrivateNetwork: true,
       logLevel: 'debug',
       limits: { drainTimeoutS: 0 },
     });
@@ -87,6 +97,7 @@ describe('settings', () => {
     ],
     ['RUNGATE_ADMIN_PORT', '8080', 'expected another address than that of the runs API'],
     ['RUNGATE_HOST', 'http://x', 'expected an IP address or a host name, without scheme or port'],
+    ['RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK', 'yes', 'expected true or false'],
     ['RUNGATE_LOG_LEVEL', 'loud', 'expected debug, info, warn, error or silent'],
     ['RUNGATE_DATABASE_URL', 'mysql://u:hunter2@h/d', 'expected sqlite:<path>, a file'],
     ['RUNGATE_DATABASE_URL', 'sqlite::memory:', 'expected sqlite:<path>, a file'],
@@ -130,12 +141,13 @@ describe('settings', () => {
   });
 
   it('give the sandbox a place of its own', () => {
-    const settings = loadSettings({
+    const environment = {
       RUNGATE_DATA_DIR: '/d',
       RUNGATE_DATABASE_URL: 'sqlite:/elsewhere.db',
       RUNGATE_MASTER_KEY: KEY,
-    });
-    expect(sandboxSettings(settings)).toMatchObject({
+    };
+    expect(settingsFor(environment, { sandbox: false })).toEqual(loadSettings(environment));
+    expect(settingsFor(environment, { sandbox: true })).toMatchObject({
       dataDir: '/d/sandbox',
       databaseUrl: 'sqlite:/d/sandbox/rungate.db',
       masterKey: { value: null, file: null },
@@ -151,7 +163,7 @@ describe('the table of limits', () => {
     const words = name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
     expect(setting.variable).toBe(`RUNGATE_${words}`);
     expect(setting.variable).toMatch(
-      { bytes: /_BYTES_/, ms: /_MS$/, s: /_S$/, days: /_DAYS$/, count: /_MAX$/ }[setting.unit],
+      { bytes: /_BYTES(_|$)/, ms: /_MS$/, s: /_S$/, days: /_DAYS$/, count: /_MAX$/ }[setting.unit],
     );
   });
 

@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, describeFault } from '../../../src/config/config-error.ts';
-import { parseConfig } from '../../../src/config/parse-config.ts';
+import { parseConfig, parseConfigInTurns, type Config } from '../../../src/config/parse-config.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../../src/providers/registry.ts';
 import { FAULTS } from './config-faults.ts';
@@ -23,6 +24,22 @@ function faultsOf(text: string): string[] {
 }
 
 describe('rungate.yaml', () => {
+  it('is read in turns by a process that serves, which end like the reading at once', async () => {
+    const lines = Array.from({ length: 20 }, (_, i) => {
+      return `  w${i}: { provider: b3os, workflow: wf_${i}, inputs: { type: object, minProperties: ${i} } }`;
+    });
+    const text = ['workflows:', ...lines].join('\n');
+    const context = { kinds: PROVIDER_KINDS, environment };
+    const names = ({ workflows }: Config) => workflows.map(({ name }) => name);
+    let turns = 0;
+    const reader = { done: false };
+    const reading = parseConfigInTurns(text, 'rungate.yaml', context).finally(() => (reader.done = true));
+    for (; !reader.done; turns++) await setImmediate();
+    expect(turns).toBeGreaterThanOrEqual(lines.length);
+    expect(names(await reading)).toEqual(names(parse(text)));
+    await expect(parseConfigInTurns(`${text}\nx: 1`, 'rungate.yaml', context)).rejects.toThrow('rungate.yaml:22:1');
+  });
+
   it('says what the registry needs', () => {
     const config = parse(`
 workflows:

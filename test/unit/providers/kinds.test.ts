@@ -5,8 +5,10 @@ import b3os from '../../../src/providers/catalog/b3os.ts';
 import draftAndGoal from '../../../src/providers/catalog/draft-and-goal.ts';
 import interactly from '../../../src/providers/catalog/interactly.ts';
 
+const FIRST = PROVIDER_KINDS.filter(({ kind }) => ['ai-tutor', 'b3os', 'draft-and-goal', 'interactly'].includes(kind));
+
 const can = (operation: 'poll' | 'lookup' | 'cancel' | 'pause' | 'resume' | 'verify') =>
-  PROVIDER_KINDS.filter((kind) => kind[operation]).map(({ kind }) => kind);
+  FIRST.filter((kind) => kind[operation]).map(({ kind }) => kind);
 
 describe('what the first kinds can do', () => {
   it('follows from their documents', () => {
@@ -16,7 +18,12 @@ describe('what the first kinds can do', () => {
     expect(can('pause')).toEqual(['interactly']);
     expect(can('resume')).toEqual(['interactly']);
     expect(can('verify')).toEqual(['ai-tutor', 'b3os', 'draft-and-goal', 'interactly']);
-    expect(PROVIDER_KINDS.map(({ repeat }) => repeat)).toEqual(['never', 'never', 'never', 'never']);
+    expect(FIRST.map(({ repeat }) => repeat)).toEqual(['never', 'never', 'never', 'never']);
+  });
+
+  it.each(FIRST)('shows, at $kind, that no run began only by refusals that all of them document', (kind) => {
+    const proofs = Array.from({ length: 500 }, (_, i) => i + 100).filter((status) => kind.notStarted({ status }));
+    expect(proofs).toEqual([401, 402, 403, 404, 429]);
   });
 });
 

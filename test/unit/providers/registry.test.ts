@@ -5,12 +5,11 @@ import { createRegistry } from '../../../src/providers/registry.ts';
 describe('the registry', () => {
   it('has each kind as a provider of its own name without any configuration', () => {
     const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
-    expect(registry.providers().map(({ name, baseUrl }) => [name, baseUrl])).toEqual([
-      ['ai-tutor', 'https://aitutor-api.vercel.app'],
-      ['b3os', 'https://api.b3os.org'],
-      ['draft-and-goal', 'https://agents-api.prod.dng.ai/api'],
-      ['interactly', 'https://api.interactly.ai/workflows'],
-    ]);
+    expect(registry.providers().map(({ name, kind }) => [name, kind.kind])).toEqual(
+      PROVIDER_KINDS.map(({ kind }) => [kind, kind]),
+    );
+    expect(registry.provider('b3os')?.baseUrl).toBe('https://api.b3os.org');
+    expect(registry.provider('draft-and-goal')?.baseUrl).toBe('https://agents-api.prod.dng.ai/api');
     expect(registry.provider('constructor')).toBeNull();
   });
 
@@ -23,7 +22,7 @@ describe('the registry', () => {
       },
       workflows: [],
     });
-    expect(registry.providers()).toHaveLength(5);
+    expect(registry.providers()).toHaveLength(PROVIDER_KINDS.length + 1);
     expect(registry.provider('b3os')).toMatchObject({ baseUrl: 'https://api.b3os.org', settings: { org_id: 'org_1' } });
     expect(registry.provider('constructor')).toMatchObject({
       baseUrl: 'https://tutor.internal/x',

@@ -1,10 +1,33 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
+import { reviveJson } from '../../../src/core/json.ts';
+import { createSystemRandom } from '../../../src/core/random.ts';
 import { FAULTS, faultsFor, readPlan } from '../../../src/sandbox/faults.ts';
+import { createStartRecorder } from '../../../src/sandbox/start-recorder.ts';
+import type { VendorParts } from '../../../src/sandbox/vendor.ts';
 import { VENDOR_SANDBOXES } from '../../../src/sandbox/vendors.ts';
+import { plainNames } from '../../../src/sandbox/workflow-names.ts';
 import { ask, CLIENTS, start, startOverSocket, startRequest, useSandbox } from './support.ts';
 
 const sandbox = useSandbox();
 const SILENCE_MS = 150;
+const recorder = createStartRecorder({ clock: systemClock, recordsMax: 1 });
+const PARTS: VendorParts = {
+  clock: systemClock,
+  random: createSystemRandom(),
+  key: 'key',
+  runMs: 0,
+  runsMax: 1,
+  starts: recorder,
+  resumes: recorder,
+  names: plainNames,
+  watch: () => undefined,
+};
+
+/** A body without its texts, some of which are made up anew each time. */
+function shapeOf(body: unknown): unknown {
+  return reviveJson(JSON.stringify(body, (_, value: unknown) => (typeof value === 'string' ? 'text' : value)));
+}
 
 describe('the table of special workflow ids', () => {
   it.each(VENDOR_SANDBOXES)('is understood by $kind, every example of it', ({ traits }) => {
@@ -44,7 +67,8 @@ describe('the table of special workflow ids', () => {
   });
 });
 
-describe.each(VENDOR_SANDBOXES)('a start at $kind', ({ kind }) => {
+describe.each(VENDOR_SANDBOXES)('a start at $kind', (vendor) => {
+  const { kind } = vendor;
   const begun = () => sandbox.current.starts().map(({ began }) => began);
 
   it.each([400, 401, 402, 403, 404, 408, 409, 410, 418, 422, 429, 500, 502, 503, 504, 529])(
@@ -52,7 +76,7 @@ describe.each(VENDOR_SANDBOXES)('a start at $kind', ({ kind }) => {
     async (status) => {
       const answer = await start(sandbox.current, kind, `status-${status}`);
       expect(answer.status).toBe(status);
-      expect(JSON.stringify(answer.body)).toMatch(/"(message|error|msg)":"[^"]+"/);
+      expect(JSON.stringify(answer.body)).toMatch(/"\w+":"[^"]{2,}"/);
       expect(begun()).toEqual([status >= 500]);
     },
   );
@@ -117,13 +141,18 @@ describe.each(VENDOR_SANDBOXES)('a start at $kind', ({ kind }) => {
     ['answer-wrong-shape', /\r\n\r\n\{"hello":[^]*\}$/],
     ['answer-array', /\r\n\r\n\[[^]*\]$/],
     ['answer-nan', /"id":NaN/],
-    ['answer-success-false', /"success":false|"code":500|"workflow_run":null/],
     ['answer-deep', /\[{100000}\]{100000}$/],
   ])('%s is a 200 with this body', async (workflow, body) => {
     const seen = await startOverSocket(sandbox.current, kind, workflow);
     expect(seen.text).toMatch(/^HTTP\/1\.1 200 /);
     expect(seen.text).toMatch(body);
-    expect(begun()).toEqual([workflow !== 'answer-success-false']);
+    expect(begun()).toEqual([true]);
+  });
+
+  it('answer-success-false is a 200 that says in the vendor’s own way that nothing began', async () => {
+    const answer = await start(sandbox.current, kind, 'answer-success-false');
+    expect([answer.status, shapeOf(answer.body)]).toEqual([200, shapeOf(vendor.create(PARTS).unsuccessful())]);
+    expect(begun()).toEqual([false]);
   });
 
   it('answer-bad-utf8 has bytes that are no UTF-8', async () => {

@@ -51,6 +51,21 @@ describe('the statements of the store', () => {
     expect(explain(db, 'SELECT id FROM runs WHERE provider = ?')[0]).toMatch(/^SCAN runs/);
   });
 
+  it('find messages to webhooks by way of the pending ones, or of their run', () => {
+    const plans = statements()
+      .filter((sql) => /^(SELECT|UPDATE|DELETE)[^(]*\bdeliveries\b/.test(sql))
+      .map((sql) => explain(db, sql).find((step) => step.includes('deliveries')));
+    const pending = plans.filter((step) => step?.includes('deliveries_pending'));
+    const ofRun = plans.filter((step) => step?.includes('PRIMARY KEY (run_id=?'));
+    expect(pending).toHaveLength(5);
+    expect(ofRun).toHaveLength(plans.length - pending.length);
+  });
+
+  it('find the run that a vendor names among the unfinished ones only', () => {
+    const sql = statements().find((statement) => statement.includes('vendor_run_id = ? AND provider')) ?? '';
+    expect(explain(db, sql)).toEqual(['SEARCH runs USING INDEX runs_by_vendor_run (vendor_run_id=?)']);
+  });
+
   it('claim and give back by way of the unfinished runs only', () => {
     const using = statements().filter((sql) => explain(db, sql).some((step) => step.includes('runs_unfinished')));
     expect(using.length).toBeGreaterThanOrEqual(5);

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -109,6 +109,9 @@ describe('a master key file', () => {
     const file = join(dataDir, 'keys');
     await expect(open({ file })).rejects.toThrow('does not exist');
     await expect(open({ file: dataDir })).rejects.toThrow('cannot be read');
+    const pipe = join(dataDir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(open({ file: pipe })).rejects.toThrow('cannot be read: it is no file');
     await writeFile(file, 'A'.repeat(5000));
     await expect(open({ file })).rejects.toThrow('longer than');
     await writeFile(file, newKey());

@@ -121,10 +121,11 @@ function renderBody(body: JsonObject, document: JsonObject): Html {
 }
 
 function renderAnswer(status: string, answer: JsonObject, document: JsonObject): Html {
-  const [[mediaType, media] = ['', {}]] = Object.entries(objectAt(answer, 'content'));
-  const content = isJsonObject(media) ? media : {};
-  const schema = objectAt(content, 'schema');
-  const codes = codesOf(schema);
+  const forms = Object.entries(objectAt(answer, 'content')).map(([mediaType, media]) => ({
+    mediaType,
+    media: isJsonObject(media) ? media : {},
+  }));
+  const codes = codesOf(objectAt(forms[0]?.media ?? {}, 'schema'));
   const description = textAt(answer, 'description');
   const names = Object.keys(objectAt(answer, 'headers')).join(', ');
   const refused = codes.length > 0;
@@ -132,16 +133,16 @@ function renderAnswer(status: string, answer: JsonObject, document: JsonObject):
   return markup`<details class="answer">
     <summary><span class="status ${refused ? 'bad' : ''}">${status}</span><span>${told}</span></summary>
     <div>
-      ${refused ? renderCodes(codes, description) : renderForm(schema, mediaType, document)}
-      ${refused ? NOTHING : renderExamples(content)}
+      ${refused ? renderCodes(codes, description) : forms.map(({ mediaType, media }) => renderForm(media, mediaType, document))}
       <p class="note">Headers: ${names}</p>
     </div>
   </details>`;
 }
 
-function renderForm(schema: JsonObject, mediaType: string, document: JsonObject): Html {
+function renderForm(media: JsonObject, mediaType: string, document: JsonObject): Html {
+  const schema = objectAt(media, 'schema');
   const fields = '$ref' in schema ? NOTHING : renderFields(resolve(document, schema));
-  return markup`<p>${typeOf(schema)} <span class="note">${mediaType}</span></p>${fields}`;
+  return markup`<p>${typeOf(schema)} <span class="note">${mediaType}</span></p>${fields}${renderExamples(media)}`;
 }
 
 function renderCodeNames(codes: readonly string[]): Html {
@@ -180,7 +181,7 @@ function renderExamples({ examples }: JsonObject): Html {
     (example) =>
       markup`<details>
         <summary>Example: ${line(textAt(example, 'summary'))}</summary>
-        <pre>${JSON.stringify(example.value, null, 2)}</pre>
+        <pre>${typeof example.value === 'string' ? example.value : JSON.stringify(example.value, null, 2)}</pre>
       </details>`,
   )}`;
 }

@@ -5,6 +5,7 @@ import type { Operation } from '../../openapi/operation.ts';
 import { renderErrorsPage } from '../../openapi/page/render-errors-page.ts';
 import type { Page } from '../../openapi/page/layout.ts';
 import { renderReferencePage } from '../../openapi/page/render-reference-page.ts';
+import { setServerTiming } from '../../reply.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { pageSchema } from '../../schemas/document-answer.ts';
 
@@ -41,6 +42,7 @@ export function addDocsRoutes(app: App, { version }: Pick<RunsAppParts, 'version
 }
 
 function sendPage(reply: FastifyReply, { html, contentSecurityPolicy }: Page): void {
+  setServerTiming(reply);
   reply.header('content-type', 'text/html; charset=utf-8');
   reply.header('content-security-policy', contentSecurityPolicy);
   reply.header('referrer-policy', 'no-referrer');

@@ -1,9 +1,7 @@
 import type { App, AppParts } from '../../app.ts';
 import type { Operation } from '../../openapi/operation.ts';
-import { sendJson } from '../../reply.ts';
+import { RETRY_UNAVAILABLE_S, sendJson } from '../../reply.ts';
 import { aliveSchema, unavailableSchema } from '../../schemas/health-answer.ts';
-
-const RETRY_AFTER_S = 5;
 
 const alive: Operation = {
   id: 'checkAlive',
@@ -32,11 +30,9 @@ export function addHealthRoutes(app: App, { health }: Pick<AppParts, 'health'>):
     sendJson(reply, 200, JSON.stringify({ status: 'ok' }));
   });
   app.get('/readyz', { config: { roles: 'anyone', operation: ready } }, (_request, reply) => {
-    const { ok, reasons } = health.ready();
-    const draining = health.draining();
-    if (ok && !draining) return sendJson(reply, 200, JSON.stringify({ status: 'ok' }));
-    const all = draining && !reasons.includes('draining') ? [...reasons, 'draining'] : reasons;
-    reply.header('retry-after', RETRY_AFTER_S);
-    sendJson(reply, 503, JSON.stringify({ status: 'unavailable', reasons: all }));
+    const reason = health.unready();
+    if (reason === null) return sendJson(reply, 200, JSON.stringify({ status: 'ok' }));
+    reply.header('retry-after', RETRY_UNAVAILABLE_S);
+    sendJson(reply, 503, JSON.stringify({ status: 'unavailable', reasons: [reason] }));
   });
 }

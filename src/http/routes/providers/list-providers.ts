@@ -4,7 +4,7 @@ import { createKindDescriber } from '../../describe-kind.ts';
 import { sendJson } from '../../reply.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
-import { providerListSchema } from '../../schemas/catalogue-answer.ts';
+import { credentialState, providerListSchema } from '../../schemas/catalogue-answer.ts';
 import { PROVIDER_EXAMPLES } from '../../schemas/catalogue-examples.ts';
 
 const operation: Operation = {
@@ -21,7 +21,7 @@ const operation: Operation = {
 export function addListProviders(app: App, { registry, policy, credentialPresent }: RunsAppParts): void {
   const describe = createKindDescriber();
   async function render({ name, kind }: Provider) {
-    const credential = (await credentialPresent(name)) ? 'present' : 'missing';
+    const credential = credentialState(await credentialPresent(name));
     return { name, ...describe(kind), credential };
   }
   app.get('/providers', { config: { roles: ['runs', 'viewer', 'admin'], operation } }, async (request, reply) => {

@@ -36,7 +36,7 @@ export function addCancelRun(app: App, { runs, policy }: RunsAppParts): void {
     async (request, reply) => {
       const caller = callerOf(request);
       const run = await runs.cancel(caller, runIdOf(request.params));
-      sendRun(reply, run, { status: run.status === 'cancelling' ? 202 : 200, admin: policy.seesEveryone(caller) });
+      sendRun(reply, run, { status: run.status === 'cancelling' ? 202 : 200, showKey: policy.seesEveryone(caller) });
       return reply;
     },
   );

@@ -1,10 +1,14 @@
-import { GatewayError } from '../../../core/errors.ts';
 import { answerStart } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
+import { preferredType } from '../../headers/accept.ts';
 import { holdOfStart } from '../../headers/prefer.ts';
-import { contextOf, holdRun } from '../../hold-run.ts';
+import { answerAttendant, contextOf, holdRun } from '../../hold-run.ts';
+import { streamStart } from '../../stream-run.ts';
+import { eventStreamSchema } from '../../schemas/event-answer.ts';
+import { EVENT_STREAM_EXAMPLES } from '../../schemas/event-examples.ts';
 import { VENDOR_HEADERS } from '../../openapi/headers.ts';
 import type { Operation } from '../../openapi/operation.ts';
+import { requireWebhook } from '../../require-webhook.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { runSchema } from '../../schemas/run-answer.ts';
 import { RUN_EXAMPLES } from '../../schemas/run-examples.ts';
@@ -17,6 +21,8 @@ const operation: Operation = {
   description: `Begins a run and waits for it: up to 60 s, or as \`Prefer\` says. How long the call waits is the caller's choice, never the vendor's; a wait that runs out is no error and stops nothing.
 
 The run and its idempotency key are on disk before the vendor is called. A start is sent again only where that cannot begin a second run; where nobody can learn what became of it, the run ends as \`outcome_unknown\`.
+
+With \`Accept: text/event-stream\` the answer is the run's events as they happen, until it has ended, and \`Prefer\` counts for nothing; a copy with the same idempotency key joins from the first event on. A run that failed, in whatever way, is told as \`run.failed\`.
 
 A fault that is found before the run is written leaves no run and uses up no idempotency key. A run that failed before the vendor accepted it is answered with its error, \`run_id\` and \`Location\`.`,
   headers: ['Prefer', 'Idempotency-Key'],
@@ -48,6 +54,7 @@ A fault that is found before the run is written leaves no run and uses up no ide
       schema: runSchema,
       headers: ['Location', 'Preference-Applied', 'Idempotent-Replayed', ...VENDOR_HEADERS],
       examples: { succeeded: RUN_EXAMPLES.succeeded, failed: RUN_EXAMPLES.failed, waiting: RUN_EXAMPLES.waiting },
+      stream: { schema: eventStreamSchema, examples: EVENT_STREAM_EXAMPLES },
     },
     202: {
       description: 'The run is on disk and goes on: the wait ran out, or none was wanted.',
@@ -85,41 +92,36 @@ A fault that is found before the run is written leaves no run and uses up no ide
 };
 
 /** `POST /runs`: begins a run and answers as soon, or as late, as the caller wants. */
-export function addCreateRun(app: App, { runs, policy, clock }: RunsAppParts): void {
+export function addCreateRun(app: App, { runs, webhooks, policy, clock, log }: RunsAppParts): void {
   app.post(
     '/runs',
     // The answer has no schema here: it is written as it is, which is what keeps this route fast.
-    { config: { roles: ['runs'], operation }, schema: { body: runRequestSchema } },
+    { config: { roles: ['runs'], streams: true, operation }, schema: { body: runRequestSchema } },
     async (request, reply) => {
       const caller = callerOf(request);
-      refuseWhatComesLater(request.body);
-      const context = contextOf(request);
+      const listening = preferredType(request.headers.accept) === 'event-stream';
+      const context = contextOf(request, { listening });
       const asked = toRunRequest(request.body);
       // Fastify keeps the body for as long as the caller waits; nobody reads it again.
       request.body = {} as RunRequestBody;
       policy.mayStart(caller, asked);
+      requireWebhook(caller, asked.webhook, webhooks.checkTarget);
       const hold = holdOfStart(request.headers.prefer as string | undefined);
       const started = await runs.create(caller, asked, context);
       request.runId = started.run.id;
+      const attendance = runs.attend(started.run, started.replayed);
+      if (listening) {
+        await streamStart(reply, started, { runs, attendance, log });
+        return reply;
+      }
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       const written = { ...started.run, inputs: asked.inputs, output: null };
-      const run = await holdRun(runs, started, { reply, written, holdMs: hold.ms });
-      answerStart(reply, started, run, {
-        held: hold.ms > 0,
-        admin: policy.seesEveryone(caller),
-        nowMs: clock.now(),
+      await answerAttendant(reply, attendance, async () => {
+        const run = await holdRun(runs, started, { reply, written, holdMs: hold.ms });
+        const showKey = policy.seesEveryone(caller);
+        answerStart(reply, started, run, { held: hold.ms > 0, showKey, nowMs: clock.now() });
       });
       return reply;
     },
   );
-}
-
-/** Understood, but not there yet: refused before anything is written. */
-function refuseWhatComesLater({ on_disconnect: onDisconnect, webhook }: RunRequestBody): void {
-  const param = webhook === undefined ? 'on_disconnect' : 'webhook';
-  if (webhook === undefined && onDisconnect !== 'cancel') return;
-  throw new GatewayError('unsupported_operation', {
-    param,
-    message: `This version does not support \`${param}\` yet.`,
-  });
 }

@@ -30,7 +30,7 @@ export function addDeleteRun(app: App, { runs, policy }: RunsAppParts): void {
     async (request, reply) => {
       const caller = callerOf(request);
       const run = await runs.remove(caller, runIdOf(request.params));
-      sendRun(reply, run, { admin: policy.seesEveryone(caller) });
+      sendRun(reply, run, { showKey: policy.seesEveryone(caller) });
       return reply;
     },
   );

@@ -39,7 +39,7 @@ export function addGetRun(app: App, { runs, policy }: RunsAppParts): void {
           ? await runs.get(caller, id)
           : await runs.settle(caller, id, { ms: hold.ms, signal: leaveSignal(reply), written: null });
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
-      sendRun(reply, run, { admin: policy.seesEveryone(caller) });
+      sendRun(reply, run, { showKey: policy.seesEveryone(caller) });
       return reply;
     },
   );

@@ -37,7 +37,7 @@ export function addListRuns(app: App, { runs, policy }: RunsAppParts): void {
       const page = await runs.list(caller, filterOf(filter), { limit, before: cursor });
       const rendering = {
         include: { inputs: include.includes('inputs'), output: include.includes('output') },
-        admin: policy.seesEveryone(caller),
+        showKey: policy.seesEveryone(caller),
       };
       sendJson(reply, 200, await renderPage(page, { runs, caller, rendering }));
       return reply;

@@ -25,7 +25,7 @@ export function addPauseRun(app: App, { runs, policy }: RunsAppParts): void {
     async (request, reply) => {
       const caller = callerOf(request);
       const run = await runs.pause(caller, runIdOf(request.params));
-      sendRun(reply, run, { status: 202, admin: policy.seesEveryone(caller) });
+      sendRun(reply, run, { status: 202, showKey: policy.seesEveryone(caller) });
       return reply;
     },
   );

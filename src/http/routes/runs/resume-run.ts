@@ -65,10 +65,15 @@ export function addResumeRun(app: App, { runs, policy, clock }: RunsAppParts): v
       const caller = callerOf(request);
       const { inputs = {}, options = {} } = request.body ?? {};
       const hold = holdOfStart(request.headers.prefer as string | undefined);
-      const started = await runs.resume(caller, runIdOf(request.params), { inputs, options }, contextOf(request));
+      const started = await runs.resume(
+        caller,
+        runIdOf(request.params),
+        { inputs, options },
+        contextOf(request, { listening: false }),
+      );
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       const run = await holdRun(runs, started, { reply, written: null, holdMs: hold.ms });
-      answerStart(reply, started, run, { held: hold.ms > 0, admin: policy.seesEveryone(caller), nowMs: clock.now() });
+      answerStart(reply, started, run, { held: hold.ms > 0, showKey: policy.seesEveryone(caller), nowMs: clock.now() });
       return reply;
     },
   );

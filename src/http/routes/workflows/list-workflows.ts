@@ -4,7 +4,7 @@ import { createKindDescriber } from '../../describe-kind.ts';
 import { sendJson } from '../../reply.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
-import { workflowListSchema } from '../../schemas/catalogue-answer.ts';
+import { credentialState, workflowListSchema } from '../../schemas/catalogue-answer.ts';
 import { WORKFLOW_EXAMPLES } from '../../schemas/catalogue-examples.ts';
 
 const operation: Operation = {
@@ -26,7 +26,7 @@ export function addListWorkflows(app: App, { registry, policy, credentialPresent
     const provider = configured.provider(workflow.provider);
     // The configuration lets no workflow name a provider that is not there.
     if (provider === null) return [];
-    const { capabilities, options, timeout_s: usual } = describe(provider.kind);
+    const { capabilities, options, resume_options, timeout_s: usual } = describe(provider.kind);
     return [
       {
         name: workflow.name,
@@ -35,9 +35,10 @@ export function addListWorkflows(app: App, { registry, policy, credentialPresent
         capabilities,
         inputs: workflow.inputs,
         options,
+        resume_options,
         defaults: workflow.defaults,
         timeout_s: workflow.timeoutS ?? usual,
-        credential: (await credentialPresent(provider.name)) ? 'present' : 'missing',
+        credential: credentialState(await credentialPresent(provider.name)),
       },
     ];
   }

@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { reviveJson } from '../../src/core/json.ts';
+import { start, type Running } from './processes.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export interface BenchGateway extends Running {
+  url: string;
+  /** `Bearer rgk_…` of a key that may run everything. */
+  authorization: string;
+  /** In bytes, after a garbage collection, and before it. */
+  memory(): Promise<Memory>;
+}
+
+export interface Memory {
+  heap: number;
+  rss: number;
+  rssBefore: number;
+}
+
+/** A vendor of its own process; `file` is below `bench/support`. Resolves to its URL. */
+export async function startVendor(file: string, args: readonly string[] = []): Promise<Running & { url: string }> {
+  const path = join(ROOT, 'bench/support', file);
+  const running = await start([path, ...args], {}, (line) => line.includes('port'));
+  const { port } = reviveJson<{ port: number }>(running.lines[0] ?? '');
+  return { ...running, url: `http://127.0.0.1:${port}` };
+}
+
+/** A gateway as its users start it, with `provider` at a vendor on loopback. Its files are gone when it has stopped. */
+export async function startBenchGateway(
+  provider: string,
+  vendorUrl: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<BenchGateway> {
+  const directory = mkdtempSync(join(tmpdir(), 'rungate-bench-'));
+  writeFileSync(
+    join(directory, 'rungate.yaml'),
+    `providers:\n  ${provider}:\n    base_url: ${vendorUrl}\n    allow_private_network: true\n    credentials: [env:BENCH_KEY]\n`,
+  );
+  const environment = {
+    RUNGATE_CONFIG: join(directory, 'rungate.yaml'),
+    RUNGATE_DATA_DIR: directory,
+    RUNGATE_PORT: '0',
+    RUNGATE_ADMIN_PORT: '0',
+    RUNGATE_LOG_LEVEL: 'error',
+    BENCH_KEY: 'sk_bench',
+    ...settings,
+  };
+  const main = join(ROOT, 'bin/rungate.js');
+  const created = execFileSync(process.execPath, [main, 'keys', 'create', '--name', 'bench', '--json'], {
+    env: { ...process.env, ...environment },
+    encoding: 'utf8',
+  });
+  const report = join(ROOT, 'bench/support/report-memory.ts');
+  const args = ['--expose-gc', '--import', report, main, 'serve'];
+  const running = await start(args, environment, (line) => line.startsWith('admin API'));
+  const url = /http:\/\/\S+/.exec(running.lines.find((line) => line.startsWith('runs API')) ?? '')?.[0] ?? '';
+  return {
+    ...running,
+    url,
+    authorization: `Bearer ${reviveJson<{ key: string }>(created).key}`,
+    async memory() {
+      const seen = running.lines.length;
+      process.kill(running.pid, 'SIGUSR2');
+      for (;;) {
+        const line = running.lines.slice(seen).find((one) => one.startsWith('{"heap"'));
+        if (line !== undefined) return reviveJson<Memory>(line);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    async stop() {
+      await running.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}

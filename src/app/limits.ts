@@ -1,0 +1,42 @@
+import type { Limits } from '../config/settings-table.ts';
+import { FIXED_HTTP_LIMITS, type HttpLimits } from '../http/app.ts';
+import type { EngineLimits } from '../runs/limits.ts';
+import { FIXED_UPSTREAM_LIMITS, type UpstreamLimits } from '../upstream/limits.ts';
+
+const DAY_MS = 86_400_000;
+
+/** What the settings' bounds mean to the engine. */
+export function engineLimits(limits: Limits): EngineLimits {
+  return {
+    startsMax: limits.startsMax,
+    queuedMax: limits.queuedMax,
+    pollsMax: limits.pollsMax,
+    pollsPerProviderMax: limits.pollsPerProviderMax,
+    deltaGroupMs: limits.deltaGroupMs,
+    deltaGroupCharacters: limits.deltaGroupBytes,
+    readerBufferCharacters: limits.readerBufferBytes,
+    slowReaderMs: limits.slowReaderS * 1000,
+    deliveriesMax: limits.deliveriesMax,
+    drainTimeoutMs: limits.drainTimeoutS * 1000,
+    retentionMs: limits.retentionDays * DAY_MS,
+  };
+}
+
+/** What the settings' bounds mean to a listener. */
+export function httpLimits(limits: Limits): HttpLimits {
+  return {
+    ...FIXED_HTTP_LIMITS,
+    bodyBytesMax: limits.bodyBytesMax,
+    connectionsMax: limits.clientConnectionsMax,
+  };
+}
+
+/** What the settings' bounds mean to calls of vendors. */
+export function upstreamLimits(limits: Limits): UpstreamLimits {
+  return {
+    ...FIXED_UPSTREAM_LIMITS,
+    connectTimeoutMs: limits.connectTimeoutMs,
+    connectionsPerOriginMax: limits.connectionsMax,
+    answerBytesMax: limits.answerBytesMax,
+  };
+}

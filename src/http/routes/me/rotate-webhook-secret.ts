@@ -1,0 +1,41 @@
+import { GatewayError } from '../../../core/errors.ts';
+import { isoTime } from '../../../core/iso-time.ts';
+import { callerOf, type App } from '../../app.ts';
+import type { Operation } from '../../openapi/operation.ts';
+import { sendJson } from '../../reply.ts';
+import type { RunsAppParts } from '../../runs-parts.ts';
+import { emptyBodySchema } from '../../schemas/run-path.ts';
+import { WEBHOOK_SECRET_EXAMPLES, webhookSecretSchema } from '../../schemas/webhook-secret-answer.ts';
+
+const operation: Operation = {
+  id: 'rotateWebhookSecret',
+  tag: 'Webhooks',
+  summary: 'Make a new signing secret',
+  description:
+    'Makes a new secret for the messages of this key’s runs. The one before signs them too for another 24 h, so that a receiver can change over meanwhile.',
+  answers: {
+    200: {
+      description: 'The new secret, shown only now.',
+      schema: webhookSecretSchema,
+      examples: WEBHOOK_SECRET_EXAMPLES,
+    },
+  },
+  errors: ['rate_limited', 'vault_unavailable'],
+};
+
+/** `POST /me/webhook-secret`: a new signing secret for the caller's line of keys. */
+export function addRotateWebhookSecret(app: App, { webhooks }: RunsAppParts): void {
+  app.post(
+    '/me/webhook-secret',
+    { config: { roles: ['runs'], operation }, schema: { body: emptyBodySchema } },
+    async (request, reply) => {
+      const { lineage, subject } = callerOf(request);
+      if (subject !== null) throw new GatewayError('forbidden', { message: 'A token cannot change its key’s secret.' });
+      const { secret, previousExpiresAt } = await webhooks.rotateSecret(lineage);
+      const previous = previousExpiresAt === null ? null : isoTime(previousExpiresAt);
+      // The one answer that shows it.
+      sendJson(reply, 200, JSON.stringify({ webhook_secret: secret.open(), previous_expires_at: previous }));
+      return reply;
+    },
+  );
+}

@@ -1,0 +1,26 @@
+import type { StreamSignal } from '../define-provider.ts';
+import type { Outcome } from '../outcome.ts';
+
+/** An answer that comes in pieces, each of which is told at once. What one stream may bring is bounded where it is read. */
+export interface GatheredText {
+  delta(text: string): readonly StreamSignal[];
+  /** Everything so far. */
+  text(): string;
+  /** The stream has said that this was all. */
+  finished(): readonly StreamSignal[];
+}
+
+/** Nothing gathered yet; `finish` makes the end of the run out of the whole text. */
+export function createGatheredText(finish: (text: string) => Outcome): GatheredText {
+  const pieces: string[] = [];
+  const text = () => pieces.join('');
+  return {
+    delta(piece) {
+      if (piece === '') return [];
+      pieces.push(piece);
+      return [{ is: 'delta', text: piece }];
+    },
+    text,
+    finished: () => [{ is: 'outcome', outcome: finish(text()) }],
+  };
+}

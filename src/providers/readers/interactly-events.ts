@@ -1,0 +1,190 @@
+import * as z from 'zod';
+import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
+import type { StreamReader, StreamSignal } from '../define-provider.ts';
+import { cancelled, failed, running, succeeded, waiting, type Outcome, type RunOutput } from '../outcome.ts';
+import { anyJson, anyJsonObject, firstId, lenient, progress, shortText, valueAt } from '../reading.ts';
+
+const HINT_CHARACTERS_MAX = 2_000;
+
+const objectId = z.string().regex(/^[0-9a-fA-F]{24}$/);
+
+/** Which event names the run is not documented; these are the names that its id has elsewhere. */
+const RUN_ID_PLACES = [
+  ['workflow_run_id'],
+  ['run_id'],
+  ['workflow_run', '_id'],
+  ['data', 'workflow_run_id'],
+  ['data', 'run_id'],
+  ['run_input_output_pair', 'run_input', 'workflow_run_id'],
+];
+
+const OUTPUTS_PLACE = ['run_input_output_pair', 'run_output', 'thread_to_node_outputs'];
+
+/** What a step may show: where the run is. Inputs, states, traces and requests of nodes can hold anybody's secrets. */
+const STEP_FIELDS = [
+  'logical_id',
+  'timestamp',
+  'origin_thread_id',
+  'thread_reference_id',
+  'origin_node_logical_id',
+  'origin_node_name',
+  'node_id',
+  'edge_name',
+  'source_node_name',
+  'destination_node_name',
+  'iteration_number',
+  'status',
+  'warning_message',
+  'outcome',
+  'total_attempts',
+];
+
+const Event = z.object({
+  type: lenient(z.string()),
+  status: lenient(z.string()),
+  content: lenient(z.string()),
+  message: lenient(anyJson),
+  origin_node_run_id: lenient(z.string()),
+  error_message: lenient(z.string()),
+  error: lenient(z.string()),
+  next_input_hint: lenient(anyJson),
+});
+type Event = z.infer<typeof Event>;
+
+interface Seen {
+  runId: string | null;
+  said: Said;
+  /** The outputs of the last turn, where an event had them. */
+  outputs: JsonObject | null;
+}
+
+/**
+ * Reads the events of a run's WebSocket. The vendor's documents: `workflow_error` and `end_workflow` are the end,
+ * `workflow_ready_for_input` is the caller's turn, and clients must bear types that they do not know. `end_workflow`
+ * alone does not show whether the run was stopped, so where the run's id is known and no event told its status, the
+ * record of the run is asked.
+ */
+export function createInteractlyEventReader(): StreamReader {
+  const seen: Seen = { runId: null, said: createSaid(), outputs: null };
+  return {
+    read(frame) {
+      if (frame.kind !== 'message') throw new TypeError('expected a message of JSON');
+      const parsed = Event.safeParse(frame.value);
+      if (!parsed.success) return [];
+      return [...named(seen, frame.value), ...readEvent(seen, parsed.data, frame.value)];
+    },
+    end: () => null,
+  };
+}
+
+function named(seen: Seen, value: Json): readonly StreamSignal[] {
+  if (seen.runId !== null) return [];
+  seen.runId = firstId(value, RUN_ID_PLACES, objectId);
+  return seen.runId === null ? [] : [{ is: 'named', runId: seen.runId }];
+}
+
+function readEvent(seen: Seen, event: Event, value: Json): readonly StreamSignal[] {
+  const { type } = event;
+  // The first message acknowledges the start and has no type.
+  if (type === undefined) return [];
+  if (type === 'assistant_response' || type.startsWith('say_')) return seen.said.add(event, type);
+  const outputs = anyJsonObject.safeParse(valueAt(value, OUTPUTS_PLACE));
+  if (outputs.success) seen.outputs = outputs.data;
+  switch (type) {
+    case 'workflow_ready_for_input':
+      return [outcome(waiting({ for: 'input', hint: hintOf(seen, event) }, at(seen, 'waiting_for_user_input')))];
+    case 'workflow_error': {
+      const message = shortText(event.error_message) ?? shortText(event.error);
+      return [outcome(failed({ message, output: anyOutputOf(seen) }, at(seen, 'failed')))];
+    }
+    case 'end_workflow':
+      return [outcome(endOf(seen, event))];
+    case 'pause_event':
+      return [step(type, value), { is: 'ask' }];
+    default:
+      return [step(type, value)];
+  }
+}
+
+function endOf(seen: Seen, { status = '' }: Event): Outcome {
+  switch (status) {
+    case 'cancelled':
+      return cancelled(at(seen, status));
+    case 'failed':
+    case 'aborted_looping_risk':
+      return failed({ message: loopingReason(status), output: anyOutputOf(seen) }, at(seen, status));
+  }
+  const told = status === 'completed' && seen.outputs !== null;
+  // Whether it was stopped, and what its nodes put out, is in the vendor's record.
+  if (seen.runId !== null && !told) return running({ runId: seen.runId });
+  return succeeded(outputOf(seen), at(seen, 'completed'));
+}
+
+/** Why a run failed that has no error of its own. */
+export function loopingReason(status: string): string | null {
+  return status === 'aborted_looping_risk' ? 'The vendor stopped the run because it may loop.' : null;
+}
+
+function at({ runId }: Seen, status: string): { status: string; runId?: string } {
+  return { status, ...(runId === null ? {} : { runId }) };
+}
+
+function outcome(of: Outcome): StreamSignal {
+  return { is: 'outcome', outcome: of };
+}
+
+function outputOf({ said, outputs }: Seen): Partial<RunOutput> {
+  const text = said.text();
+  return { text: text.trim() === '' ? null : text, data: outputs ?? {} };
+}
+
+function anyOutputOf(seen: Seen): Partial<RunOutput> | null {
+  const output = outputOf(seen);
+  return output.text === null && seen.outputs === null ? null : output;
+}
+
+function hintOf({ said }: Seen, { next_input_hint: hint = null }: Event): Json {
+  if (hint !== null && JSON.stringify(hint).length <= HINT_CHARACTERS_MAX) return hint;
+  return shortText(said.text(), HINT_CHARACTERS_MAX);
+}
+
+function step(type: string, value: Json): StreamSignal {
+  const fields = isJsonObject(value) ? value : {};
+  const shown = STEP_FIELDS.filter((name) => fields[name] !== undefined && fields[name] !== null);
+  return progress(type, Object.fromEntries(shown.map((name) => [name, fields[name] ?? null])));
+}
+
+interface Said {
+  add(event: Event, type: string): readonly StreamSignal[];
+  text(): string;
+}
+
+/**
+ * What the run says. Whether an answer comes whole or token by token is not documented: pieces of one node's run go
+ * together, those of the next one begin after a blank line. The same words from another type of event are not said twice.
+ */
+function createSaid(): Said {
+  const pieces: string[] = [];
+  let last: { type: string; content: string; node: string | null } | null = null;
+  return {
+    add(event, type) {
+      const content = event.content ?? contentOf(event.message);
+      if (content === '') return [];
+      if (last !== null && last.type !== type && last.content.trim() === content.trim()) return [];
+      const node = event.origin_node_run_id ?? null;
+      const another = last !== null && node !== null && last.node !== null && node !== last.node;
+      const text = another ? `\n\n${content}` : content;
+      last = { type, content, node };
+      pieces.push(text);
+      return [{ is: 'delta', text }];
+    },
+    text: () => pieces.join(''),
+  };
+}
+
+/** A say node's message: a text, or an object that has one. */
+function contentOf(message: Json | undefined): string {
+  if (typeof message === 'string') return message;
+  const content = isJsonObject(message) ? message.content : undefined;
+  return typeof content === 'string' ? content : '';
+}

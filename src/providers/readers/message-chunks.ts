@@ -1,0 +1,104 @@
+import { isJsonObject, parseJson, type Json, type JsonObject } from '../../core/json.ts';
+import type { StreamReader, StreamSignal } from '../define-provider.ts';
+import { failed, type Outcome } from '../outcome.ts';
+import { reasonText, shortText } from '../reading.ts';
+import { createGatheredText, type GatheredText } from './gathered-text.ts';
+
+/** What OpenAI's and Vercel's streams end with. */
+const DONE = '[DONE]';
+
+/**
+ * Reads a stream of server-sent events or of JSON lines. The chunks of Vercel's UI message stream are understood
+ * (`{"type":"text-delta","delta":"…"}`, `{"type":"error","errorText":"…"}`, `finish`, `[DONE]`), and the few other shapes
+ * in which a piece of text is commonly sent; chunks of other types are passed over.
+ *
+ * `declared`: the vendor has named that protocol in a header. Then everything is JSON, and an end without `finish` or
+ * `[DONE]` is none.
+ */
+export function createMessageChunksReader(
+  finish: (text: string) => Outcome,
+  { declared }: { declared: boolean },
+): StreamReader {
+  const gathered = createGatheredText(finish);
+  return {
+    read(frame) {
+      switch (frame.kind) {
+        case 'event':
+          return frame.event === 'error' ? brokenBy(frame.data) : readChunkText(gathered, frame.data, { declared });
+        case 'line':
+          return readChunk(gathered, frame.value);
+        case 'text':
+        case 'message':
+        case 'unreadable':
+          throw new TypeError('expected an event or a line of JSON');
+      }
+    },
+    end() {
+      const text = gathered.text();
+      return declared || text === '' ? null : finish(text);
+    },
+  };
+}
+
+/** What one event's data says. Where the protocol is not declared, what is no JSON is a piece of the answer. */
+export function readChunkText(
+  gathered: GatheredText,
+  data: string,
+  { declared }: { declared: boolean },
+): readonly StreamSignal[] {
+  if (data.trim() === DONE) return gathered.finished();
+  const parsed = parseJson(data);
+  if (parsed.ok && (isJsonObject(parsed.value) || typeof parsed.value === 'string')) {
+    return readChunk(gathered, parsed.value);
+  }
+  return declared ? [] : gathered.delta(data);
+}
+
+function readChunk(gathered: GatheredText, chunk: Json): readonly StreamSignal[] {
+  if (typeof chunk === 'string') return gathered.delta(chunk);
+  if (!isJsonObject(chunk)) return [];
+  const type = typeof chunk.type === 'string' ? chunk.type : null;
+  switch (type) {
+    case null:
+      return readUntyped(gathered, chunk);
+    case 'text-delta':
+      return gathered.delta(firstString(chunk.delta, chunk.textDelta, chunk.text));
+    case 'error':
+      return failure(reasonOf(chunk));
+    case 'abort':
+      return failure(shortText(chunk.reason) ?? 'The vendor aborted the stream.');
+    case 'finish':
+      return finishChunk(gathered, chunk);
+    default:
+      return [];
+  }
+}
+
+/** The end of a message; also Vercel's older `d:` part. */
+export function finishChunk(gathered: GatheredText, chunk: Json): readonly StreamSignal[] {
+  const failedInside = isJsonObject(chunk) && chunk.finishReason === 'error';
+  return failedInside ? failure('The vendor’s model ended with an error.') : gathered.finished();
+}
+
+/** Ends the run as failed. */
+export function failure(message: string | null): readonly StreamSignal[] {
+  return [{ is: 'outcome', outcome: failed({ message }) }];
+}
+
+function readUntyped(gathered: GatheredText, chunk: JsonObject): readonly StreamSignal[] {
+  if (chunk.success === false || (chunk.error !== undefined && chunk.error !== null)) return failure(reasonOf(chunk));
+  return gathered.delta(firstString(chunk.text, chunk.delta, chunk.content, chunk.token));
+}
+
+function brokenBy(data: string): readonly StreamSignal[] {
+  const parsed = parseJson(data);
+  return failure(parsed.ok && isJsonObject(parsed.value) ? reasonOf(parsed.value) : shortText(data));
+}
+
+function reasonOf(chunk: JsonObject): string | null {
+  return shortText(chunk.errorText) ?? reasonText(chunk.error) ?? shortText(chunk.message);
+}
+
+function firstString(...values: readonly (Json | undefined)[]): string {
+  return values.find((value) => typeof value === 'string') ?? '';
+}

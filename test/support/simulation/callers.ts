@@ -1,0 +1,244 @@
+import { GatewayError } from '../../../src/core/errors.ts';
+import type { RunId } from '../../../src/core/ids.ts';
+import { hasEnded, WEBHOOK_EVENTS, type Run, type Webhook } from '../../../src/runs/model.ts';
+import type { RunRequest, RunService, StartedRun } from '../../../src/runs/run-service.ts';
+import { workflowIdOf } from '../workflow-ids.ts';
+import { attendRun } from './attending.ts';
+import { CALLER } from './caller.ts';
+import type { Journal } from './journal.ts';
+import type { Readers, Serving } from './readers.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { SimulatedClock } from './simulated-clock.ts';
+
+/** A request of the schedule, and what its callers were told. */
+export interface Asked {
+  marker: string;
+  provider: string;
+  idempotent: boolean;
+  /** Ids of the runs that were acknowledged to its callers; more than one would be a fault. */
+  acknowledged: Set<RunId>;
+  refusals: string[];
+}
+
+/** A resume that a caller wanted, with all its copies, and what they were told. */
+export interface AskedResume {
+  /** What the vendor knows it by; the idempotency key, where it has one. */
+  token: string;
+  runId: RunId;
+  provider: string;
+  idempotent: boolean;
+  /** How often somebody was told that it was done as a request of its own, and as a copy. */
+  begun: number;
+  replayed: number;
+  /** Codes with which the vendor's refusal was told. */
+  refused: string[];
+  /** Codes of the gateway's own refusals. */
+  errors: string[];
+}
+
+/** A pause or a removal that was not done. */
+export interface RefusedCommand {
+  command: 'pause' | 'remove';
+  runId: RunId;
+  provider: string;
+  code: string;
+}
+
+export interface Callers {
+  readonly asked: Asked[];
+  readonly resumes: AskedResume[];
+  readonly refused: RefusedCommand[];
+}
+
+/** The one kind whose runs can be resumed and paused. */
+export const RESUMABLE = 'interactly';
+const PROVIDERS = ['ai-tutor', 'draft-and-goal', 'b3os', RESUMABLE, RESUMABLE];
+const WEEK_S = 604_800;
+
+export interface CallersParts {
+  seed: number;
+  random: SeededRandom;
+  clock: SimulatedClock;
+  journal: Journal;
+  /** The process that serves now. */
+  serving: () => Serving;
+  /** Of that process. */
+  service: () => RunService;
+  readers: Readers;
+  /** After so long nobody asks for anything new. */
+  untilMs: number;
+}
+
+/** Everybody who asks something of the gateway: starts, some of them copied, and what is done to their runs. */
+export function planCallers(parts: CallersParts): Callers {
+  const { seed, random } = parts;
+  const asked: Asked[] = Array.from({ length: 1 + random.below(4) }, (_, i) => ({
+    marker: `marker-${seed * 10 + i}`,
+    provider: random.pick(PROVIDERS),
+    idempotent: random.chance(0.6),
+    acknowledged: new Set(),
+    refusals: [],
+  }));
+  const callers: Callers = { asked, resumes: [], refused: [] };
+  for (const one of asked)
+    planRequest(one, parts, (run) => {
+      mind(run, callers, parts);
+      planReaders(run, parts);
+    });
+  return callers;
+}
+
+/** Sends the request at a random moment; with an idempotency key, copies of it too, as a client that retries would. */
+function planRequest(asked: Asked, parts: CallersParts, onBegun: (run: Run) => void): void {
+  const { random, clock } = parts;
+  const request: RunRequest = {
+    workflow: workflowIdOf(asked.provider, 'wf'),
+    provider: asked.provider,
+    inputs: { text: asked.marker },
+    options: {},
+    metadata: {},
+    tags: [],
+    onDisconnect: random.chance(0.4) ? 'cancel' : 'continue',
+    webhook: planWebhook(asked.marker, random),
+    timeoutS: 20 + random.below(60),
+    waitingTimeoutS: random.chance(0.15) ? WEEK_S : 10 + random.below(60),
+  };
+  const ask = (retries: number) => {
+    const listening = random.chance(0.45);
+    const idempotencyKey = asked.idempotent ? asked.marker : null;
+    const serving = parts.serving();
+    serving.service.create(CALLER, request, { requestId: 'r', trace: null, listening, idempotencyKey }).then(
+      (started) => {
+        const { run } = started;
+        attendRun(started, { ...parts, serving, listening });
+        if (!asked.acknowledged.has(run.id)) onBegun(run);
+        asked.acknowledged.add(run.id);
+        if (random.chance(0.15)) clock.after(random.below(15_000), () => cancelRun(run.id, parts));
+      },
+      (error: unknown) => {
+        asked.refusals.push(codeOf(error));
+        if (retries > 0) clock.after(500, () => ask(retries - 1));
+      },
+    );
+  };
+  const at = random.below(8_000);
+  const copies = asked.idempotent ? 1 + random.below(4) : 1;
+  for (let i = 0; i < copies; i++)
+    clock.after(at + (random.chance(0.5) ? 0 : random.below(6_000)), () => ask(asked.idempotent ? 3 : 0));
+}
+
+function planReaders({ id, webhook }: Run, { random, clock, service, readers, untilMs }: CallersParts): void {
+  for (let left = random.below(3); left > 0; left--)
+    clock.after(random.below(random.chance(0.5) ? 500 : 12_000), () => readers.read(id, {}));
+  if (webhook === null || random.chance(0.6)) return;
+  clock.after(random.below(untilMs), () => {
+    const asking = service();
+    asking
+      .deliveries(CALLER, id)
+      .then(async (all) => all.length > 0 && asking.redeliver(CALLER, id, random.pick(all).id))
+      .catch(() => {});
+  });
+}
+
+function planWebhook(marker: string, random: SeededRandom): Webhook | null {
+  if (random.chance(0.6)) return null;
+  const behaviour = random.chance(0.7) ? 'good' : random.chance(0.2) ? 'dead' : `fails-${1 + random.below(4)}`;
+  const events = random.chance(0.7) ? WEBHOOK_EVENTS : WEBHOOK_EVENTS.filter(() => random.chance(0.6));
+  return { url: `https://target-${random.below(2)}.example/${marker}/${behaviour}`, events };
+}
+
+function cancelRun(id: RunId, { clock, journal, serving }: CallersParts): void {
+  const { number, service } = serving();
+  journal.attendance.push({ is: 'cancel_asked', at: clock.now(), process: number, id });
+  service.cancel(CALLER, id).catch(() => {});
+}
+
+/** Looks at a run now and then, and does to it what comes to mind: mostly at the right time. */
+function mind({ id, provider }: Run, callers: Callers, parts: CallersParts): void {
+  const { random, clock, service, untilMs } = parts;
+  if (provider !== RESUMABLE && random.chance(0.6)) return;
+  let over = false;
+  const refuse = (command: RefusedCommand['command']) => (error: unknown) =>
+    void callers.refused.push({ command, runId: id, provider, code: codeOf(error) });
+
+  function act(run: Run): void {
+    if (hasEnded(run)) {
+      over = random.chance(0.6);
+      if (random.chance(0.3)) service().remove(CALLER, id).catch(refuse('remove'));
+      return;
+    }
+    const wanted = run.status === 'waiting' ? 0.7 : 0.08;
+    // Sometimes two people resume it, each of their own accord.
+    const resumes = random.chance(wanted) ? (random.chance(0.2) ? 2 : 1) : 0;
+    for (let i = 0; i < resumes; i++) planResume(run, callers, parts);
+    if (random.chance(run.status === 'running' ? 0.15 : 0.05)) service().pause(CALLER, id).catch(refuse('pause'));
+    if (random.chance(0.05)) cancelRun(id, parts);
+    if (random.chance(0.03)) service().remove(CALLER, id).catch(refuse('remove'));
+  }
+
+  const look = () => {
+    if (over || clock.monotonic() > untilMs) return;
+    // Before anything is asked: a process that dies never answers.
+    clock.after(200 + random.below(random.chance(0.5) ? 800 : 3_000), look);
+    service()
+      .get(CALLER, id)
+      .then(act, (error: unknown) => void (over ||= codeOf(error) === 'not_found'));
+  };
+  clock.after(random.below(2_000), look);
+}
+
+function planResume({ id, provider }: Run, { resumes }: Callers, { seed, random, clock, service }: CallersParts): void {
+  const idempotent = random.chance(0.6);
+  const token = `resume-${seed}-${resumes.length + 1}`;
+  const asked: AskedResume = {
+    token,
+    runId: id,
+    provider,
+    idempotent,
+    begun: 0,
+    replayed: 0,
+    refused: [],
+    errors: [],
+  };
+  resumes.push(asked);
+  const request = { inputs: { text: token }, options: {} };
+  const context = { requestId: 'r', trace: null, listening: false, idempotencyKey: idempotent ? token : null };
+
+  const ask = (retries: number) => {
+    const again = () => {
+      if (idempotent && retries > 0) clock.after(500, () => ask(retries - 1));
+    };
+    const asking = service();
+    asking
+      .resume(CALLER, id, request, context)
+      .then((started) => told(asking, started))
+      .then(
+        (refusal) => {
+          if (refusal !== null) again();
+        },
+        (error: unknown) => {
+          asked.errors.push(codeOf(error));
+          again();
+        },
+      );
+  };
+
+  /** As HTTP does: the answer to a held request is made when the run waits again or has ended. */
+  async function told(asking: RunService, started: StartedRun): Promise<string | null> {
+    if (started.replayed) asked.replayed += 1;
+    else asked.begun += 1;
+    const hold = { ms: random.below(20_000), signal: new AbortController().signal, written: null };
+    await asking.settle(CALLER, id, hold).catch(() => null);
+    const refusal = started.refusal()?.code ?? null;
+    if (refusal !== null) asked.refused.push(refusal);
+    return refusal;
+  }
+
+  const copies = idempotent ? 1 + random.below(4) : 1;
+  for (let i = 0; i < copies; i++)
+    clock.after(random.chance(0.6) ? 0 : random.below(8_000), () => ask(idempotent ? 2 : 0));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof GatewayError ? error.code : String(error);
+}

@@ -1,0 +1,165 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import type { Json, JsonObject } from '../../../src/core/json.ts';
+import type { StreamFrame } from '../../../src/core/outbound.ts';
+import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
+import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
+import interactly from '../../../src/providers/catalog/interactly.ts';
+import type { AnyProviderKind, StreamOperation, StreamSignal } from '../../../src/providers/define-provider.ts';
+import type { Outcome } from '../../../src/providers/outcome.ts';
+import { kindFixtures, type StreamFixture } from '../../support/kind-fixtures.ts';
+
+const OPERATIONS = ['startStream', 'follow'] as const;
+
+type OperationName = (typeof OPERATIONS)[number];
+
+interface Reading {
+  signals: StreamSignal[];
+  end: Outcome | null | 'unreadable' | 'ended before';
+}
+
+/** Reads as the engine does: to the first outcome, to a complaint, or to the end. */
+function readAll(
+  operation: StreamOperation<never>,
+  head: StreamFixture['head'],
+  frames: readonly StreamFrame[],
+): Reading {
+  const reader = operation.open(head);
+  const signals: StreamSignal[] = [];
+  for (const frame of frames) {
+    try {
+      signals.push(...reader.read(frame));
+    } catch {
+      return { signals, end: 'unreadable' };
+    }
+    if (signals.some(({ is }) => is === 'outcome')) return { signals, end: 'ended before' };
+  }
+  return { signals, end: reader.end() };
+}
+
+/** What matters of a reading however the bytes were cut: the whole text, every other signal, and the end. */
+function gist({ signals, end }: Reading) {
+  return { text: textOf(signals), others: signals.filter(({ is }) => is !== 'delta'), end };
+}
+
+function textOf(signals: readonly StreamSignal[]): string {
+  return signals.map((signal) => (signal.is === 'delta' ? signal.text : '')).join('');
+}
+
+/** Every text character by character; other frames cannot be cut. */
+function cutSmall(frames: readonly StreamFrame[]): StreamFrame[] {
+  return frames.flatMap((frame): StreamFrame[] =>
+    frame.kind === 'text' ? Array.from(frame.text, (text) => ({ kind: 'text' as const, text })) : [frame],
+  );
+}
+
+function joined(frames: readonly StreamFrame[]): StreamFrame[] {
+  const texts = frames.map((frame) => (frame.kind === 'text' ? frame.text : null));
+  return texts.includes(null) ? [...frames] : [{ kind: 'text', text: texts.join('') }];
+}
+
+function operationOf(kind: AnyProviderKind, name: OperationName): StreamOperation<never> {
+  const operation = kind[name] as StreamOperation<never> | undefined;
+  if (!operation) throw new Error(`${kind.kind} has no ${name}`);
+  return operation;
+}
+
+const streaming = PROVIDER_KINDS.filter((kind) => OPERATIONS.some((name) => kind[name]));
+
+describe.each(streaming.map((kind) => [kind.kind, kind] as const))('the streams of %s', (name, kind) => {
+  const fixtures = kindFixtures(name);
+  const streams = fixtures.streams.map((fixture) => [fixture.name, fixture] as const);
+
+  it('have fixtures of a request and of streams', () => {
+    for (const operation of OPERATIONS.filter((operation) => kind[operation])) {
+      expect(fixtures.streamRequests.map((fixture) => fixture.operation)).toContain(operation);
+      expect(fixtures.streams.filter((fixture) => fixture.operation === operation).length).toBeGreaterThan(3);
+      if (kind[operation]?.token) expect(fixtures.tokens.some(({ token }) => token !== null)).toBe(true);
+    }
+  });
+
+  it.each(fixtures.streamRequests.map((fixture) => [fixture.name, fixture] as const))(
+    'are opened as %s',
+    (_, fixture) => {
+      const { context, operation: name, request, token_request: tokenRequest } = fixture;
+      const operation = operationOf(kind, name);
+      const given = { ...context, options: kind.options.parse(context.options) as JsonObject } as never;
+      expect(operation.request(given)).toEqual(request);
+      expect(operation.token?.request(given)).toEqual(tokenRequest);
+    },
+  );
+
+  it.each(fixtures.tokens.map((fixture) => [fixture.name, fixture] as const))('take a token from %s', (_, fixture) => {
+    const read = () => operationOf(kind, fixture.operation).token?.read(fixture.token_answer);
+    if (fixture.token === null) expect(read).toThrow(z.ZodError);
+    else expect(read()).toBe(fixture.token);
+  });
+
+  it.each(streams)('are read whole: %s', (_, fixture) => {
+    const operation = operationOf(kind, fixture.operation);
+    expect(operation.format(fixture.head)).toBe(fixture.format);
+    const { signals, end } = readAll(operation, fixture.head, fixture.frames);
+    expect(signals).toEqual(fixture.signals);
+    expect(end).toEqual(fixture.unreadable ? 'unreadable' : fixture.end === undefined ? 'ended before' : fixture.end);
+  });
+
+  it.each(streams.filter(([, fixture]) => !fixture.unreadable))(
+    'say the same however they are cut: %s',
+    (_, fixture) => {
+      const operation = operationOf(kind, fixture.operation);
+      const whole = gist(readAll(operation, fixture.head, fixture.frames));
+      expect(gist(readAll(operation, fixture.head, cutSmall(fixture.frames)))).toEqual(whole);
+      expect(gist(readAll(operation, fixture.head, joined(fixture.frames)))).toEqual(whole);
+    },
+  );
+
+  it('never claim an end, or a run, of frames that mean nothing', () => {
+    const anything = fc.jsonValue() as fc.Arbitrary<Json>;
+    const frame: fc.Arbitrary<StreamFrame> = fc.oneof(
+      fc.record({ kind: fc.constant('event' as const), event: fc.string(), data: fc.json() }),
+      fc.record({ kind: fc.constant('line' as const), value: anything }),
+      fc.record({ kind: fc.constant('message' as const), value: anything }),
+      fc.constant({ kind: 'unreadable' as const }),
+    );
+    for (const name of OPERATIONS.filter((name) => kind[name])) {
+      fc.assert(
+        fc.property(fc.array(frame, { maxLength: 5 }), (frames) => {
+          const { signals } = readAll(operationOf(kind, name), { headers: {} }, frames);
+          const claims = signals.filter(({ is }) => is === 'outcome' || is === 'named');
+          expect(claims.filter((claim) => claim.is !== 'outcome' || claim.outcome.is !== 'failed')).toEqual([]);
+        }),
+      );
+    }
+  });
+});
+
+describe('the stream of ai-tutor', () => {
+  const format = (headers: Record<string, string>) => aiTutor.startStream?.format({ headers });
+
+  it.each([
+    ['text/plain; charset=utf-8', 'text'],
+    ['application/octet-stream', 'text'],
+    ['Text/Event-Stream; charset=utf-8', 'sse'],
+    ['application/x-ndjson', 'ndjson'],
+    ['application/jsonl', 'ndjson'],
+    ['application/json', null],
+    ['application/problem+json', null],
+    ['text/html; charset=utf-8', null],
+  ])('of the content type %s is read as %s', (type, expected) => {
+    expect(format({ 'content-type': type })).toBe(expected);
+  });
+
+  it('is what Vercel’s headers say, whatever the content type', () => {
+    expect(format({})).toBe('text');
+    expect(format({ 'content-type': 'text/event-stream', 'x-vercel-ai-data-stream': 'v1' })).toBe('text');
+    expect(format({ 'content-type': 'text/plain', 'x-vercel-ai-ui-message-stream': 'v1' })).toBe('sse');
+  });
+});
+
+describe('the stream of interactly', () => {
+  it('is not for a start that brings its own state, which the vendor refuses there', () => {
+    expect(interactly.startStream?.suits?.({ options: {} })).toBe(true);
+    expect(interactly.startStream?.suits?.({ options: { initial_state: { node: 'a' } } })).toBe(false);
+  });
+});
