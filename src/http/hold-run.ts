@@ -15,18 +15,10 @@ export function contextOf(request: FastifyRequest, { listening }: { listening: b
   return { requestId: request.id, trace: readTraceContext(request.headers), idempotencyKey, listening };
 }
 
-/** Answers a caller who attends a run, and says whether they were still there: `on_disconnect`. */
-export async function answerAttendant(
-  reply: FastifyReply,
-  attendance: Attendance,
-  answer: () => Promise<void>,
-): Promise<void> {
-  try {
-    await answer();
-  } finally {
-    if (reply.raw.destroyed) attendance.left();
-    else attendance.answered();
-  }
+/** Says whether a caller who attends a run was still there when the answer was: `on_disconnect`. */
+export function endAttendance(reply: FastifyReply, attendance: Attendance): void {
+  if (reply.raw.destroyed) attendance.left();
+  else attendance.answered();
 }
 
 export interface RunToHold {

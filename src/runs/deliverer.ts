@@ -103,7 +103,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       place.leave(answered);
     }
     if (tried.is === 'stopped') return void (await store.postponeDelivery(delivery, owner, 0));
-    const result = resultOf(parts, delivery, tried);
+    const result = { ...resultOf(parts, delivery, tried), afterTries: delivery.tries };
     if ((await settle(delivery.id, result)) === 'ok') logResult(log, { delivery, origin, result });
   }
 

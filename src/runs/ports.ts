@@ -76,6 +76,11 @@ export interface DeliveryResult {
   error: string | null;
   /** Milliseconds from now, by the store's clock; null where `status` is no longer `pending`. */
   nextInMs: number | null;
+  /**
+   * The tries that the message had when it was claimed. Where the answer to a first telling was lost, and the message was
+   * claimed again since, the second telling is `stale`: one try counts once. Undefined: it is not looked at.
+   */
+  afterTries?: number;
 }
 
 export interface RunFilter {

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { App } from '../app.ts';
 
-const noParameters = z.strictObject({});
+/** For routes without parameters. */
+export const noParameters = z.strictObject({});
 
 /**
  * A route for callers that names no parameters takes none: one that nobody reads would seem to have done something.

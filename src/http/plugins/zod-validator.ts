@@ -2,12 +2,15 @@ import type { FastifySchemaCompiler } from 'fastify';
 import type * as z from 'zod';
 import { GatewayError } from '../../core/errors.ts';
 import { withoutVerdict } from '../../core/without-verdict.ts';
+import { noParameters } from './refuse-parameters.ts';
 
 const PARAM_LENGTH_MAX = 200;
 
 /** Checks a part of a request with its zod schema; the first fault becomes the contract's error. */
 export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   return (data) => {
+    // Nearly every request to such a route has none, and a schema takes a microsecond to find that out.
+    if (schema === noParameters && isEmpty(data)) return { value: data };
     // Literal `null` was refused when the body was read, so this one means that there is none.
     if (httpPart === 'body' && data === null && !schema.safeParse(undefined).success) {
       return { error: new GatewayError('invalid_json', { message: 'The request has no body.' }) };
@@ -18,6 +21,11 @@ export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPar
       : { error: requestFault(result.error, httpPart === 'querystring' ? parameterName : fieldName) };
   };
 };
+
+function isEmpty(data: unknown): boolean {
+  for (const _ in data as object) return false;
+  return true;
+}
 
 type Naming = (path: readonly PropertyKey[]) => string;
 

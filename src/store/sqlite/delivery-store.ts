@@ -21,7 +21,13 @@ export function createDeliveryMethods({ writer, reader, clock }: RunStoreParts):
       return (await writer.write('claimDeliveries', owner, now, limit)).map(deliveryFromRow);
     },
     async settleDelivery(id, owner, result) {
-      const settled = await writer.write('settleDelivery', id, owner, settledRow(result, clock.now()));
+      const settled = await writer.write(
+        'settleDelivery',
+        id,
+        owner,
+        settledRow(result, clock.now()),
+        result.afterTries ?? null,
+      );
       return settled ? 'ok' : 'stale';
     },
     async postponeDelivery({ id, runId }, owner, inMs) {

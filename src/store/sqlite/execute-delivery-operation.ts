@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { DELIVERY_COLUMNS } from './delivery-row.ts';
-import type { DeliveryRows, Row, SettledRow, Value } from './operations.ts';
+import type { DeliveryRows, Operation, Row, Value } from './operations.ts';
 import { arrays, changes, get } from './statement-calls.ts';
 
 type DeliveryStatements = ReturnType<typeof prepareDeliveryStatements>;
@@ -20,7 +20,8 @@ export function prepareDeliveryStatements(db: DatabaseSync) {
     ),
     take: db.prepare('UPDATE deliveries SET owner = ?, due_at = NULL WHERE run_id = ? AND id = ?'),
     runOfTaken: arrays(
-      db.prepare(`SELECT run_id FROM deliveries WHERE status = 'pending' AND owner = ? AND due_at IS NULL AND id = ?`),
+      db.prepare(`SELECT run_id FROM deliveries WHERE status = 'pending' AND owner = ? AND due_at IS NULL AND id = ?
+        AND tries = coalesce(?, tries)`),
     ),
     settle: db.prepare(`UPDATE deliveries SET status = ?, tries = tries + 1, last_at = ?, last_status = ?,
       last_error = ?, owner = NULL, due_at = ? WHERE run_id = ? AND id = ?`),
@@ -59,9 +60,12 @@ export function claimDeliveries(
   return rows;
 }
 
-/** Writes what became of a try. False: the message is no longer this owner's. */
-export function settleDelivery(statements: DeliveryStatements, id: string, owner: string, result: SettledRow): boolean {
-  const taken = get(statements.runOfTaken, [owner, id]);
+/** Writes what became of a try. False: the message is no longer this owner's, or was tried again since. */
+export function settleDelivery(
+  statements: DeliveryStatements,
+  [, id, owner, result, afterTries]: Operation & { 0: 'settleDelivery' },
+): boolean {
+  const taken = get(statements.runOfTaken, [owner, id, afterTries]);
   if (taken === null) return false;
   const [runId] = taken as [string];
   changes(statements.settle, [...result, runId, id]);

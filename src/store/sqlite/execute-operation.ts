@@ -55,7 +55,7 @@ export function createExecutor(db: DatabaseSync): Executor {
         case 'claimDeliveries':
           return claimDeliveries(statements.deliveries, operation[1], { now: operation[2], limit: operation[3] });
         case 'settleDelivery':
-          return settleDelivery(statements.deliveries, operation[1], operation[2], operation[3]);
+          return settleDelivery(statements.deliveries, operation);
         case 'purgeRuns':
           return purgeRuns(statements, operation[1], operation[2]);
         case 'replaceKey':

@@ -27,7 +27,7 @@ export interface Operations {
   /** `before`: only runs with a smaller id. */
   release: [owner: string, except: string, now: number, before: string];
   claimDeliveries: [owner: string, now: number, limit: number];
-  settleDelivery: [id: string, owner: string, result: SettledRow];
+  settleDelivery: [id: string, owner: string, result: SettledRow, afterTries: number | null];
   purgeRuns: [ids: readonly string[], before: number];
   vacuum: [];
   /** A key that takes another's place: its row; the other's id and its new end. */

@@ -189,6 +189,7 @@ export function deliveriesSuite(name: string, options: Partial<StoreOptions>): v
         expect(await store.runs.settleDelivery(before.id, FIRST, answered())).toBe('stale');
         await store.runs.claimDeliveries(FIRST, 10);
         expect(await store.runs.settleDelivery(before.id, SECOND, answered())).toBe('stale');
+        expect(await store.runs.settleDelivery(before.id, FIRST, answered({ afterTries: 1 }))).toBe('stale');
         expect(await store.runs.settleDelivery('dlv_unknown', FIRST, answered())).toBe('stale');
         expect(await only(run)).toEqual({ ...before, dueAt: null });
         expect(await store.runs.settleDelivery(before.id, FIRST, answered())).toBe('ok');

@@ -119,6 +119,13 @@ describe('a run of which a call was answered', () => {
     expect([cancelled, attendances.size()]).toEqual([[], 0]);
   });
 
+  it('is never cancelled where a copy was answered before its first call was seen here', async () => {
+    attendances.attend(run, true).answered();
+    attendances.attend(run, false).left();
+    await pass(60_000);
+    expect([cancelled, attendances.size()]).toEqual([[], 0]);
+  });
+
   it('is not armed by what is said of the same call later', async () => {
     const call = attendances.attend(run, false);
     call.answered();

@@ -2,7 +2,7 @@ import { answerStart } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
 import { preferredType } from '../../headers/accept.ts';
 import { holdOfStart } from '../../headers/prefer.ts';
-import { answerAttendant, contextOf, holdRun } from '../../hold-run.ts';
+import { endAttendance, contextOf, holdRun } from '../../hold-run.ts';
 import { streamStart } from '../../stream-run.ts';
 import { eventStreamSchema } from '../../schemas/event-answer.ts';
 import { EVENT_STREAM_EXAMPLES } from '../../schemas/event-examples.ts';
@@ -116,11 +116,13 @@ export function addCreateRun(app: App, { runs, webhooks, policy, clock, log }: R
       }
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       const written = { ...started.run, inputs: asked.inputs, output: null };
-      await answerAttendant(reply, attendance, async () => {
+      try {
         const run = await holdRun(runs, started, { reply, written, holdMs: hold.ms });
         const showKey = policy.seesEveryone(caller);
         answerStart(reply, started, run, { held: hold.ms > 0, showKey, nowMs: clock.now() });
-      });
+      } finally {
+        endAttendance(reply, attendance);
+      }
       return reply;
     },
   );
