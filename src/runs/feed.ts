@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { createEventPages, EVENT_PAGE } from './event-pages.ts';
+import { createEventPages } from './event-pages.ts';
 import * as followers from './followers.ts';
 import { createFrameRing } from './frame-ring.ts';
 import type { EngineLimits } from './limits.ts';
@@ -111,6 +111,7 @@ export function createFeed({ store, clock, log, limits }: FeedParts): Feed {
         state: 'behind',
         seq: after,
         fullSinceMs: 0,
+        turn: 0,
         aliveMs,
       };
       const isFirst = followed.followers.size === 0;
@@ -196,7 +197,7 @@ async function readPage(shared: followers.FeedState, run: followers.Followed): P
   if (chunks === null) return followers.closeAll(shared, run);
   if (chunks.length === 0) return;
   for (const chunk of chunks) ring.push(chunk);
-  if (ring.seq - from >= EVENT_PAGE) run.again = true;
+  if (pages.isFull(chunks)) run.again = true;
   run.seenMs = run.readMs;
   for (const follower of run.followers) {
     if (follower.state !== 'live') continue;

@@ -29,6 +29,8 @@ export interface Follower {
   seq: number;
   fullSinceMs: number;
   aliveMs: number;
+  /** Counts how often it became `behind`: a page that an earlier time was still waiting for is not told. */
+  turn: number;
 }
 
 /** What all followers of a process share. */
@@ -110,8 +112,10 @@ function becomeFull({ clock }: FeedState, follower: Follower): void {
 export async function catchUp(shared: FeedState, follower: Follower): Promise<void> {
   const { run } = follower;
   follower.state = 'behind';
+  const turn = ++follower.turn;
+  const isOn = () => isBehind(follower) && follower.turn === turn;
   try {
-    while (isBehind(follower)) {
+    while (isOn()) {
       if (hasAll(follower)) return close(shared, follower, 'done');
       if (follower.seq >= run.ring.seq) {
         if (shared.released) closeByDrain(shared, follower);
@@ -119,14 +123,14 @@ export async function catchUp(shared: FeedState, follower: Follower): Promise<vo
         return;
       }
       const chunks = run.ring.after(follower.seq) ?? (await run.pages.after(follower.seq));
-      if (!isBehind(follower)) return;
+      if (!isOn()) return;
       // What was there is gone.
       if (chunks === null || chunks.length === 0) return closeAll(shared, run);
       tell(shared, follower, chunks);
     }
   } catch (cause) {
     shared.warn(cause);
-    if (isBehind(follower)) follower.state = 'failed';
+    if (isOn()) follower.state = 'failed';
   }
 }
 
@@ -145,6 +149,7 @@ export function sweepFollower(shared: FeedState, follower: Follower, nowMs: numb
     close(shared, follower, 'slow');
   } else if (nowMs - follower.aliveMs >= KEEP_ALIVE_MS) {
     follower.aliveMs = nowMs;
-    if (!reader.write(KEEP_ALIVE) && state === 'live') becomeFull(shared, follower);
+    // Also one that waits for a page: it goes on when it is drained.
+    if (!reader.write(KEEP_ALIVE)) becomeFull(shared, follower);
   }
 }

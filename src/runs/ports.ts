@@ -143,7 +143,8 @@ export interface RunStore {
   /** The run without payloads: cheap enough to be read whenever in doubt. */
   peek(id: RunId): Promise<Run | null>;
   list(filter: RunFilter, page: Page): Promise<RunPage>;
-  eventsAfter(id: RunId, seq: number, limit: number): Promise<RunEvent[]>;
+  /** At most `limit`, and no more once they hold `charactersMax` together. */
+  eventsAfter(id: RunId, seq: number, limit: number, charactersMax?: number): Promise<RunEvent[]>;
   /** The unfinished run that this provider calls so. */
   findByVendorRun(provider: string, vendorRunId: string): Promise<Run | null>;
   /** Makes a run that nobody owns due now. False: somebody cares for it already, it is due, or it has ended. */

@@ -62,8 +62,8 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     async list(filter, page) {
       return reader.read((statements) => listRuns(statements, filter, page));
     },
-    async eventsAfter(id, seq, limit) {
-      return reader.read((statements) => eventsAfter(statements, id, { after: seq, limit }));
+    async eventsAfter(id, seq, limit, charactersMax = Infinity) {
+      return reader.read((statements) => eventsAfter(statements, id, { after: seq, limit, charactersMax }));
     },
     async findByVendorRun(provider, vendorRunId) {
       return reader.read((statements) => runOf(statements.runOfVendor.get(vendorRunId, provider)));
@@ -264,8 +264,21 @@ function runOf(row: Row | null): Run | null {
   return row === null ? null : rows.runFromRow(row);
 }
 
-function eventsAfter(statements: ReadStatements, id: RunId, page: { after: number; limit: number }): RunEvent[] {
+function eventsAfter(
+  statements: ReadStatements,
+  id: RunId,
+  page: { after: number; limit: number; charactersMax: number },
+): RunEvent[] {
   const log = statements.log.get(id)?.[0];
   if (typeof log !== 'string') return [];
-  return mergeEvents(log, statements.events.all(id, page.after, page.limit), page);
+  const rows: Row[] = [];
+  let characters = 0;
+  for (const row of statements.events.each(id, page.after, page.limit)) {
+    rows.push(row);
+    characters += (row[3] as string).length;
+    if (characters >= page.charactersMax) break;
+  }
+  const events = mergeEvents(log, rows, page);
+  const cutAt = characters >= page.charactersMax ? (rows.at(-1)?.[0] as number) : Infinity;
+  return cutAt === Infinity ? events : events.filter(({ seq }) => seq <= cutAt);
 }

@@ -51,6 +51,22 @@ export function liveRunsSuite(name: string, options: Partial<StoreOptions>): voi
     }
 
     describe('appending', () => {
+      it('reads no more events at once than hold so many characters, and misses none', async () => {
+        const run = await created();
+        await store.runs.append(
+          run.id,
+          FIRST,
+          Array.from({ length: 50 }, (_, i) => delta(`${i} ${'x'.repeat(1_000)}`)),
+        );
+        const seen: number[] = [];
+        for (let page; page === undefined || page.length > 0;) {
+          page = await store.runs.eventsAfter(run.id, seen.at(-1) ?? 0, 100, 5_000);
+          expect(page.length).toBeLessThanOrEqual(7);
+          seen.push(...page.map(({ seq }) => seq));
+        }
+        expect(seen).toEqual(Array.from({ length: 52 }, (_, i) => i + 1));
+      });
+
       it('adds events behind the last, and leaves the run as it is', async () => {
         const run = await created();
         expect(await store.runs.append(run.id, FIRST, [delta('Once'), delta(' upon')])).toBe(4);
