@@ -49,7 +49,8 @@ export interface ClaimsParts {
 
 export function createClaims(parts: ClaimsParts): Claims {
   const { store, owner, places, limits, log } = parts;
-  const caring = new Map<RunId, Promise<void>>();
+  /** Each care of its own: a row that a command took away may be back, and cared for again, before the first is over. */
+  const caring = new Set<{ readonly id: RunId; done: Promise<void> }>();
   const readsOf = new Map<string, number>();
   let reads = 0;
   let left = false;
@@ -65,15 +66,16 @@ export function createClaims(parts: ClaimsParts): Claims {
     // A start has a place of its own; everything else is a read.
     const isRead = run.status !== 'queued';
     if (isRead) count(run.provider, 1);
-    const done = parts.carer
+    const entry = { id: run.id, done: Promise.resolve() };
+    caring.add(entry);
+    entry.done = parts.carer
       .attend(run)
       .catch((err: unknown) => log.error({ err, run_id: run.id }, 'run could not be cared for'))
       .finally(() => {
-        if (caring.get(run.id) === done) caring.delete(run.id);
+        caring.delete(entry);
         if (isRead) count(run.provider, -1);
         if (left) parts.onRoom();
       });
-    caring.set(run.id, done);
   }
 
   return {
@@ -93,12 +95,12 @@ export function createClaims(parts: ClaimsParts): Claims {
       return runs.length - begun >= Math.max(1, room) || (queued > 0 && begun >= queued);
     },
     async giveBackLost() {
-      const known = [...parts.flights.ids(), ...parts.others(), ...caring.keys()];
+      const known = [...parts.flights.ids(), ...parts.others(), ...Array.from(caring, ({ id }) => id)];
       const lost = await store.release(owner, known, parts.clock.now() - LOST_AFTER_MS);
       if (lost > 0) log.warn({ runs: lost }, 'runs whose claim was lost are cared for again');
     },
     async idle() {
-      while (caring.size > 0) await Promise.all(caring.values());
+      while (caring.size > 0) await Promise.all(Array.from(caring, ({ done }) => done));
     },
   };
 }
