@@ -52,6 +52,8 @@ export function createRunCreator(parts: CreateRunParts) {
       const message = `${resolved.provider.kind.title} has no credential; the operator adds one with \`rungate credentials add ${name}\`.`;
       throw new GatewayError('no_credential', { provider: name, message, retryAfterS: 60 });
     }
+    // Once more, because something was awaited since: what is written from here on, a drain waits for.
+    if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
     // Taken before the run is written: who finds one is sent at once, however many come together.
     const place = parts.places.takeAhead();
     const atOnce = place !== null;

@@ -69,6 +69,8 @@ export function createResumer(parts: ResumeParts) {
       const options = checkResumeOptions(kind, request.options);
       const credential = await parts.calls.credentialOf(run);
       const { waiting } = run;
+      // Once more, because something was awaited since: what is written from here on, a drain waits for.
+      if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
       const leave = parts.flights.board(id);
       try {
         const written = await write(run, leaveWaiting(parts, run, { waiting, key: claim?.key ?? null }), claim);
