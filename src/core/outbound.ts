@@ -74,6 +74,16 @@ export type StreamFrame =
   /** A line or message that is not JSON, or an event that is too large. */
   | { kind: 'unreadable' };
 
+/** Finds what a vendor echoes of our secrets in pieces, one in each frame. */
+export interface OutputScrub {
+  /** A whole text, such as one that was gathered from many frames. */
+  text(value: string): string;
+  /** The next piece of the one text that a stream brings: what can be handed on of it. */
+  push(piece: string): string;
+  /** What was held back of that text, once nothing follows it for now. */
+  end(): string;
+}
+
 export interface OutboundStream {
   status: number;
   headers: Readonly<Record<string, string>>;
@@ -83,6 +93,7 @@ export interface OutboundStream {
    * taken from the socket only as fast as they are read. Leaving the loop closes the connection.
    */
   frames: AsyncIterable<StreamFrame>;
+  scrub: OutputScrub;
 }
 
 export type StreamAnswer =

@@ -1,6 +1,7 @@
-import { OutboundError, type OutboundStream } from '../core/outbound.ts';
+import { isJsonObject, type Json } from '../core/json.ts';
+import { OutboundError, type OutboundStream, type OutputScrub } from '../core/outbound.ts';
 import type { StreamReader } from '../providers/define-provider.ts';
-import type { Outcome } from '../providers/outcome.ts';
+import type { Outcome, RunOutput } from '../providers/outcome.ts';
 import type { OutputLog } from './output-logs.ts';
 
 /** How a stream ended. Whatever it said before is on disk by then. */
@@ -27,23 +28,25 @@ export interface StreamListener {
  * leaving the loop closes the connection.
  */
 export async function readStream(
-  { frames }: OutboundStream,
+  stream: OutboundStream,
   reader: StreamReader,
   { log, listener, signal }: { log: OutputLog; listener: StreamListener; signal: AbortSignal },
 ): Promise<StreamEnd> {
   try {
-    return await readFrames(frames, reader, { log, listener });
+    const end = await readFrames(stream, reader, { log, listener });
+    return end.is === 'outcome' ? { is: 'outcome', outcome: scrubOutcome(end.outcome, stream.scrub) } : end;
   } catch (cause) {
     if (signal.aborted || !(cause instanceof OutboundError)) throw cause;
     return { is: cause.failure === 'too_large' ? 'unreadable' : 'broken' };
   } finally {
+    sayRest(stream.scrub, log);
     // Before anything that comes next, and before another stream of the run is read.
     await log.flush();
   }
 }
 
 async function readFrames(
-  frames: OutboundStream['frames'],
+  { frames, scrub }: OutboundStream,
   reader: StreamReader,
   { log, listener }: { log: OutputLog; listener: StreamListener },
 ): Promise<StreamEnd> {
@@ -53,7 +56,7 @@ async function readFrames(
     for (const signal of signals) {
       switch (signal.is) {
         case 'delta':
-          if (signal.text !== '') log.delta(signal.text);
+          say(scrub.push(signal.text), log);
           break;
         case 'progress':
           log.progress(signal.name, signal.data);
@@ -64,6 +67,7 @@ async function readFrames(
         case 'outcome':
           return { is: 'outcome', outcome: signal.outcome };
         case 'ask':
+          sayRest(scrub, log);
           await log.flush();
           if (!(await listener.ask())) return { is: 'stale' };
       }
@@ -73,6 +77,51 @@ async function readFrames(
   }
   const outcome = reader.end();
   return outcome === null ? { is: 'silent' } : { is: 'outcome', outcome };
+}
+
+function say(text: string, log: OutputLog): void {
+  if (text !== '') log.delta(text);
+}
+
+/** What looked like the beginning of a secret, and is none. */
+function sayRest(scrub: OutputScrub, log: OutputLog): void {
+  say(scrub.end(), log);
+}
+
+/** The output is put together from the deltas, so it may hold what none of the frames held. */
+function scrubOutcome(outcome: Outcome, scrub: OutputScrub): Outcome {
+  const text = (value: string): string => scrub.text(value);
+  switch (outcome.is) {
+    case 'succeeded':
+      return { ...outcome, output: scrubOutput(outcome.output, text) };
+    case 'failed':
+      return {
+        ...outcome,
+        message: outcome.message && text(outcome.message),
+        output: outcome.output && scrubOutput(outcome.output, text),
+      };
+    case 'timed_out':
+      return { ...outcome, message: outcome.message && text(outcome.message) };
+    case 'running':
+    case 'waiting':
+    case 'cancelled':
+      return outcome;
+  }
+}
+
+function scrubOutput(output: RunOutput, text: (value: string) => string): RunOutput {
+  return {
+    text: output.text && text(output.text),
+    data: scrubJson(output.data, text),
+    citations: output.citations.map(text),
+  };
+}
+
+function scrubJson(value: Json, text: (value: string) => string): Json {
+  if (typeof value === 'string') return text(value);
+  if (Array.isArray(value)) return value.map((item) => scrubJson(item, text));
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, scrubJson(held, text)]));
 }
 
 /** A reader's complaint may quote the vendor; that it complained is all that counts. */

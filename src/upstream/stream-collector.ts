@@ -7,6 +7,7 @@ import { decodeNdjson } from './decoders/decode-ndjson.ts';
 import { decodeSse } from './decoders/decode-sse.ts';
 import { decodeText } from './decoders/decode-text.ts';
 import { FrameStream } from './frame-stream.ts';
+import { createOutputScrub } from './output-scrub.ts';
 import { AnswerTooLarge } from './interceptors/answer-size-cap.ts';
 import type { AnswerHandler, Controller, ResponseHeaders } from './interceptors/interceptor.ts';
 
@@ -59,7 +60,8 @@ export class StreamCollector implements AnswerHandler {
     this.#parts.call.streaming = true;
     const frames = new FrameStream(this.#parts);
     this.#stream = { frames, decoder: DECODERS[format]((frame) => frames.put(frame)) };
-    this.#settle.resolve({ is: 'stream', stream: { status, headers: head, frames } });
+    const scrub = createOutputScrub(this.#parts.call.secrets);
+    this.#settle.resolve({ is: 'stream', stream: { status, headers: head, frames, scrub } });
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {

@@ -7,6 +7,7 @@ import { readMessage } from './decoders/read-message.ts';
 import { FrameStream } from './frame-stream.ts';
 import type { AnswerHandler, Controller, Dispatch, ResponseHeaders } from './interceptors/interceptor.ts';
 import { allowedHeaders } from './interceptors/response-headers.ts';
+import { createOutputScrub } from './output-scrub.ts';
 import { createScrubber, type Scrubber } from './scrubber.ts';
 import { answerOnly, type SettleStream, type StreamParts } from './stream-collector.ts';
 import { Wire } from './wire.ts';
@@ -137,7 +138,9 @@ export class WebSocketCall implements AnswerHandler {
     call.streaming = true;
     call.messageSent = true;
     if (message !== null) this.#webSocket?.send(message);
-    this.#settle.resolve({ is: 'stream', stream: { status: 101, headers: this.#headers, frames: this.#frames } });
+    const scrub = createOutputScrub(call.secrets);
+    const stream = { status: 101, headers: this.#headers, frames: this.#frames, scrub };
+    this.#settle.resolve({ is: 'stream', stream });
   }
 
   #message(data: unknown): void {
