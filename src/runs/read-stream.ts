@@ -88,7 +88,7 @@ function sayRest(scrub: OutputScrub, log: OutputLog): void {
   say(scrub.end(), log);
 }
 
-/** The output is put together from the deltas, so it may hold what none of the frames held. */
+/** Output and hints are put together from the deltas, so they may hold what none of the frames held. */
 function scrubOutcome(outcome: Outcome, scrub: OutputScrub): Outcome {
   const text = (value: string): string => scrub.text(value);
   switch (outcome.is) {
@@ -102,8 +102,9 @@ function scrubOutcome(outcome: Outcome, scrub: OutputScrub): Outcome {
       };
     case 'timed_out':
       return { ...outcome, message: outcome.message && text(outcome.message) };
-    case 'running':
     case 'waiting':
+      return { ...outcome, waiting: { ...outcome.waiting, hint: scrubJson(outcome.waiting.hint, text) } };
+    case 'running':
     case 'cancelled':
       return outcome;
   }
