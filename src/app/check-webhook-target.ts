@@ -13,7 +13,7 @@ export function createTargetCheck({ allowPrivateNetwork }: { allowPrivateNetwork
   const guard = createAddressGuard({ allowPrivateNetwork, allowedLoopback: new Set() });
   return (text) => {
     const url = new URL(text);
-    const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+    const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '');
     const isLocalName = host === 'localhost' || host.endsWith('.localhost');
     if (isLocalName) return allowPrivateNetwork ? null : 'the name is this machine’s own';
     if (isIP(host) === 0) return null;

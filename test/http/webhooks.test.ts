@@ -108,6 +108,14 @@ describe('the webhook of a run', () => {
     ['a scheme without slashes', 'webhook.url', { url: 'https:app.example' }],
     ['a user name', 'webhook.url', { url: 'https://user@app.example' }],
     ['a password', 'webhook.url', { url: 'https://:hunter2@app.example' }],
+    ['an empty user name', 'webhook.url', { url: 'http://@app.example/' }],
+    ['an empty user name and password', 'webhook.url', { url: 'http://:@app.example/' }],
+    ['a user name that looks like a host', 'webhook.url', { url: 'https://app.example:443@10.0.0.1/' }],
+    ['two dots after the host', 'webhook.url', { url: 'http://localhost../' }],
+    ['two dots in the host', 'webhook.url', { url: 'https://app..example/' }],
+    ['two dots in the host, encoded', 'webhook.url', { url: 'https://app.example%2e%2E/' }],
+    ['a dot before the host', 'webhook.url', { url: 'https://.app.example/' }],
+    ['a dot for a host', 'webhook.url', { url: 'https://./' }],
     ['a fragment', 'webhook.url', { url: 'https://app.example/#a' }],
     ['an empty fragment', 'webhook.url', { url: 'https://app.example/#' }],
     ['a line break', 'webhook.url', { url: 'https://app.example/\r\nx: y' }],
@@ -220,6 +228,19 @@ describe('POST /inbound/{provider}', () => {
     const { status, body } = await post('/inbound/ai-tutor', '{}', noKey);
     expect(status).toBe(404);
     expect(body).toMatchObject({ error: { code: 'not_found' } });
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])(
+    'takes no message of type %s, however it is signed',
+    async (type) => {
+      const { status, body } = await post('/inbound/b3os', '{}', { ...noKey, 'content-type': type });
+      expect([status, body.error.code]).toEqual([415, 'unsupported_media_type']);
+      expect(seen.received).toEqual([]);
+    },
+  );
+
+  it.each(['application/json; charset=utf-8', 'Application/JSON'])('takes a message of type %s', async (type) => {
+    expect((await post('/inbound/b3os', '{}', { ...noKey, 'content-type': type })).status).toBe(202);
   });
 
   it('takes less than callers may send', async () => {

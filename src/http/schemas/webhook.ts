@@ -10,7 +10,9 @@ function urlFault(text: string): string | null {
   if (MISREAD.test(text)) return 'must not contain white space, a backslash or a control character';
   const url = URL.parse(text);
   if (url === null || !/^https?:\/\/[^/]/i.test(text)) return 'must be an absolute http or https URL';
-  if (url.username !== '' || url.password !== '') return 'must not contain a user name or a password';
+  // Even an empty one, which the parser drops: people may read another host out of it.
+  if (/^https?:\/\/[^/?#]*@/i.test(text)) return 'must not contain a user name or a password';
+  if (url.hostname.replace(/\.$/, '').split('.').includes('')) return 'must name a host, without a dot too many';
   if (text.includes('#')) return 'must not have a fragment';
   return null;
 }

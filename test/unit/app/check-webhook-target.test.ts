@@ -21,6 +21,7 @@ describe('the target of a webhook', () => {
     'http://100.64.0.1/',
     'http://localhost:3000/',
     'http://LOCALHOST./',
+    'http://localhost../',
     'http://app.localhost/',
   ])('%s is refused', (url) => {
     expect(check(url)).not.toBeNull();
