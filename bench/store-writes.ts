@@ -10,8 +10,8 @@ import { openStore, type Store } from '../src/store/open-store.ts';
 import { newRun, success } from '../test/contract/store/sample-run.ts';
 
 // CPU time of a stored run: `create` with two events, then `move` to its end with one; both on disk.
-// node bench/store-writes.ts [worker|inline] [runs a round] [with-keys|with-webhooks|with-output]
-// `with-output` appends 20 deltas to each run, one at a time.
+// node bench/store-writes.ts [worker|inline] [runs a round] [with-keys|with-webhooks|with-output|with-limits]
+// `with-output` appends 20 deltas to each run, one at a time. `with-limits` counts each run on its day, and its start.
 
 const CONCURRENCY = 64;
 const ROUNDS = 5;
@@ -22,15 +22,18 @@ const writer = process.argv[2] === 'inline' ? 'inline' : 'worker';
 const runsPerRound = Number(process.argv[3] ?? 20_000);
 const withKeys = process.argv[4] === 'with-keys';
 const withWebhooks = process.argv[4] === 'with-webhooks';
+const withLimits = process.argv[4] === 'with-limits';
 const deltas = process.argv[4] === 'with-output' ? 20 : 0;
 const DELTA: NewEvent = { type: 'run.output.delta', at: 1_764_000_000_000, data: { text: 'Once upon a time ' } };
 
 async function storeOneRun(store: Store): Promise<void> {
   const at = Date.now();
   const webhook = withWebhooks ? ({ url: 'https://app.example/hook', events: ['run.succeeded'] } as const) : null;
-  const run = newRun(ids.run(), at, { webhook });
+  const countedStart = withLimits ? { provider: 'ai-tutor', credentialId: 'cred_3b1c', at } : null;
+  const quota = withLimits ? { day: '2027-03-01', runsMax: 1e9 } : null;
+  const run = newRun(ids.run(), at, { webhook, countedStart });
   const idempotency = withKeys ? { lineage: run.lineage, subject: '', key: run.id, fingerprint: 'f'.repeat(43) } : null;
-  const created = await store.runs.create(run, { idempotency });
+  const created = await store.runs.create(run, { idempotency, quota });
   if (created.kind !== 'created' || run.owner === null) throw new Error('the run was not created');
   const last = await appendOutput(store, created.run, run.owner);
   const deliveries = withWebhooks

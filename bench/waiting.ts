@@ -73,8 +73,10 @@ async function wave(callers: number): Promise<Wave> {
   const kilobytesEach = ((privateMegabytes(gateway.pid) - before) * 1024) / callers;
   await vendorSays('/end');
   const answers = await Promise.all(open.map(({ ended }) => ended));
-  const good = answers.filter((text) => text.includes('"succeeded"') || text.includes('run.succeeded')).length;
-  if (good !== callers) throw new Error(`${callers - good} of ${callers} callers were not told of the end`);
+  const bad = answers.filter((text) => !text.includes('"succeeded"') && !text.includes('run.succeeded'));
+  if (bad.length > 0) {
+    throw new Error(`${bad.length} of ${callers} callers were not told of the good end; the first was told ${bad[0]}`);
+  }
   await pause(5_000);
   // What a first collection finalizes is garbage only for the next.
   await gateway.memory();

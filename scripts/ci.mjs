@@ -12,6 +12,8 @@ const SUITES = [
   ['npm run -s test:idempotency', 4],
   ['npm run -s test:power-loss', 4],
   ['npm run -s test:simulation', 8],
+  ['npm run -s test:faults', 5],
+  ['npm run -s test:pacing', 8],
   // On shared machines these bounds catch what has become much worse; the figures themselves are taken on a quiet one.
   ['npm run -s bench:quick -- --rounds 3 --warm-up 15000 --limit 2.5 --idle-mb 140 --ready-ms 2000', 4],
   ['npm run -s bench:streams -- --rounds 2 --streams 50 --limit 6', 3],

@@ -64,8 +64,8 @@ const STEPS: readonly Step[] = [
     body: { provider: 'draft-and-goal', workflow: 'fails', inputs: { Text_0: 'Hello' } },
   },
   {
-    title: 'A vendor’s refusal becomes one error envelope (this workflow id makes the simulated vendor answer 429)',
-    body: { provider: 'b3os', workflow: 'status-429', inputs: {} },
+    title: 'A vendor’s refusal becomes one error envelope (this id makes the simulated vendor want a second of rest)',
+    body: { provider: 'b3os', workflow: 'status-429-retry-1', inputs: {} },
   },
   { title: 'A request with an Idempotency-Key', body: STORY, headers: { 'Idempotency-Key': 'order-1001' } },
   {

@@ -5,13 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { LIMIT_SETTINGS } from '../src/config/settings-table.ts';
 import { isJsonObject, type Json, type JsonObject } from '../src/core/json.ts';
 import { PROVIDER_KINDS } from '../src/providers/catalog.generated.ts';
-import {
-  RUN_TIMEOUT_DEFAULT_S,
-  START_TIMEOUT_DEFAULT_MS,
-  type AnyProviderKind,
-} from '../src/providers/define-provider.ts';
+import { RUN_TIMEOUT_DEFAULT_S, type AnyProviderKind } from '../src/providers/define-provider.ts';
 import { writeOrCheck } from './support/generated-file.ts';
 import { code, table } from './support/markdown.ts';
 
@@ -88,7 +85,7 @@ function facts(kind: AnyProviderKind): string {
   return [
     `- base URL: ${code(kind.baseUrl)}`,
     `- its credential goes out as ${authText(kind)}`,
-    `- the answer to a start may take ${(kind.startTimeoutMs ?? START_TIMEOUT_DEFAULT_MS) / 1000} s`,
+    `- the answer to a start may take ${(kind.startTimeoutMs ?? LIMIT_SETTINGS.headersTimeoutMs.default) / 1000} s`,
     `- ${code('timeout_s')} of a run, where none is given: ${kind.defaultTimeoutS ?? RUN_TIMEOUT_DEFAULT_S}`,
     `- answers to a start which prove that nothing began: ${statuses.join(', ')}`,
     ...streamFacts(kind),

@@ -1,5 +1,6 @@
 /** Writes `docs/settings.md`, every environment variable, from the tables in `src/config/settings-table.ts`. */
 import { LIMIT_SETTINGS, TEXT_SETTINGS, type LimitSetting, type TextSetting } from '../src/config/settings-table.ts';
+import { TRACE_SETTINGS } from '../src/config/trace-settings.ts';
 import { writeOrCheck } from './support/generated-file.ts';
 import { code, table } from './support/markdown.ts';
 
@@ -14,6 +15,10 @@ with \`RUNGATE_\` and is none of these is warned about in the log. Variables mar
 const LIMITS = `## Limits
 
 Whole numbers, in the unit of the name's end.`;
+
+const TRACES = `## Traces
+
+OpenTelemetry's own variables; [Logs and traces](logs-and-traces.md) tells what is traced.`;
 
 const BYTES: ReadonlyArray<readonly [unit: string, bytes: number]> = [
   ['MiB', 1024 * 1024],
@@ -44,6 +49,8 @@ function render(): string {
     table(columns('form'), Object.values<TextSetting>(TEXT_SETTINGS).map(textRow)),
     LIMITS,
     table(columns('range'), Object.values<LimitSetting>(LIMIT_SETTINGS).map(limitRow)),
+    TRACES,
+    table(columns('form'), Object.values<TextSetting>(TRACE_SETTINGS).map(textRow)),
   ].join('\n\n');
 }
 

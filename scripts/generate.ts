@@ -7,6 +7,8 @@ const GENERATORS = [
   'generate-command-line-doc.ts',
   'generate-config-schema.ts',
   'generate-errors-doc.ts',
+  'generate-metrics-doc.ts',
+  'generate-metrics-monitoring.ts',
   'generate-openapi.ts',
   // From the document, so after it.
   'generate-openapi-client.ts',

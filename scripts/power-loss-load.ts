@@ -52,7 +52,7 @@ async function oneRun(i: number): Promise<void> {
   const fresh = newRun(ids.run(), now, { inputs, webhook: i % 4 === 1 ? WEBHOOK : null, owner: OWNER });
   const key = i % 3 === 0 ? `key-${i}` : null;
   const idempotency = key === null ? null : { lineage: fresh.lineage, subject: '', key, fingerprint: 'f' };
-  const created = await store.runs.create(fresh, { idempotency });
+  const created = await store.runs.create(fresh, { idempotency, quota: null });
   if (created.kind !== 'created') throw new Error('the run was not created');
   acknowledge(created.run, key);
   let run = created.run;

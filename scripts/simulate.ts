@@ -1,30 +1,15 @@
 /**
- * Plays seeded schedules of crashes, drains, slow commits, lost answers, lying vendors and readers who come and go against
- * the run engine over the real store, and judges each. `--schedules N` (default 2000), `--from SEED` (default 1);
+ * Plays seeded schedules of crashes, drains, slow commits, lost answers, vendors that lie, limit and fail, several
+ * credentials, fallbacks, limits and readers who come and go against the run engine over the real store, and judges each. `--schedules N` (default 2000), `--from SEED` (default 1);
  * a failing seed is printed, and `--from SEED --schedules 1` replays it.
  */
 import { parseArgs } from 'node:util';
-import { openStore } from '../src/store/open-store.ts';
+import { playSeed } from '../test/support/simulation/find-out.ts';
 import { judge } from '../test/support/simulation/judge.ts';
-import { quietLog } from '../test/support/simulation/quiet-log.ts';
-import { play, type Played } from '../test/support/simulation/world.ts';
 import { countOption } from './support/count-option.ts';
 
 /** So many failing schedules show what is wrong. */
 const FAILED_MAX = 20;
-
-async function playOne(seed: number): Promise<Played> {
-  let close = async () => {};
-  try {
-    return await play(seed, async (clock) => {
-      const store = await openStore({ url: 'sqlite::memory:', clock, log: quietLog, role: 'serve', writer: 'inline' });
-      close = () => store.close();
-      return store.runs;
-    });
-  } finally {
-    await close();
-  }
-}
 
 function readOptions(): { schedules: number; from: number } {
   const { values } = parseArgs({ options: { schedules: { type: 'string' }, from: { type: 'string' } } });
@@ -40,7 +25,7 @@ async function main(): Promise<number> {
   const ends = new Map<string, number>();
   let [played, failed, runs, virtualSeconds] = [0, 0, 0, 0];
   for (let seed = from; seed < from + schedules && failed < FAILED_MAX; seed++) {
-    const one = await playOne(seed);
+    const one = await playSeed(seed);
     const faults = judge(one);
     played += 1;
     runs += one.histories.length;

@@ -75,6 +75,7 @@ function oneRun(i: number, at: number, { ids, lineage }: { ids: Ids; lineage: st
     upstreamWorkflow: `wf_${i % 50}`,
     defaults: {},
     options: {},
+    fallbacks: [],
     metadata: { order: String(i), plan: 'free' },
     tags: i % 10_000 === 0 ? ['rare'] : ['nightly'],
     timeoutMs: 330_000,

@@ -1,5 +1,18 @@
 import * as z from 'zod';
-import { ConfigFile, NAME, object, ProviderEntry, WorkflowEntry } from '../../src/config/config-schema.ts';
+import {
+  ConfigFile,
+  CredentialEntry,
+  FallbackEntry,
+  LimitsEntry,
+  NAME,
+  object,
+  PerCredentialEntry,
+  ProviderEntry,
+  TargetEntry,
+  TimeoutsEntry,
+  WorkflowEntry,
+} from '../../src/config/config-schema.ts';
+import { FALLBACK_CODES } from '../../src/config/fallback-codes.ts';
 import { KEYWORDS, type KeywordForm } from '../../src/config/inputs/schema-keywords.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts';
 import type { AnyProviderKind } from '../../src/providers/define-provider.ts';
@@ -48,8 +61,14 @@ function providerSchema(kinds: readonly AnyProviderKind[]): JsonObject {
   const provider = draft7(ProviderEntry);
   extend(propertyOf(provider, 'kind'), { enum: [...kinds.map(({ kind }) => kind), null] });
   extend(propertyOf(provider, 'base_url'), { pattern: ANY_URL });
-  const credentials = propertyOf(provider, 'credentials');
-  if (isJsonObject(credentials.items)) extend(credentials.items, { pattern: REFERENCE });
+  const reference = { type: 'string', pattern: REFERENCE };
+  const credential = draft7(CredentialEntry);
+  extend(propertyOf(credential, 'ref'), reference);
+  extend(propertyOf(provider, 'credentials'), { items: { anyOf: [reference, credential] }, uniqueItems: true });
+  const limits = draft7(LimitsEntry);
+  extend(propertyOf(limits, 'per_credential'), orNull(draft7(PerCredentialEntry)));
+  extend(propertyOf(provider, 'limits'), orNull(limits));
+  extend(propertyOf(provider, 'timeouts'), orNull(draft7(TimeoutsEntry)));
   const settings = kinds.map(({ kind }) =>
     when(
       { properties: { kind: { const: kind } }, required: ['kind'] },
@@ -66,7 +85,23 @@ function providerSchema(kinds: readonly AnyProviderKind[]): JsonObject {
 function workflowSchema(): JsonObject {
   const workflow = draft7(WorkflowEntry);
   extend(propertyOf(workflow, 'inputs'), orNull({ $ref: '#/definitions/inputs' }));
-  return workflow;
+  const weighted = {
+    anyOf: [{ not: { required: ['weight'] } }, { properties: { weight: { not: { const: 0 } } } }],
+  };
+  extend(propertyOf(workflow, 'targets'), { items: draft7(TargetEntry), contains: weighted, uniqueItems: true });
+  const fallback = draft7(FallbackEntry);
+  extend(propertyOf(fallback, 'when'), { items: { enum: [...FALLBACK_CODES] } });
+  extend(propertyOf(workflow, 'fallbacks'), { items: fallback, uniqueItems: true });
+  const one = { provider: { type: 'string' }, workflow: { type: 'string' } };
+  const none = { provider: { type: 'null' }, workflow: { type: 'null' } };
+  return {
+    ...workflow,
+    ...when(
+      { properties: { targets: { type: 'array' } }, required: ['targets'] },
+      { properties: none },
+      { properties: one, required: ['provider', 'workflow'] },
+    ),
+  };
 }
 
 /** A schema that holds schemas, from the keywords that the loader takes. */
@@ -126,7 +161,7 @@ function orNull(schema: JsonObject): JsonObject {
   return { anyOf: [schema, { type: 'null' }] };
 }
 
-function when(condition: JsonObject, consequence: JsonObject): JsonObject {
+function when(condition: JsonObject, consequence: JsonObject, otherwise?: JsonObject): JsonObject {
   // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
-  return { if: condition, then: consequence };
+  return { if: condition, then: consequence, ...(otherwise === undefined ? {} : { else: otherwise }) };
 }

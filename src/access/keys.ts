@@ -1,11 +1,12 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { Caller, Role } from '../core/caller.ts';
+import type { Caller, CallerLimits, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { checkAllowLists } from './policy.ts';
 import { drawKeyParts, formatKey, KEY_LENGTH, parseKey } from './key-format.ts';
+import { checkLimits, NO_LIMITS } from './key-limits.ts';
 import type { KeyStore, StoredKey } from './ports.ts';
 
 const NAME_LENGTH_MAX = 100;
@@ -23,6 +24,8 @@ export interface NewKey {
   allowedWorkflows: readonly string[];
   /** `provider` or `provider/vendor-id`. */
   allowedProviders: readonly string[];
+  /** None: no bounds. */
+  limits?: CallerLimits;
   /** Milliseconds since 1970; null: never. */
   expiresAt: number | null;
   /** Of the key that it replaces; none: it begins a line of its own. */
@@ -37,13 +40,14 @@ export function createKey(
   wanted: NewKey,
   { clock, random }: { clock: Pick<Clock, 'now'>; random: Random },
 ): { stored: StoredKey; key: Secret } {
-  const { name, role, allowedWorkflows, allowedProviders, expiresAt } = wanted;
+  const { name, role, allowedWorkflows, allowedProviders, limits = NO_LIMITS, expiresAt } = wanted;
   const now = clock.now();
   if (name.length > NAME_LENGTH_MAX || !PRINTABLE.test(name)) {
     throw wrong('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
   }
   if (expiresAt !== null && expiresAt <= now) throw wrong('expires', 'A key cannot expire before it is made.');
   checkAllowLists(wanted);
+  checkLimits(limits);
   const parts = drawKeyParts(random);
   const stored: StoredKey = {
     id: parts.id,
@@ -53,6 +57,7 @@ export function createKey(
     secretHash: hashSecret(parts.secret),
     allowedWorkflows: [...new Set(allowedWorkflows)],
     allowedProviders: [...new Set(allowedProviders)],
+    limits: { ...limits },
     createdAt: now,
     expiresAt,
     revokedAt: null,
@@ -128,8 +133,8 @@ function isValid({ expiresAt, revokedAt }: StoredKey, now: number): boolean {
   return revokedAt === null && (expiresAt === null || now < expiresAt);
 }
 
-function callerOf({ id, name, lineage, role, allowedWorkflows, allowedProviders }: StoredKey): Caller {
-  return { keyId: id, keyName: name, lineage, subject: null, role, allowedWorkflows, allowedProviders };
+function callerOf({ id, name, lineage, role, allowedWorkflows, allowedProviders, limits }: StoredKey): Caller {
+  return { keyId: id, keyName: name, lineage, subject: null, role, allowedWorkflows, allowedProviders, limits };
 }
 
 function unauthorized(): GatewayError {

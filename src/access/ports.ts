@@ -1,4 +1,4 @@
-import type { Role } from '../core/caller.ts';
+import type { CallerLimits, Role } from '../core/caller.ts';
 
 /** A client key as it lies in the store: only a hash of its secret. Times are milliseconds since 1970. */
 export interface StoredKey {
@@ -12,6 +12,7 @@ export interface StoredKey {
   allowedWorkflows: string[];
   /** `provider` or `provider/vendor-id`. */
   allowedProviders: string[];
+  limits: CallerLimits;
   createdAt: number;
   expiresAt: number | null;
   revokedAt: number | null;

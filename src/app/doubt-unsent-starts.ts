@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { firstAttempt } from '../runs/attempts.ts';
+import { firstAttempt } from '../runs/open-attempt.ts';
 import { closeAttempt } from '../runs/changes.ts';
 import { hasNotBegun } from '../runs/has-not-begun.ts';
 import type { Run } from '../runs/model.ts';

@@ -1,9 +1,12 @@
 import type { Limits } from '../config/settings-table.ts';
 import { FIXED_HTTP_LIMITS, type HttpLimits } from '../http/app.ts';
+import type { ShedLimits } from '../http/plugins/load-shedder.ts';
 import type { EngineLimits } from '../runs/limits.ts';
 import { FIXED_UPSTREAM_LIMITS, type UpstreamLimits } from '../upstream/limits.ts';
 
 const DAY_MS = 86_400_000;
+const RETRY_WAIT_MS = 250;
+const RETRY_WAIT_MS_MAX = 5_000;
 
 /** What the settings' bounds mean to the engine. */
 export function engineLimits(limits: Limits): EngineLimits {
@@ -17,6 +20,23 @@ export function engineLimits(limits: Limits): EngineLimits {
     readerBufferCharacters: limits.readerBufferBytes,
     slowReaderMs: limits.slowReaderS * 1000,
     deliveriesMax: limits.deliveriesMax,
+    breaker: {
+      callsMin: limits.breakerCallsMin,
+      failureShare: limits.breakerFailurePercent / 100,
+      windowMs: limits.breakerWindowS * 1000,
+      openMs: limits.breakerOpenS * 1000,
+    },
+    retries: {
+      triesMax: limits.retriesMax,
+      budgetShare: limits.retryBudgetPercent / 100,
+      waitMs: RETRY_WAIT_MS,
+      waitMsMax: RETRY_WAIT_MS_MAX,
+    },
+    timeouts: {
+      headersMs: limits.headersTimeoutMs,
+      idleMs: limits.idleTimeoutMs,
+      totalMs: limits.totalTimeoutMs,
+    },
     drainTimeoutMs: limits.drainTimeoutS * 1000,
     retentionMs: limits.retentionDays * DAY_MS,
   };
@@ -28,6 +48,16 @@ export function httpLimits(limits: Limits): HttpLimits {
     ...FIXED_HTTP_LIMITS,
     bodyBytesMax: limits.bodyBytesMax,
     connectionsMax: limits.clientConnectionsMax,
+  };
+}
+
+/** What the settings' bounds mean to new runs. */
+export function shedLimits(limits: Limits): ShedLimits {
+  return {
+    delayMs: limits.overloadDelayMs,
+    atOnceMax: limits.overloadAtOnceMax,
+    storeQueueMax: limits.storeQueueMax * (limits.overloadStorePercent / 100),
+    memoryShareMax: limits.overloadMemoryPercent / 100,
   };
 }
 

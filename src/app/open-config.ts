@@ -4,7 +4,7 @@ import { parseConfigInTurns, type Config, type ConfigContext } from '../config/p
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { createRegistry, type RegisteredWorkflow, type Registry } from '../providers/registry.ts';
+import { createRegistry, type WorkflowTarget, type Registry } from '../providers/registry.ts';
 import type { OwnSandbox } from './own-sandbox.ts';
 import { watchConfig, type ConfigWatch } from './watch-config.ts';
 
@@ -37,8 +37,14 @@ function toRegistry(
 ): Registry {
   if (!sandbox) return createRegistry({ kinds, ...config });
   // In the sandbox nothing but the sandbox is called: configured providers would reach real vendors.
-  const isPlayed = ({ provider }: RegisteredWorkflow) => Object.hasOwn(sandbox.providers, provider);
-  const leftOut = config.workflows.filter((workflow) => !isPlayed(workflow)).map(({ name }) => name);
-  if (leftOut.length > 0) log.warn({ workflows: leftOut }, LEFT_OUT);
-  return createRegistry({ kinds, providers: sandbox.providers, workflows: config.workflows.filter(isPlayed) });
+  const isPlayed = ({ provider }: WorkflowTarget) => Object.hasOwn(sandbox.providers, provider);
+  const [played, leftOut] = partition(config.workflows, ({ targets }) => targets.every(isPlayed));
+  if (leftOut.length > 0) log.warn({ workflows: leftOut.map(({ name }) => name) }, LEFT_OUT);
+  const workflows = played.map((workflow) => ({ ...workflow, fallbacks: workflow.fallbacks.filter(isPlayed) }));
+  return createRegistry({ kinds, providers: sandbox.providers, workflows });
+}
+
+/** Those that fit, and those that do not. */
+function partition<T>(all: readonly T[], fits: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(fits), all.filter((one) => !fits(one))];
 }

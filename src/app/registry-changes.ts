@@ -35,15 +35,26 @@ function changesOf(before: TextByName, after: TextByName): NameChanges {
 function providerTexts(registry: Registry): TextByName {
   return textByName(
     registry.providers().map(({ kind, credentials, ...rest }) => {
-      return { ...rest, kind: kind.kind, credentials: [...credentials] };
+      const { limits, timeouts } = rest;
+      return {
+        ...rest,
+        kind: kind.kind,
+        credentials: credentials.map((entry) => ({ ...entry })),
+        limits: { ...limits, perCredential: { ...limits.perCredential } },
+        timeouts: { ...timeouts },
+      };
     }),
   );
 }
 
 function workflowTexts(registry: Registry): TextByName {
   return textByName(
-    registry.workflows().map(({ name, provider, workflow, description, inputs, defaults, timeoutS }) => {
-      return { name, provider, workflow, description, inputs, defaults, timeoutS };
+    registry.workflows().map(({ validateInputs: _compiled, targets, fallbacks, ...rest }) => {
+      return {
+        ...rest,
+        targets: targets.map((target) => ({ ...target })),
+        fallbacks: fallbacks.map((fallback) => ({ ...fallback, when: [...fallback.when] })),
+      };
     }),
   );
 }

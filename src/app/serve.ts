@@ -1,8 +1,8 @@
 import { isatty } from 'node:tty';
-import type { Environment } from '../config/environment.ts';
+import { variable, type Environment } from '../config/environment.ts';
 import { settingsFor, type Settings } from '../config/load-settings.ts';
 import type { Log } from '../core/log.ts';
-import { createLogger, openLogDestination } from '../observability/logger.ts';
+import { createLogger, openLogDestination, type LogDestination } from '../observability/logger.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
 
 const STANDARD_ERROR = 2;
@@ -21,12 +21,14 @@ export type Serve = (options: ServeOptions) => Promise<void>;
 /**
  * Runs the gateway until SIGTERM or SIGINT, then drains it; a second signal ends the process at once.
  * SIGHUP reads the configuration file again, unless it comes because the terminal that shows the log was closed.
- * People read standard output: the addresses. The log goes to standard error, one JSON document a line.
+ * People read standard output: the addresses. The log goes to standard error: one JSON document a line, or readable lines
+ * where that is a terminal.
  */
 export const serve: Serve = async ({ environment, configFile, sandbox, stdout }) => {
   const settings = withFile(settingsFor(environment, { sandbox }), configFile);
   const destination = openLogDestination();
-  const log = createLogger({ level: settings.logLevel, destination });
+  const lines = await readableWhereWanted(destination, settings, environment);
+  const log = createLogger({ level: settings.logLevel, destination: lines });
   for (const warning of settings.warnings) log.warn({}, warning);
   const signals = listenToSignals(log);
   const gateway = await startGateway({ settings, environment, sandbox, log });
@@ -42,6 +44,18 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   log.info({}, 'stopped');
   destination.flushSync();
 };
+
+/** What makes lines readable is loaded only where somebody reads them. `NO_COLOR` is what people set who want none. */
+async function readableWhereWanted(
+  destination: LogDestination,
+  { logFormat }: Settings,
+  environment: Environment,
+): Promise<LogDestination> {
+  const terminal = isatty(STANDARD_ERROR);
+  if (logFormat === 'json' || (logFormat === 'auto' && !terminal)) return destination;
+  const { readableLines } = await import('../observability/readable-lines.ts');
+  return readableLines(destination, { color: terminal && variable(environment, 'NO_COLOR') === undefined });
+}
 
 function withFile(settings: Settings, configFile: string | null): Settings {
   return configFile === null ? settings : { ...settings, config: { path: configFile, mayBeAbsent: false } };

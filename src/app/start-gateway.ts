@@ -6,32 +6,39 @@ import type { Environment } from '../config/environment.ts';
 import type { ListenAddress, Settings } from '../config/load-settings.ts';
 import { readReference } from '../config/references.ts';
 import { TEXT_SETTINGS } from '../config/settings-table.ts';
-import { systemClock as clock } from '../core/clock.ts';
+import { pause, systemClock as clock } from '../core/clock.ts';
 import { createIds, type Ids } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { createSystemRandom, type Random } from '../core/random.ts';
-import type { App } from '../http/app.ts';
+import type { App, RequestSample } from '../http/app.ts';
 import { buildAdminApp } from '../http/build-admin-app.ts';
 import { buildRunsApp } from '../http/build-runs-app.ts';
+import { createLoadShedder, type LoadShedder } from '../http/plugins/load-shedder.ts';
 import type { WebhookParts } from '../http/runs-parts.ts';
+import { memoryShare } from '../observability/memory-share.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import type { Registry } from '../providers/registry.ts';
 import { createRunEngine, type RunEngine } from '../runs/engine.ts';
 import { openStore, type Store } from '../store/open-store.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
+import { openCredentialStates } from '../vault/credential-states.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
+import { followStates } from '../vault/follow-states.ts';
 import { createSignatureVerifier } from '../vault/verify-signature.ts';
 import { createWebhookSecrets } from '../vault/webhook-secrets.ts';
 import { openMasterKeys } from '../vault/open-master-keys.ts';
 import { createTargetCheck } from './check-webhook-target.ts';
-import { engineLimits, httpLimits, upstreamLimits } from './limits.ts';
+import { engineLimits, httpLimits, shedLimits, upstreamLimits } from './limits.ts';
+import { observe, type Observation } from './observe.ts';
 import { openConfig } from './open-config.ts';
 import { startOwnSandbox, type OwnSandbox } from './own-sandbox.ts';
 import { VERSION } from './version.ts';
 
 /** For answers that are under way when the listeners close. */
 const LAST_ANSWERS_MS = 2_000;
+/** For what nobody waits for, when the process stops. */
+const LAST_WRITES_MS = 2_000;
 
 /** A gateway that listens. */
 export interface Gateway {
@@ -63,15 +70,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const random = createSystemRandom();
   const ids = createIds({ clock, random });
 
+  // Made below, once there is something to observe.
+  let observation: Observation | null = null;
   const store = await openStore({
     url: settings.databaseUrl,
     role: 'serve',
     clock,
     log,
     limits: { queueOperationsMax: settings.limits.storeQueueMax },
+    onCommitted: (sample) => observation?.metrics.storeObserver.committed(sample),
   });
   undo.defer(() => store.close());
-  const { vault, webhookSecrets, verifySignature } = await openVault(options, { store, ids, random });
+  const { vault, states, webhookSecrets, verifySignature } = await openVault(options, { store, ids, random });
+  undo.defer(() => withinMs(states.idle(), LAST_WRITES_MS));
+  followStates({ states, watch: (hint, signal) => store.runs.watch(hint, signal), clock, signal: abortedBy(undo) });
 
   const sandbox = withSandbox ? await startOwnSandbox({ clock, random, vault }) : null;
   if (sandbox) undo.defer(() => sandbox.close());
@@ -80,10 +92,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const config = await openConfig({ source: settings.config, context, sandbox, clock, log });
   undo.defer(() => config.stop());
 
+  const observed = await observe({
+    settings,
+    registry: config.registry,
+    vault,
+    clock,
+    log,
+    gauges: () => engine.gauges(),
+    storeStats: () => ({ queuedOperations: store.queuedWrites() }),
+  });
+  observation = observed;
+  undo.defer(() => observed.stop());
   const upstream = createUpstream({
     clock,
     random,
     log,
+    tracing: observed.tracing,
     version: VERSION,
     limits: upstreamLimits(settings.limits),
     guard: { allowedLoopback: sandbox?.addresses ?? new Set() },
@@ -99,6 +123,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ids,
     log,
     limits: engineLimits(settings.limits),
+    observer: observed.observer,
+    traceOf: observed.traceOf,
     webhooks: {
       sign: webhookSecrets.sign,
       verify: verifySignature,
@@ -111,7 +137,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     checkTarget: createTargetCheck({ allowPrivateNetwork: settings.webhookAllowPrivateNetwork }),
   };
 
-  const parts = { keys: store.keys, vault, registry: config.registry, engine, ids, webhooks };
+  const shedder = createLoadShedder({
+    clock,
+    random,
+    log,
+    signals: { storeQueue: () => store.queuedWrites(), memoryShare },
+    limits: shedLimits(settings.limits),
+    onShed: () => observed.observer.refused('overloaded'),
+  });
+  const parts = { keys: store.keys, vault, registry: config.registry, engine, shedder, ids, webhooks, observed };
   const { runsApp, adminApp } = buildApps(options, parts);
   undo.defer(() => closeApp(runsApp));
   undo.defer(() => closeApp(adminApp));
@@ -131,8 +165,11 @@ async function openVault(
   const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
   const masterKeys = await openMasterKeys(source, { store: store.credentials, random, log });
   const fromEnvironment = async (reference: string) => readReference(reference, environment);
+  const states = await openCredentialStates({ store: store.credentials, clock, log }, 'serve');
+  const parts = { store: store.credentials, states, masterKeys, ids, clock, random, readReference: fromEnvironment };
   return {
-    vault: createVault({ store: store.credentials, masterKeys, ids, clock, random, readReference: fromEnvironment }),
+    vault: createVault(parts),
+    states,
     webhookSecrets: createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock, random }),
     verifySignature: createSignatureVerifier({ store: store.credentials, masterKeys }),
   };
@@ -143,14 +180,16 @@ interface AppsParts {
   vault: Vault;
   registry: () => Registry;
   engine: RunEngine;
+  shedder: LoadShedder;
   ids: Ids;
   webhooks: WebhookParts;
+  observed: Observation;
 }
 
 /** Makes what listens, without letting it. */
 function buildApps(
   { settings, log }: GatewayOptions,
-  { keys, vault, registry, engine, ids, webhooks }: AppsParts,
+  { keys, vault, registry, engine, shedder, ids, webhooks, observed }: AppsParts,
 ): { runsApp: App; adminApp: App } {
   const verifier = createKeyVerifier({ keys, clock });
   const shared = {
@@ -160,22 +199,26 @@ function buildApps(
     clock,
     log,
     limits: httpLimits(settings.limits),
+    tracing: observed.tracing,
+    observeRequest: (sample: RequestSample) => observed.metrics.request(sample),
   };
   const runsApp = buildRunsApp({
     ...shared,
     runs: engine.service,
+    shedder,
     webhooks,
     registry,
     policy: { mayStart, seesEveryone, allowsProvider, allowsWorkflow },
     credentialPresent: (provider) => credentialPresent(vault, registry(), provider),
+    breakerOf: (provider) => engine.breakerOf(provider),
     version: VERSION,
   });
-  return { runsApp, adminApp: buildAdminApp(shared) };
+  return { runsApp, adminApp: buildAdminApp({ ...shared, metrics: observed.metrics }) };
 }
 
 async function credentialPresent(vault: Vault, registry: Registry, name: string): Promise<boolean> {
   const provider = registry.provider(name);
-  return provider !== null && (await vault.pick(provider)) !== null;
+  return provider !== null && (await vault.pool(provider)).length > 0;
 }
 
 /** Answers under way get a moment; whoever has a connection open and says nothing must not hold the process up. */
@@ -193,4 +236,15 @@ async function listen(app: App, { host, port }: ListenAddress, setting: string):
   const address = app.server.address();
   const taken = typeof address === 'object' && address ? address.port : port;
   return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+}
+
+/** A signal that is aborted when its turn to be undone comes. */
+function abortedBy(undo: AsyncDisposableStack): AbortSignal {
+  const controller = new AbortController();
+  undo.defer(() => controller.abort());
+  return controller.signal;
+}
+
+async function withinMs(work: Promise<void>, ms: number): Promise<void> {
+  await Promise.race([work, pause(clock, ms)]);
 }

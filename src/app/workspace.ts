@@ -7,7 +7,7 @@ import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { createIds, type RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { createSystemRandom, type Random } from '../core/random.ts';
+import { createSystemRandom } from '../core/random.ts';
 import { createLogger } from '../observability/logger.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import { createRegistry, type Provider, type Registry } from '../providers/registry.ts';
@@ -16,13 +16,13 @@ import type { Run, RunWithPayloads } from '../runs/model.ts';
 import { createMover } from '../runs/mover.ts';
 import type { RunStore } from '../runs/ports.ts';
 import { openStore } from '../store/open-store.ts';
+import { openCredentialStates, type CredentialStates } from '../vault/credential-states.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
-import type { MasterKeys } from '../vault/master-key.ts';
 import { masterKeysOnDemand, openMasterKeys } from '../vault/open-master-keys.ts';
 import type { CredentialStore } from '../vault/ports.ts';
 import { createWebhookSecrets, type WebhookSecrets } from '../vault/webhook-secrets.ts';
 import { upstreamLimits } from './limits.ts';
-import { verifyCredential, type CredentialVerdict } from './verify-credential.ts';
+import { verifyCredentials, type CredentialVerdict } from './verify-credentials.ts';
 
 /**
  * What commands work on: the store, which a server may be using at the same time. What a command does
@@ -33,11 +33,15 @@ export interface Workspace {
   settings: Settings;
   store: { runs: RunStore; keys: KeyStore; credentials: CredentialStore };
   vault: Vault;
+  /** What vendors made of credentials, as it was when the command began. */
+  credentialStates: Pick<CredentialStates, 'of'>;
   webhookSecrets: WebhookSecrets;
   /** Reads the configuration. Throws `ConfigError`. */
   registry: () => Promise<Registry>;
-  /** Asks the vendor whether it takes the credential that the provider's next run would use. */
-  verifyCredential: (provider: Provider) => Promise<CredentialVerdict>;
+  /** Asks the vendor whether it takes the credentials that the provider's next run may use, and keeps what it says. */
+  verifyCredentials: (provider: Provider) => Promise<CredentialVerdict[]>;
+  /** Whether a reference names a secret in the command's own environment, which may not be the server's. */
+  isReferenceSet: (reference: string) => boolean;
   /** The run after the command, or as it is where it has ended. Throws `not_found`. */
   cancelRun: (id: RunId) => Promise<RunWithPayloads>;
   close(): Promise<void>;
@@ -59,28 +63,42 @@ export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
 export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOptions): Promise<Workspace> {
   const settings = settingsFor(environment, { sandbox });
   const log = commandLog(settings, logTo);
+  await using undo = new AsyncDisposableStack();
   const store = await openStore({ url: settings.databaseUrl, role: 'command', clock: systemClock, log });
+  undo.defer(() => store.close());
   const random = createSystemRandom();
   const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
   const masterKeys = masterKeysOnDemand(() => openMasterKeys(source, { store: store.credentials, random, log }));
-  const vault = createCommandVault({ store: store.credentials, masterKeys, random, environment });
+  const states = await openCredentialStates({ store: store.credentials, clock: systemClock, log }, 'command');
+  const vault = createVault({
+    store: store.credentials,
+    states,
+    masterKeys,
+    ids: createIds({ clock: systemClock, random }),
+    clock: systemClock,
+    random,
+    readReference: async (reference) => readReference(reference, environment),
+  });
+  const closing = undo.move();
   return {
     settings,
     store,
     vault,
+    credentialStates: states,
+    isReferenceSet: (reference) => readReference(reference, environment) !== null,
     webhookSecrets: createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock: systemClock, random }),
-    async verifyCredential(provider) {
+    async verifyCredentials(provider) {
       // Only the process that serves knows where its simulated vendors listen; the real ones are not to be asked.
       if (sandbox) throw new GatewayError('unsupported_operation', { message: NO_VERIFY_IN_SANDBOX });
       const limits = upstreamLimits(settings.limits);
-      return verifyCredential(provider, { vault, clock: systemClock, random, log, limits });
+      return verifyCredentials(provider, { vault, states, clock: systemClock, random, log, limits });
     },
     registry: async () => {
       const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
       return createRegistry({ kinds: PROVIDER_KINDS, ...config });
     },
     cancelRun: (id) => cancelRun(id, store.runs, log),
-    close: () => store.close(),
+    close: () => closing.disposeAsync(),
   };
 }
 
@@ -88,27 +106,6 @@ export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOp
 function commandLog({ logLevel }: Settings, destination: WorkspaceOptions['logTo']): Log {
   const write = (text: string) => void destination.write(text);
   return createLogger({ level: logLevel === 'info' ? 'warn' : logLevel, destination: { write } });
-}
-
-function createCommandVault({
-  store,
-  masterKeys,
-  random,
-  environment,
-}: {
-  store: CredentialStore;
-  masterKeys: MasterKeys;
-  random: Random;
-  environment: Environment;
-}): Vault {
-  return createVault({
-    store,
-    masterKeys,
-    ids: createIds({ clock: systemClock, random }),
-    clock: systemClock,
-    random,
-    readReference: async (reference) => readReference(reference, environment),
-  });
 }
 
 async function cancelRun(id: RunId, store: RunStore, log: Log): Promise<RunWithPayloads> {

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { readReference } from '../config/references.ts';
 import { GatewayError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
-import type { Registry } from '../providers/registry.ts';
+import type { Provider, Registry } from '../providers/registry.ts';
 import type { CredentialPurpose } from '../vault/credentials.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext, type SecretSource } from './command-context.ts';
@@ -15,6 +15,7 @@ const STDIN_BYTES_MAX = 64 * 1024;
 interface Options extends CommonOptions {
   label?: string;
   purpose: CredentialPurpose;
+  weight?: string;
   stdin?: boolean;
   env?: string;
 }
@@ -25,23 +26,47 @@ export function credentialsAddCommand(context: CommandContext): Command {
     .argument('<provider>', "the provider's name")
     .option('--label <label>', 'a word for people')
     .addOption(new Option('--purpose <purpose>', 'what it is for').choices(['api', 'webhook']).default('api'))
+    .option('--weight <n>', "its share of the runs beside the provider's others, 1 to 1000 (default: 1)")
     .addOption(new Option('--stdin', 'read the secret from standard input').conflicts('env'))
     .option('--env <variable>', 'read the secret from this environment variable');
   withExamples(
     command,
     'credentials add ai-tutor --stdin < ai-tutor.key',
     'credentials add b3os --env B3OS_KEY --label production',
+    'credentials add ai-tutor --stdin --label large-account --weight 3 < large.key',
   );
   return answering<Options>(command, context, async (options, provider = '') => {
+    const weight = readWeight(options);
     const secret = await readSecret(options, context);
     return withWorkspace(context, options, async ({ vault, registry }) => {
       const configured = await registry();
-      if (configured.provider(provider) === null) throw unknownProvider(configured);
+      const known = configured.provider(provider);
+      if (known === null) throw unknownProvider(configured);
       const { label = null, purpose } = options;
-      const added = await vault.add({ provider, label, purpose, secret });
-      return { document: credentialDocument(added), text: `Added ${added.id} for ${provider}.` };
+      const added = await vault.add({ provider, label, purpose, secret, weight });
+      const others = (await vault.list(provider)).filter(({ id, purpose: use }) => use === 'api' && id !== added.id);
+      const use = purpose === 'webhook' ? [] : useOf(known, others.length);
+      const text = [`Added ${added.id} for ${provider}.`, ...use].join(' ');
+      return { document: credentialDocument(added, { is: 'usable' }), text };
     });
   });
+}
+
+/** What an operator may not expect: who adds one in place of another has to remove that. */
+function useOf({ credentials }: Provider, others: number): string[] {
+  if (credentials.length > 0) return ['New runs do not use it: rungate.yaml names credentials for this provider.'];
+  if (others === 0) return [];
+  return [
+    `New runs share it with ${others} more; remove what is to be used no longer: rungate credentials remove <id>`,
+  ];
+}
+
+function readWeight({ weight, purpose }: Options): number {
+  if (weight === undefined) return 1;
+  if (purpose === 'webhook')
+    throw new UsageError('--weight is for credentials of purpose api: those of webhooks all count');
+  if (!/^\d{1,6}$/.test(weight)) throw new UsageError('--weight takes a whole number from 1 to 1000');
+  return Number(weight);
 }
 
 async function readSecret({ stdin, env }: Options, context: CommandContext): Promise<Secret> {

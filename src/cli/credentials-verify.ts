@@ -1,47 +1,86 @@
 import type { Command } from 'commander';
-import type { CredentialVerdict } from '../app/verify-credential.ts';
-import { GatewayError } from '../core/errors.ts';
-import { answering, dataCommand } from './answer.ts';
+import type { CredentialVerdict } from '../app/verify-credentials.ts';
+import type { ErrorCode } from '../core/error-catalogue.ts';
+import { answering, dataCommand, type Answer } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
+import { stateFields } from './credential-document.ts';
 import { unknownProvider } from './credentials-add.ts';
 import { withExamples } from './examples.ts';
 
-/** `rungate credentials verify`: asks the vendor whether it takes the credential that the next run would use. */
+/** `rungate credentials verify`: asks the vendor whether it takes each of the provider's credentials, and mends states. */
 export function credentialsVerifyCommand(context: CommandContext): Command {
   const command = dataCommand(
     'verify',
-    'ask the vendor whether it takes the credential that the next run would use',
+    'ask the vendor whether it takes the credentials that new runs may use; good ones are used again, refused ones set aside',
   ).argument('<provider>', "the provider's name");
   withExamples(command, 'credentials verify ai-tutor');
   return answering(command, context, (options, name = '') => {
-    return withWorkspace(context, options, async ({ registry, verifyCredential }) => {
+    return withWorkspace(context, options, async ({ registry, verifyCredentials }) => {
       const configured = await registry();
       const provider = configured.provider(name);
       if (provider === null) throw unknownProvider(configured);
-      const found = await verifyCredential(provider);
-      if (found.verdict !== 'good') throw notGood(name, found);
-      return {
-        document: { object: 'credential_verdict', provider: name, ...found },
-        text: `good: ${found.origin} takes ${found.credential}.`,
-      };
+      return answerOf(name, await verifyCredentials(provider));
     });
   });
 }
 
-function notGood(provider: string, { verdict, credential, origin, status }: CredentialVerdict): GatewayError {
+function answerOf(provider: string, found: readonly CredentialVerdict[]): Answer {
+  const text = found.map((one) => `${one.verdict}: ${sentenceOf(one)}`).join('\n');
+  const document = { object: 'credential_verdicts', provider, data: found.map(verdictDocument) };
+  const bad = found.filter(({ verdict }) => verdict !== 'good');
+  const [first] = bad;
+  if (first === undefined) return { document, text };
+  const share = found.length === 1 ? '' : `${bad.length} of ${found.length} credentials are not good. `;
+  const message = `${share}${first.verdict}: ${sentenceOf(first)} ${adviceOf(provider, first)}`;
+  return { document, text, failure: { code: codeOf(first), message } };
+}
+
+function verdictDocument({ credential, origin, verdict, status, state }: CredentialVerdict): object {
+  return { object: 'credential_verdict', credential, origin, verdict, status, ...stateFields(state) };
+}
+
+function sentenceOf({ verdict, credential, origin, status, fault, state }: CredentialVerdict): string {
   switch (verdict) {
-    case 'refused': {
-      const message = `refused: ${origin} does not take ${credential} (it answered ${status}). Add the right one with: rungate credentials add ${provider} --stdin`;
-      return new GatewayError('upstream_auth_failed', { message, provider });
-    }
-    case 'unreachable': {
-      const message = `unreachable: no answer from ${origin}. Look at base_url in rungate.yaml and at the network.`;
-      return new GatewayError('upstream_unreachable', { message, provider });
-    }
     case 'good':
-    case 'unclear': {
-      const message = `unclear: ${origin} answered ${status}, which says nothing of ${credential}. Try again later.`;
-      return new GatewayError('upstream_error', { message, provider });
+      return `${origin} takes ${credential}.`;
+    case 'refused': {
+      const aside = state.is === 'set_aside' ? ' It is set aside.' : '';
+      return `${origin} does not take ${credential} (it answered ${status}).${aside}`;
     }
+    case 'unreachable':
+      return `no answer from ${origin} to ${credential}.`;
+    case 'unclear':
+      return `${origin} answered ${status}, which says nothing of ${credential}.`;
+    case 'unreadable':
+      return `${credential} cannot be opened: ${fault}`;
+  }
+}
+
+function adviceOf(provider: string, { verdict, status }: CredentialVerdict): string {
+  switch (verdict) {
+    case 'good':
+    case 'unclear':
+      return 'Try again later.';
+    case 'refused':
+      if (status === 402) return 'Pay the vendor, then verify it again.';
+      return `Add the right one with: rungate credentials add ${provider} --stdin`;
+    case 'unreachable':
+      return 'Look at base_url in rungate.yaml and at the network.';
+    case 'unreadable':
+      return 'The others can be used all the same.';
+  }
+}
+
+function codeOf({ verdict, status }: CredentialVerdict): ErrorCode {
+  switch (verdict) {
+    case 'good':
+    case 'unclear':
+      return 'upstream_error';
+    case 'refused':
+      return status === 402 ? 'upstream_payment_required' : 'upstream_auth_failed';
+    case 'unreachable':
+      return 'upstream_unreachable';
+    case 'unreadable':
+      return 'vault_unavailable';
   }
 }

@@ -19,6 +19,11 @@ export function keyDocument(key: StoredKey, now: number): object {
     status: keyStatus(key, now),
     allowed_workflows: key.allowedWorkflows,
     allowed_providers: key.allowedProviders,
+    limits: {
+      requests_per_minute: key.limits.requestsPerMinute,
+      concurrent_runs: key.limits.concurrentRuns,
+      runs_per_day: key.limits.runsPerDay,
+    },
     created_at: formatTime(key.createdAt),
     expires_at: formatTime(key.expiresAt),
     revoked_at: formatTime(key.revokedAt),

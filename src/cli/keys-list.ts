@@ -17,13 +17,14 @@ export function keysListCommand(context: CommandContext): Command {
           keys.length === 0
             ? 'No keys. Make one with: rungate keys create --name <name>'
             : table(
-                ['ID', 'NAME', 'ROLE', 'STATUS', 'MAY RUN', 'CREATED', 'EXPIRES'],
+                ['ID', 'NAME', 'ROLE', 'STATUS', 'MAY RUN', 'LIMITS', 'CREATED', 'EXPIRES'],
                 keys.map((key) => [
                   key.id,
                   key.name,
                   key.role,
                   keyStatus(key, now),
                   mayRun(key),
+                  limitsOf(key),
                   formatTime(key.createdAt),
                   formatTime(key.expiresAt),
                 ]),
@@ -36,4 +37,13 @@ export function keysListCommand(context: CommandContext): Command {
 function mayRun({ role, allowedWorkflows, allowedProviders }: StoredKey): string | null {
   if (role !== 'runs') return null;
   return [...allowedWorkflows, ...allowedProviders.map((entry) => `provider ${entry}`)].join(', ') || 'everything';
+}
+
+function limitsOf({ limits: { requestsPerMinute, concurrentRuns, runsPerDay } }: StoredKey): string | null {
+  const limits = [
+    requestsPerMinute === null ? [] : `${requestsPerMinute} requests a minute`,
+    concurrentRuns === null ? [] : `${concurrentRuns} runs at once`,
+    runsPerDay === null ? [] : `${runsPerDay} runs a day`,
+  ];
+  return limits.flat().join(', ') || null;
 }

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
 import { GatewayError } from '../core/errors.ts';
-import { UsageError } from './answer.ts';
+import { AnsweredFailure, UsageError } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { printable, printableJson } from './printable.ts';
 
@@ -23,7 +23,7 @@ export function reportError(
   { stdout, stderr, json }: Pick<CommandContext, 'stdout' | 'stderr'> & { json: boolean },
 ): number {
   const { exitCode, code, message } = describe(error);
-  if (json) stdout.write(`${printableJson({ error: { code, message } })}\n`);
+  if (json && !(error instanceof AnsweredFailure)) stdout.write(`${printableJson({ error: { code, message } })}\n`);
   const [first = '', ...others] = message.split('\n').map(printable);
   stderr.write([`rungate: ${first}`, ...others.map((line) => `  ${line}`), ''].join('\n'));
   return exitCode;
@@ -34,6 +34,7 @@ function describe(error: unknown): Failure {
     return { exitCode: WRONG_USAGE, code: 'invalid_usage', message: usageMessage(error) };
   }
   if (error instanceof UsageError) return { exitCode: WRONG_USAGE, code: 'invalid_usage', message: error.message };
+  if (error instanceof AnsweredFailure) return { exitCode: FAILED, code: error.code, message: error.message };
   if (error instanceof ConfigError) {
     return { exitCode: FAILED, code: 'invalid_configuration', message: `wrong configuration\n${error.message}` };
   }

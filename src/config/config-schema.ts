@@ -1,10 +1,19 @@
 import * as z from 'zod';
-import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { withoutVerdict } from '../core/without-verdict.ts';
 
 const CREDENTIALS_MAX = 100;
 const DESCRIPTION_CHARACTERS_MAX = 1000;
 const TIMEOUT_S_MAX = 86_400;
+const TARGETS_MAX = 20;
+const FALLBACKS_MAX = 10;
+const WEIGHT_MAX = 1000;
+const CONCURRENCY_MAX = 100_000;
+const REQUESTS_PER_MINUTE_MAX = 1_000_000;
+const CALL_TIMEOUT_S_MIN = 0.01;
+const SILENCE_S_MAX = 3600;
+/** Of a metadata key, as callers may send it. */
+const METADATA_KEY_CHARACTERS_MAX = 64;
 
 /** Names of providers and workflows: they stand in paths, allow-lists and metric labels. */
 export const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -12,6 +21,9 @@ export const NAME_FORM = 'expected a name of 1 to 63 lower-case letters, digits 
 
 /** Any object; what is in it is looked at where it is known what it belongs to. */
 export const object = z.custom<JsonObject>((value) => isJsonObject(value), 'expected an object');
+
+/** An entry that is read by a schema of its own, so that one at fault hides no other. */
+const anything = z.custom<Json>(() => true);
 
 export const ConfigFile = z.strictObject({
   providers: object.nullish().describe('Upstreams by name. Every kind is there under its own name without an entry.'),
@@ -30,23 +42,90 @@ export const ProviderEntry = z.strictObject({
     .describe('Lets http:// and private, loopback and link-local addresses pass.'),
   settings: object.nullish().describe('The kind’s own.'),
   credentials: z
-    .array(z.string())
+    .array(anything)
     .max(CREDENTIALS_MAX)
     .nullish()
-    .describe('References such as env:AI_TUTOR_KEY, the first that is set counts. None: those of the vault.'),
+    .describe(
+      'References such as env:AI_TUTOR_KEY, or { ref, weight }; starts are spread over all. None: the vault’s.',
+    ),
+  limits: object.nullish().describe('What this provider is sent at most. Runs beyond it wait, or are refused.'),
+  timeouts: object.nullish().describe('How long one call may take. None: the process’s settings, or the kind’s own.'),
+});
+
+export const CredentialEntry = z.strictObject({
+  ref: z.string().describe('A reference such as env:AI_TUTOR_KEY.'),
+  weight: z.int().min(1).max(WEIGHT_MAX).nullish().describe('Its share of the starts, beside the others’. Default 1.'),
+});
+
+const START_LIMITS = {
+  concurrency: z
+    .int()
+    .min(1)
+    .max(CONCURRENCY_MAX)
+    .nullish()
+    .describe('Runs that are begun and neither ended nor waiting.'),
+  requests_per_minute: z.int().min(1).max(REQUESTS_PER_MINUTE_MAX).nullish().describe('Starts in any 60 s.'),
+};
+
+export const PerCredentialEntry = z.strictObject(START_LIMITS);
+
+export const LimitsEntry = z.strictObject({
+  ...START_LIMITS,
+  per_credential: object.nullish().describe('The same for each of its credentials.'),
+});
+
+const silenceS = z.number().min(CALL_TIMEOUT_S_MIN).max(SILENCE_S_MAX).nullish();
+
+export const TimeoutsEntry = z.strictObject({
+  headers_s: silenceS.describe('Until the head of an answer to a start is there.'),
+  idle_s: silenceS.describe('How long the body of an answer may be silent.'),
+  total_s: z.number().min(CALL_TIMEOUT_S_MIN).max(TIMEOUT_S_MAX).nullish().describe('One call as a whole.'),
 });
 
 export const WorkflowEntry = z.strictObject({
-  provider: z.string().describe('A provider’s name.'),
-  workflow: z.string().describe('The vendor’s own id.'),
+  provider: z.string().nullish().describe('A provider’s name. Needed where there are no targets, and only there.'),
+  workflow: z.string().nullish().describe('The vendor’s own id. Needed where there are no targets, and only there.'),
+  targets: z
+    .array(anything)
+    .min(1)
+    .max(TARGETS_MAX)
+    .nullish()
+    .describe('Several places, by weight, instead of provider and workflow.'),
+  sticky_by: z
+    .string()
+    .min(1)
+    .max(METADATA_KEY_CHARACTERS_MAX)
+    .nullish()
+    .describe('A key of metadata: runs with the same value of it go to the same target.'),
+  fallbacks: z
+    .array(anything)
+    .max(FALLBACKS_MAX)
+    .nullish()
+    .describe('Tried in order while every start so far provably began nothing.'),
   description: z.string().max(DESCRIPTION_CHARACTERS_MAX).nullish().describe('For people.'),
   inputs: object.nullish().describe('JSON Schema (2020-12) that a run’s inputs must fit, defaults included.'),
   defaults: object.nullish().describe('Inputs that are merged under the caller’s.'),
   timeout_s: z.int().min(1).max(TIMEOUT_S_MAX).nullish().describe('A run’s time by default, and at most.'),
 });
 
-/** Fields that a later version has. They are refused by name: a limit that silently does nothing is worse than none. */
-export const LATER_FIELDS: readonly string[] = ['limits', 'targets', 'fallbacks'];
+const TARGET = {
+  provider: z.string().describe('A provider’s name.'),
+  workflow: z.string().describe('The vendor’s own id.'),
+};
+
+export const TargetEntry = z.strictObject({
+  ...TARGET,
+  weight: z.int().min(0).max(WEIGHT_MAX).nullish().describe('Its share of the runs; 0: none for now. Default 1.'),
+});
+
+export const FallbackEntry = z.strictObject({
+  ...TARGET,
+  when: z
+    .array(z.string())
+    .min(1)
+    .nullish()
+    .describe('The errors that lead here. None: those that may be over elsewhere.'),
+});
 
 /** Finds what is wrong with a base URL; null: nothing. Never quotes it, as it may hold a password. */
 export function baseUrlFault(text: string, allowPrivateNetwork: boolean): string | null {

@@ -7,14 +7,17 @@ import {
   CLIENT_VARIABLES,
   LATER_VARIABLES,
   LIMIT_SETTINGS,
+  LOG_FORMATS,
   LOG_LEVELS,
   SETTING_VARIABLES,
   TEXT_SETTINGS,
   type Limits,
   type LimitSetting,
+  type LogFormat,
   type LogLevel,
   type TextSetting,
 } from './settings-table.ts';
+import { readTraceSettings, type TraceSettings } from './trace-settings.ts';
 
 const HOST = /^[A-Za-z0-9_.:-]{1,253}(%[A-Za-z0-9_.-]{1,32})?$/;
 const BASE64_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
@@ -41,6 +44,9 @@ export interface Settings {
   /** Whether messages to callers' webhooks may go to addresses that are not public. */
   webhookAllowPrivateNetwork: boolean;
   logLevel: LogLevel;
+  logFormat: LogFormat;
+  /** Null: nothing is traced. */
+  traces: TraceSettings | null;
   limits: Limits;
   /** Sentences about what is set and does nothing. */
   warnings: readonly string[];
@@ -59,7 +65,9 @@ export function loadSettings(environment: Environment): Settings {
     listen: { host: readHost(reader, TEXT_SETTINGS.host), port: readPort(reader, TEXT_SETTINGS.port) },
     admin: { host: readHost(reader, TEXT_SETTINGS.adminHost), port: readPort(reader, TEXT_SETTINGS.adminPort) },
     webhookAllowPrivateNetwork: readBoolean(reader, TEXT_SETTINGS.webhookAllowPrivateNetwork),
-    logLevel: readLogLevel(reader),
+    logLevel: readChoice(reader, TEXT_SETTINGS.logLevel, LOG_LEVELS),
+    logFormat: readChoice(reader, TEXT_SETTINGS.logFormat, LOG_FORMATS),
+    traces: readTraceSettings(reader),
     limits: readLimits(reader),
     warnings: warningsOf(environment),
   };
@@ -158,11 +166,15 @@ function readBoolean(reader: SettingsReader, setting: TextSetting & { default: '
   return text === 'true';
 }
 
-function readLogLevel(reader: SettingsReader): LogLevel {
-  const text = (reader.text(TEXT_SETTINGS.logLevel) ?? TEXT_SETTINGS.logLevel.default).toLowerCase();
-  const level = LOG_LEVELS.find((known) => known === text);
-  if (level === undefined) reader.fault(TEXT_SETTINGS.logLevel.variable, `expected ${TEXT_SETTINGS.logLevel.form}`);
-  return level ?? TEXT_SETTINGS.logLevel.default;
+function readChoice<T extends string>(
+  reader: SettingsReader,
+  setting: TextSetting & { default: NoInfer<T> },
+  choices: readonly T[],
+): T {
+  const text = (reader.text(setting) ?? setting.default).toLowerCase();
+  const choice = choices.find((known) => known === text);
+  if (choice === undefined) reader.fault(setting.variable, `expected ${setting.form}`);
+  return choice ?? setting.default;
 }
 
 function readLimits(reader: SettingsReader): Limits {

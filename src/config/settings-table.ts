@@ -1,7 +1,9 @@
+import { TRACE_SETTINGS } from './trace-settings.ts';
+
 /** A bound of the process, set by an environment variable. */
 export interface LimitSetting {
   readonly variable: `RUNGATE_${string}`;
-  readonly unit: 'bytes' | 'ms' | 's' | 'days' | 'count';
+  readonly unit: 'bytes' | 'ms' | 's' | 'days' | 'count' | 'percent';
   readonly default: number;
   readonly min: number;
   readonly max: number;
@@ -11,7 +13,7 @@ export interface LimitSetting {
 
 /** A setting that is no bound. */
 export interface TextSetting {
-  readonly variable: `RUNGATE_${string}`;
+  readonly variable: `RUNGATE_${string}` | `OTEL_${string}`;
   /** What a value looks like, for the documents and for faults. */
   readonly form: string;
   /** As a person would write it; null: none. */
@@ -122,6 +124,38 @@ export const LIMIT_SETTINGS = {
     max: 1_000_000,
     docs: 'Writes that wait for the disk; beyond it `store_unavailable`.',
   },
+  overloadDelayMs: {
+    variable: 'RUNGATE_OVERLOAD_DELAY_MS',
+    unit: 'ms',
+    default: 5,
+    min: 1,
+    max: 60_000,
+    docs: 'How late the event loop may be, and how much longer than usual a new run may take to be written, both on average; beyond it fewer are let in at once, and the rest are refused with `overloaded`.',
+  },
+  overloadAtOnceMax: {
+    variable: 'RUNGATE_OVERLOAD_AT_ONCE_MAX',
+    unit: 'count',
+    default: 256,
+    min: 1,
+    max: 100_000,
+    docs: 'New runs between their request and their commit at once, while nothing is late; beyond it new ones are refused with `overloaded`. Those that were written count no more.',
+  },
+  overloadStorePercent: {
+    variable: 'RUNGATE_OVERLOAD_STORE_PERCENT',
+    unit: 'percent',
+    default: 50,
+    min: 1,
+    max: 100,
+    docs: 'The share of `RUNGATE_STORE_QUEUE_MAX` beyond which new runs are refused with `overloaded`, so that those under way can still be written.',
+  },
+  overloadMemoryPercent: {
+    variable: 'RUNGATE_OVERLOAD_MEMORY_PERCENT',
+    unit: 'percent',
+    default: 85,
+    min: 10,
+    max: 100,
+    docs: 'The share of the heap’s limit (Node’s `--max-old-space-size`), buffers included, beyond which new runs are refused with `overloaded`.',
+  },
   clientConnectionsMax: {
     variable: 'RUNGATE_CLIENT_CONNECTIONS_MAX',
     unit: 'count',
@@ -145,6 +179,78 @@ export const LIMIT_SETTINGS = {
     min: 100,
     max: 120_000,
     docs: 'Time for a connection to a vendor, name resolution and TLS in; beyond it `upstream_unreachable`.',
+  },
+  headersTimeoutMs: {
+    variable: 'RUNGATE_HEADERS_TIMEOUT_MS',
+    unit: 'ms',
+    default: 30_000,
+    min: 10,
+    max: 3_600_000,
+    docs: 'Time until the head of a vendor’s answer to a start is there; beyond it `upstream_timeout`. A vendor whose starts block has a longer one of its own; `timeouts.headers_s` of a provider beats both.',
+  },
+  idleTimeoutMs: {
+    variable: 'RUNGATE_IDLE_TIMEOUT_MS',
+    unit: 'ms',
+    default: 30_000,
+    min: 10,
+    max: 3_600_000,
+    docs: 'How long the body of a vendor’s answer may be silent before it is cut. A vendor whose streams pause for long has a longer one of its own; `timeouts.idle_s` of a provider beats both.',
+  },
+  totalTimeoutMs: {
+    variable: 'RUNGATE_TOTAL_TIMEOUT_MS',
+    unit: 'ms',
+    default: 3_600_000,
+    min: 10,
+    max: 86_400_000,
+    docs: 'Time for one call of a vendor, from its beginning to the end of its answer; never longer than the run’s deadline. `timeouts.total_s` of a provider beats it.',
+  },
+  retriesMax: {
+    variable: 'RUNGATE_RETRIES_MAX',
+    unit: 'count',
+    default: 2,
+    min: 0,
+    max: 10,
+    docs: 'How often a start that surely began nothing is sent again to the same place.',
+  },
+  retryBudgetPercent: {
+    variable: 'RUNGATE_RETRY_BUDGET_PERCENT',
+    unit: 'percent',
+    default: 10,
+    min: 0,
+    max: 100,
+    docs: 'Retries of starts at one provider, as a share of its starts.',
+  },
+  breakerCallsMin: {
+    variable: 'RUNGATE_BREAKER_CALLS_MIN',
+    unit: 'count',
+    default: 20,
+    min: 1,
+    max: 1_000_000_000,
+    docs: 'So many starts within the window must there be before a circuit breaker may open.',
+  },
+  breakerFailurePercent: {
+    variable: 'RUNGATE_BREAKER_FAILURE_PERCENT',
+    unit: 'percent',
+    default: 50,
+    min: 1,
+    max: 100,
+    docs: 'The share of failed starts within the window that opens a circuit breaker.',
+  },
+  breakerWindowS: {
+    variable: 'RUNGATE_BREAKER_WINDOW_S',
+    unit: 's',
+    default: 30,
+    min: 1,
+    max: 3600,
+    docs: 'How far back a circuit breaker looks.',
+  },
+  breakerOpenS: {
+    variable: 'RUNGATE_BREAKER_OPEN_S',
+    unit: 's',
+    default: 15,
+    min: 1,
+    max: 3600,
+    docs: 'How long an open circuit breaker holds starts back before it lets one through.',
   },
   drainTimeoutS: {
     variable: 'RUNGATE_DRAIN_TIMEOUT_S',
@@ -224,7 +330,7 @@ export const TEXT_SETTINGS = {
     form: 'an IP address or a host name',
     default: '127.0.0.1',
     secret: false,
-    docs: 'Where the admin listener is: the probes so far.',
+    docs: 'Where the admin listener is: the probes, and [`GET /metrics`](metrics.md).',
   },
   adminPort: {
     variable: 'RUNGATE_ADMIN_PORT',
@@ -247,10 +353,20 @@ export const TEXT_SETTINGS = {
     secret: false,
     docs: 'The least important log lines that are written.',
   },
+  logFormat: {
+    variable: 'RUNGATE_LOG_FORMAT',
+    form: 'auto, json or text',
+    default: 'auto',
+    secret: false,
+    docs: 'How log lines are written: as JSON, or short and readable. `auto`: readable where standard error is a terminal, JSON elsewhere.',
+  },
 } as const satisfies Record<string, TextSetting>;
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ['auto', 'json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Variables that are refused rather than ignored, because whoever sets them counts on what they do. */
 export const LATER_VARIABLES: readonly string[] = ['RUNGATE_REDIS_URL'];
@@ -262,4 +378,5 @@ export const CLIENT_VARIABLES: readonly string[] = ['RUNGATE_URL', 'RUNGATE_KEY'
 export const SETTING_VARIABLES: readonly string[] = [
   ...Object.values(TEXT_SETTINGS).map((setting) => setting.variable),
   ...Object.values(LIMIT_SETTINGS).map((setting) => setting.variable),
+  ...Object.values(TRACE_SETTINGS).map((setting) => setting.variable),
 ];

@@ -2,6 +2,15 @@
 export type Role = 'runs' | 'viewer' | 'admin';
 export const ROLES = ['runs', 'viewer', 'admin'] as const satisfies readonly Role[];
 
+/** What a key may use up; null: no bound. They hold for its whole line of rotated keys together. */
+export interface CallerLimits {
+  requestsPerMinute: number | null;
+  /** Unfinished runs at once, waiting ones in. */
+  concurrentRuns: number | null;
+  /** New runs in one day of UTC. */
+  runsPerDay: number | null;
+}
+
 /** Who is asking, proven. */
 export interface Caller {
   keyId: string;
@@ -15,6 +24,7 @@ export interface Caller {
   allowedWorkflows: readonly string[];
   /** `provider` or `provider/vendor-id`. */
   allowedProviders: readonly string[];
+  limits: CallerLimits;
 }
 
 /** Whether the caller sees every key's runs, not only its own. A role that is not named here does not. */

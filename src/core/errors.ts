@@ -33,6 +33,8 @@ export interface ErrorDetails {
   retryAfterS?: number;
   provider?: string;
   upstream?: UpstreamFault;
+  /** Where it arose, if that is not where errors of this code do. */
+  source?: ErrorSource;
   runId?: string;
   requestId?: string;
   /** Extra answer headers that belong to this error: `Allow`, `WWW-Authenticate`. */
@@ -65,7 +67,7 @@ export function errorBody(code: ErrorCode, details: Omit<ErrorDetails, 'cause' |
     code,
     message: details.message ?? entry.message,
     status: entry.status,
-    source: entry.source,
+    source: details.source ?? entry.source,
     retryable: details.retryable ?? entry.retryable,
     retry_after_s: details.retryAfterS ?? null,
     provider: details.provider ?? null,

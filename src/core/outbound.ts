@@ -28,12 +28,23 @@ export interface OutboundRequest {
   credential: SealedCredential;
   /** W3C trace context to continue; a new parent id is made for the call. */
   trace: TraceContext | null;
+  /** What the span of the call says of it. */
+  about?: CallAbout;
   /** `start`: only over a connection that is new or was used less than a second ago. */
   connection: 'start' | 'any';
   /** Milliseconds until the head of the answer must be there. */
   headersTimeoutMs: number;
   /** Milliseconds that the body may be silent. */
   bodyTimeoutMs: number;
+  /** Milliseconds for the whole call, to the last byte of the answer. Undefined: whoever calls keeps the time. */
+  totalTimeoutMs?: number;
+}
+
+/** Names of our own making and configuration, never a caller's or vendor's text. */
+export interface CallAbout {
+  provider: string;
+  operation: string;
+  runId: string;
 }
 
 export interface TraceContext {

@@ -6,6 +6,7 @@ import type { Caller, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Ids } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
+import type { Tracing } from '../core/tracing.ts';
 import type { Operation } from './openapi/operation.ts';
 
 /** Who may use a route. A route that says nothing may be used by nobody. */
@@ -91,6 +92,18 @@ export interface AppParts {
   clock: Pick<Clock, 'now' | 'monotonic'>;
   log: Log;
   limits: HttpLimits;
+  tracing: Tracing;
+  /** Hears of each request that is over, for metrics. */
+  observeRequest: (sample: RequestSample) => void;
+}
+
+export interface RequestSample {
+  /** With its parameters' names; null: none fitted. */
+  route: string | null;
+  method: string;
+  /** Null: the client left. */
+  status: number | null;
+  ms: number;
 }
 
 /** The caller that the guard has proven. Throws on a route for anyone, which is a bug. */

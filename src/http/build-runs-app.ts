@@ -1,6 +1,7 @@
 import type { App } from './app.ts';
 import { createApp } from './create-app.ts';
 import { addDocsRoutes } from './routes/docs/get-docs.ts';
+import { addEarlyShedding } from './plugins/shed-early.ts';
 import { addHealthRoutes } from './routes/health/check-health.ts';
 import { addGetOpenApi } from './routes/openapi/get-openapi.ts';
 import { addReceiveWebhook } from './routes/inbound/receive-webhook.ts';
@@ -21,7 +22,8 @@ import type { RunsAppParts } from './runs-parts.ts';
 
 /** The API for those who run workflows. Nothing listens until `listen` is called. */
 export function buildRunsApp(parts: RunsAppParts): App {
-  const app = createApp(parts);
+  const app = createApp(parts, { countsRequests: true });
+  addEarlyShedding(app, parts);
   addHealthRoutes(app, parts);
   addCreateRun(app, parts);
   addListRuns(app, parts);

@@ -8,6 +8,7 @@ import { addClientErrors, answerClientError } from './plugins/client-errors.ts';
 import { addGuard } from './plugins/guard.ts';
 import { addJsonBody } from './plugins/json-body.ts';
 import { addParameterRefusal } from './plugins/refuse-parameters.ts';
+import { addRequestLimits } from './plugins/request-limits.ts';
 import { addRequestLog, logWhenClosed } from './plugins/request-log.ts';
 import { addRouteTable } from './plugins/route-table.ts';
 import { zodValidator } from './plugins/zod-validator.ts';
@@ -20,8 +21,11 @@ const DISCARDED_BYTES_MAX = 33_554_432;
 /** How often Node looks for requests that are late. */
 const CHECK_INTERVAL_MAX_MS = 30_000;
 
-/** Makes an app without routes: limits, guard, bodies, errors and the log are the same on every listener. */
-export function createApp(parts: AppParts): App {
+/**
+ * Makes an app without routes: limits, guard, bodies, errors and the log are the same on every listener. With
+ * `countsRequests` it keeps keys to their requests a minute.
+ */
+export function createApp(parts: AppParts, { countsRequests }: { countsRequests: boolean }): App {
   const { ids, log, limits } = parts;
   const app = fastify({
     logger: false,
@@ -58,7 +62,7 @@ export function createApp(parts: AppParts): App {
   addParameterRefusal(app);
   addRouteTable(app);
   addRequestLog(app, parts);
-  addGuard(app, parts);
+  addGuard(app, { ...parts, countRequest: countsRequests ? addRequestLimits(app, parts) : null });
   addJsonBody(app);
   return app;
 }

@@ -4,7 +4,6 @@ import type { Run, RunWithPayloads } from '../runs/model.ts';
 import type { Attendance, RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
 import { callerOf, leaveSignal } from './app.ts';
 import { readIdempotencyKey } from './headers/idempotency-key.ts';
-import { readTraceContext } from './headers/trace-context.ts';
 
 /** Inputs up to this size stay in memory while their caller waits; larger ones are read again. */
 const KEPT_BYTES_MAX = 8_192;
@@ -12,7 +11,7 @@ const KEPT_BYTES_MAX = 8_192;
 /** What a request that begins something says of itself in its headers; `listening`: it wants events as they come. */
 export function contextOf(request: FastifyRequest, { listening }: { listening: boolean }): RequestContext {
   const idempotencyKey = readIdempotencyKey(request.raw);
-  return { requestId: request.id, trace: readTraceContext(request.headers), idempotencyKey, listening };
+  return { requestId: request.id, trace: request.trace, idempotencyKey, listening };
 }
 
 /** Says whether a caller who attends a run was still there when the answer was: `on_disconnect`. */

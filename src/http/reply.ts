@@ -3,7 +3,8 @@ import type { ErrorCode } from '../core/error-catalogue.ts';
 import { errorBody, type ErrorBody, type GatewayError } from '../core/errors.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
-const RETRY_LIMITED_S = 1;
+/** So long a credential rests after a 429 that does not say when. */
+const RETRY_LIMITED_S = 10;
 /** How long the process is given to recover, where nothing better is known. */
 export const RETRY_UNAVAILABLE_S = 5;
 
@@ -43,6 +44,7 @@ export function sendError(reply: FastifyReply, error: GatewayError): void {
 /** Sends an error object as the envelope; 429 and 503 always say when to come back, in header and body alike. */
 export function sendEnvelope(reply: FastifyReply, error: ErrorBody, upstreamMs = 0): void {
   const retryAfterS = retryAfter(error);
+  reply.request.errorCode = error.code;
   if (retryAfterS !== null) reply.header('retry-after', retryAfterS);
   sendJson(reply, error.status, JSON.stringify({ error: { ...error, retry_after_s: retryAfterS } }), upstreamMs);
 }

@@ -1,9 +1,11 @@
 import type { Caller } from '../core/caller.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
+import type { BreakerState } from '../runs/breakers.ts';
 import type { InboundWebhooks } from '../runs/inbound.ts';
 import type { RunService } from '../runs/run-service.ts';
 import type { AppParts } from './app.ts';
+import type { LoadShedder } from './plugins/load-shedder.ts';
 
 /** What access decides beyond a route's roles. */
 export interface AccessPolicy {
@@ -27,10 +29,14 @@ export interface WebhookParts extends InboundWebhooks {
 
 export interface RunsAppParts extends AppParts {
   runs: RunService;
+  /** Refuses new runs while there is more work than fits. */
+  shedder: LoadShedder;
   webhooks: WebhookParts;
   registry: () => Registry;
   policy: AccessPolicy;
   credentialPresent: (provider: string) => Promise<boolean>;
+  /** Of a provider's credentials the worst. */
+  breakerOf: (provider: string) => BreakerState;
   /** Of this program, for its documents. */
   version: string;
 }

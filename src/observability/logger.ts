@@ -5,6 +5,9 @@ import type { Log, LogFields } from '../core/log.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
+/** Takes whole lines. */
+export type LogDestination = Pick<DestinationStream, 'write'>;
+
 const CAUSES_MAX = 5;
 const TEXT_LENGTH_MAX = 8192;
 
@@ -21,7 +24,7 @@ interface LoggedError {
  * A log of JSON lines: `level` by name, `time` in RFC 3339, the fields, `msg`. Errors among the
  * fields are reduced to name, message, code, stack and causes; a `Secret` prints as `[secret]`.
  */
-export function createLogger({ level, destination }: { level: LogLevel; destination: DestinationStream }): Log {
+export function createLogger({ level, destination }: { level: LogLevel; destination: LogDestination }): Log {
   const logger = pino(
     {
       level,
@@ -77,7 +80,7 @@ const BUFFER_BYTES = 15_360;
 const FLUSH_MS = 250;
 
 /** A destination that writes to standard error, gathered for at most a quarter of a second. */
-export function openLogDestination(): DestinationStream & { flushSync(): void } {
+export function openLogDestination(): LogDestination & { flushSync(): void } {
   const stream = openDestination({ fd: STANDARD_ERROR, sync: false, minLength: BUFFER_BYTES });
   // A full disk under the log must not end the process: lines are lost, runs are not.
   let failing = false;

@@ -105,7 +105,6 @@ export interface PollPace {
 export type Repeat = 'never' | 'idempotency-key' | 'client-run-id';
 
 /** Of kinds that name none of their own. */
-export const START_TIMEOUT_DEFAULT_MS = 30_000;
 export const RUN_TIMEOUT_DEFAULT_S = 300;
 
 /** One vendor's API: typed data and pure functions. No I/O, no clock, no environment. */
@@ -124,7 +123,7 @@ export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
   repeat: Repeat;
   /** True only for answers that the vendor documents for a run that did not begin. */
   notStarted(answer: { status: number }): boolean;
-  /** How long a start may take until its head is there. Default `START_TIMEOUT_DEFAULT_MS`. */
+  /** How long a start may take until its head is there. Default: the setting `RUNGATE_HEADERS_TIMEOUT_MS`. */
   startTimeoutMs?: number;
   /** Default for a run's `timeout_s`. Default `RUN_TIMEOUT_DEFAULT_S`. */
   defaultTimeoutS?: number;

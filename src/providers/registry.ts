@@ -1,5 +1,34 @@
+import type { ErrorCode } from '../core/error-catalogue.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AnyProviderKind } from './define-provider.ts';
+
+/** Bounds on starts; null: none. */
+export interface StartLimits {
+  /** Runs that are begun and neither ended nor waiting. */
+  concurrency: number | null;
+  requestsPerMinute: number | null;
+}
+
+export interface ProviderLimits extends StartLimits {
+  /** The same for each of its credentials. */
+  perCredential: StartLimits;
+}
+
+/** How long one call may take; null: as the process's settings and the kind say. */
+export interface ProviderTimeouts {
+  /** Until the head of the answer is there. */
+  headersMs: number | null;
+  /** How long a body may be silent. */
+  idleMs: number | null;
+  /** The whole call. */
+  totalMs: number | null;
+}
+
+/** A reference such as `env:AI_TUTOR_KEY`, and its share of the starts (at least 1). */
+export interface CredentialReference {
+  reference: string;
+  weight: number;
+}
 
 /** A configured upstream: a kind, where it is, and what it may use. */
 export interface Provider {
@@ -10,8 +39,10 @@ export interface Provider {
   allowPrivateNetwork: boolean;
   /** Parsed by the kind's `settings` schema. */
   settings: JsonObject;
-  /** References such as `env:AI_TUTOR_KEY`, in order; empty: the vault's, by the provider's name. */
-  credentials: readonly string[];
+  /** In order; empty: the vault's, by the provider's name. */
+  credentials: readonly CredentialReference[];
+  limits: ProviderLimits;
+  timeouts: ProviderTimeouts;
 }
 
 /** Where a run's inputs do not fit, and what was expected there. */
@@ -24,12 +55,31 @@ export interface InputsFault {
 /** Checks a run's inputs, defaults included; null: they fit. */
 export type ValidateInputs = (inputs: JsonObject) => InputsFault | null;
 
+/** A provider, and the vendor's own id of a workflow there. */
+export interface WorkflowTarget {
+  provider: string;
+  workflow: string;
+}
+
+export interface WeightedTarget extends WorkflowTarget {
+  /** A whole number; 0: nothing goes there for now. */
+  weight: number;
+}
+
+export interface FallbackTarget extends WorkflowTarget {
+  /** The errors that lead here. */
+  when: readonly ErrorCode[];
+}
+
 /** A name from `rungate.yaml` for a vendor's workflow. */
 export interface RegisteredWorkflow {
   name: string;
-  provider: string;
-  /** The vendor's own id. */
-  workflow: string;
+  /** At least one; a run goes to one of them, by weight. */
+  targets: readonly WeightedTarget[];
+  /** Runs with the same value of this metadata key go to the same target, while the targets stay as they are. */
+  stickyBy: string | null;
+  /** Tried in order while every start so far provably began nothing. */
+  fallbacks: readonly FallbackTarget[];
   description: string | null;
   /** JSON Schema (2020-12) of the inputs; null: any object will do. */
   inputs: JsonObject | null;
@@ -56,8 +106,14 @@ export interface ProviderSetting {
   baseUrl?: string;
   allowPrivateNetwork?: boolean;
   settings?: JsonObject;
-  credentials?: readonly string[];
+  credentials?: readonly CredentialReference[];
+  limits?: ProviderLimits;
+  timeouts?: ProviderTimeouts;
 }
+
+const NO_START_LIMITS: StartLimits = { concurrency: null, requestsPerMinute: null };
+const NO_LIMITS: ProviderLimits = { ...NO_START_LIMITS, perCredential: NO_START_LIMITS };
+const NO_TIMEOUTS: ProviderTimeouts = { headersMs: null, idleMs: null, totalMs: null };
 
 /**
  * Each kind is a provider of its own name without any configuration; settings of the same name
@@ -95,5 +151,7 @@ function configure(name: string, setting: ProviderSetting, kinds: ReadonlyMap<st
     allowPrivateNetwork: setting.allowPrivateNetwork ?? false,
     settings: kind.settings.parse(setting.settings ?? {}) as JsonObject,
     credentials: setting.credentials ?? [],
+    limits: setting.limits ?? NO_LIMITS,
+    timeouts: setting.timeouts ?? NO_TIMEOUTS,
   };
 }

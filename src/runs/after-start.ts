@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { ErrorBody } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
@@ -6,6 +7,7 @@ import type { Outcome } from '../providers/outcome.ts';
 import { rateLimitSeen, refusedStartError, vendorError } from './answers.ts';
 import type { OnceResult } from './call-once.ts';
 import { applyOutcome, closeAttempt, end, endAtDeadline, schedule, type Moment } from './changes.ts';
+import { mayHaveBegunBefore } from './has-not-begun.ts';
 import type { Run } from './model.ts';
 import type { Change } from './ports.ts';
 
@@ -30,7 +32,8 @@ export function afterStart(parts: AfterStartParts, run: Run, result: OnceResult)
     case 'answered':
       return afterAnswer(run, result, moment);
     case 'not_sent':
-      return end(run, 'failed', { error: result.error, notBegun: true }, nowMs);
+      if (mayHaveBegunBefore(run)) return afterUnknown(run, 'outcome_unknown', moment, result.error);
+      return end(run, 'failed', { ...result, notBegun: true }, nowMs);
     case 'unknown':
       return afterUnknown(run, result.cause, moment);
     case 'held_back':
@@ -54,6 +57,7 @@ function afterAbort(run: Run, { reason, sent }: OnceResult & { is: 'aborted' }, 
 
 /** Nothing left this process: whoever claims the run next starts it. */
 function notBegunYet(run: Run, moment: Moment): Change {
+  if (mayHaveBegunBefore(run)) return afterUnknown(run, 'outcome_unknown', moment);
   if (run.status === 'cancelling') return end(run, 'cancelled', { notBegun: true }, moment.nowMs);
   const patch = { attempts: closeAttempt(run, 'not_begun'), care: { step: 'start' } as const };
   return schedule(run, run.status, patch, moment, HEARTBEAT_WAIT_MS);
@@ -70,12 +74,9 @@ function afterAnswer(run: Run, { reading, answer }: OnceResult & { is: 'answered
       return afterUnknown(run, 'outcome_unknown', moment);
     case 'refused': {
       const error = refusedStartError(kind, run.provider, answer, nowMs);
-      return end(
-        run,
-        'failed',
-        { error, notBegun: kind.notStarted({ status: reading.status }), patch: { upstream } },
-        nowMs,
-      );
+      const notBegun = kind.notStarted({ status: reading.status });
+      if (notBegun && mayHaveBegunBefore(run)) return afterUnknown(run, 'outcome_unknown', moment, error);
+      return end(run, 'failed', { error, notBegun, patch: { upstream } }, nowMs);
     }
     case 'unreadable':
       break;
@@ -93,15 +94,23 @@ function canGoOn(run: Run, outcome: Outcome, kind: AnyProviderKind): boolean {
 
 /**
  * Bytes left and no answer tells what became of them: polled where the vendor has named its run before a stream broke,
- * asked by our own id where the kind can, else ended.
+ * asked by our own id where the kind can, else ended. `attemptError`: what the last start came to, where that is known.
  */
-function afterUnknown(run: Run, cause: 'outcome_unknown' | 'upstream_timeout', moment: Moment): Change {
+function afterUnknown(
+  run: Run,
+  cause: 'outcome_unknown' | 'upstream_timeout',
+  moment: Moment,
+  attemptError?: ErrorBody,
+): Change {
   const { kind, nowMs } = moment;
   if (run.upstream.runId !== null && kind.poll) {
     const patch = { attempts: closeAttempt(run, 'began'), care: { step: 'poll', tries: 0, notFound: 0 } as const };
     return schedule(run, run.status, patch, moment, 0);
   }
-  if (!kind.lookup) return end(run, 'failed', { error: vendorError(cause, kind, run.provider) }, nowMs);
+  if (!kind.lookup) {
+    const error = vendorError(cause, kind, run.provider);
+    return end(run, 'failed', { error, attemptError: attemptError ?? error }, nowMs);
+  }
   const care = { step: 'lookup', cause, tries: 0, unknownSince: null } as const;
   return schedule(run, run.status, { care }, moment, 0);
 }

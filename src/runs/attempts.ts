@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { errorBodyOf, GatewayError } from '../core/errors.ts';
+import type { ErrorBody } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
@@ -8,15 +8,18 @@ import type { SealedCredential } from '../core/secret.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import { afterStart } from './after-start.ts';
 import { callOnce, type OnceResult } from './call-once.ts';
-import { closeAttempt, end } from './changes.ts';
-import type { Flight, Flights } from './flights.ts';
-import { hasNotBegun } from './has-not-begun.ts';
+import { end } from './changes.ts';
+import type { Flight, Flights, OpenFlight } from './flights.ts';
+import { lessonOf } from './lessons.ts';
 import { hasEnded, type Attempt, type Run } from './model.ts';
 import type { Mover } from './mover.ts';
+import type { NextStart, NextStarts } from './next-start.ts';
+import { closeProven, giveBack, nameRun, openAttempt, type Opening } from './open-attempt.ts';
 import type { OutputLogs } from './output-logs.ts';
 import type { Place, Places } from './places.ts';
 import type { Change, RunStore } from './ports.ts';
 import { streamOnce, type StreamOnceParts } from './stream-once.ts';
+import type { StartSlot } from './targets.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
 /**
@@ -27,14 +30,15 @@ import type { VendorCalls } from './vendor-calls.ts';
  *
  * An attempt is `open` in the row before its first byte leaves. It closes as `began` (the vendor has the
  * run, or may have) or `not_begun` (proof of the opposite: no byte left, or the vendor documents its
- * refusal). Only a `not_begun` attempt may be followed by another.
+ * refusal). Only a `not_begun` attempt may be followed by another, unless the vendor documents that a repeated
+ * start begins nothing. Where the next one goes, if anywhere, is decided in `next-start.ts`.
  */
 export interface Attempts {
   /** Sends the start of a run that was written as `running`, with its attempt open, a moment ago: as a stream where `listening`. */
   send(run: Run, start: StartToSend, place: Place): Flight;
   /**
    * Starts a claimed run that has not begun: `queued`, or `running` with a last attempt that is `not_begun`.
-   * Where every place is taken, the run is given back for a while.
+   * Where there is no room for it, the run is given back for a while.
    */
   begin(run: Run): Promise<void>;
 }
@@ -44,6 +48,7 @@ export interface StartToSend {
   credential: SealedCredential;
   /** Somebody reads the run's events as they come. */
   listening: boolean;
+  slot: StartSlot;
 }
 
 /** How often a run that lost the race for a place looks again. */
@@ -54,6 +59,7 @@ export interface AttemptsParts {
   mover: Mover;
   flights: Flights;
   calls: VendorCalls;
+  nextStarts: NextStarts;
   kindOf: (run: Run) => AnyProviderKind;
   clock: Clock;
   random: Random;
@@ -70,48 +76,96 @@ export interface AttemptsParts {
   stopped: AbortSignal;
 }
 
+/** A start on its way: the run as it was last written for it, and what it leaves with. */
+interface Leaving extends StartToSend {
+  run: Run;
+}
+
 export function createAttempts(parts: AttemptsParts): Attempts {
-  const { clock, mover } = parts;
+  const { clock, mover, nextStarts, log } = parts;
 
-  const streaming: StreamOnceParts = {
-    ...parts,
-    now: () => clock.now(),
-    openNextAttempt: (run) => mover.settle(run, (latest) => openAttempt(parts, latest, 'start'), parts.stopped),
-    async named(run, runId) {
-      await mover.settle(run, (latest) => nameRun(parts, latest, runId), parts.stopped);
-    },
-  };
+  const settle = (run: Run, decide: (latest: Run) => Change | null) => mover.settle(run, decide, parts.stopped);
 
-  function send(run: Run, { inputs, credential, listening }: StartToSend, place: Place): Flight {
-    const kind = parts.kindOf(run);
-    // As this start has last written it; a stream may open a second attempt.
-    let sent = run;
-    const openNextAttempt = async (latest: Run) => {
-      const next = await streaming.openNextAttempt(latest);
-      if (next) sent = next;
-      return next;
-    };
+  function send(run: Run, start: StartToSend, place: Place): Flight {
+    // As this start has last written it; a stream or a next attempt writes it again.
+    const leaving: Leaving = { ...start, run };
     const { flight, landed } = parts.flights.launch(run, {
       operation: 'start',
       call: async (open) => {
-        const result = isStreamed(kind, run.options, listening)
-          ? await streamOnce({ ...streaming, openNextAttempt }, { run, kind, inputs, credential }, open)
-          : await callOnce(parts, { run, kind, operation: 'start' }, open, (signal) =>
-              parts.calls.start(run, inputs, credential, signal),
-            );
-        return (latest) => afterLanding(parts, { sent, latest }, result);
+        const result = await sendUntilItBegins(leaving, open);
+        return (latest) => afterLanding(parts, { sent: leaving.run, latest }, result);
       },
-      fault: (latest) => afterLanding(parts, { sent, latest }, { is: 'unknown', cause: 'outcome_unknown' }),
+      fault: (latest) => {
+        leaving.slot.drop();
+        return afterLanding(parts, { sent: leaving.run, latest }, { is: 'unknown', cause: 'outcome_unknown' });
+      },
     });
     void landed.then(() => place.free());
     return flight;
+  }
+
+  /** Sends the start, and where it provably began nothing, the next one. */
+  async function sendUntilItBegins(leaving: Leaving, open: OpenFlight): Promise<OnceResult> {
+    for (;;) {
+      const result = await sendOnce(leaving, open);
+      const { run, slot } = leaving;
+      const kind = parts.kindOf(run);
+      const lesson = lessonOf(kind, run, result, clock.now());
+      if (lesson) slot.learn(lesson);
+      else slot.drop();
+      // Nearly every start is taken.
+      if (!lesson?.error) return result;
+      const failed = { kind, result, error: lesson.error };
+      const next = await nextStarts.after(run, failed, { signal: open.signal, close }).catch((err: unknown) => {
+        // What is known of this start must not be lost because the next one could not be looked for.
+        log.warn({ err, run_id: run.id }, 'the next target of a start could not be chosen');
+        return { is: 'end', result } as const;
+      });
+      if (next.is === 'end') return next.result;
+      const sent = next.run ?? run;
+      const written = await settle(sent, (latest) => openAttempt(parts, latest, { ...opening(next, leaving), sent }));
+      if (written === null) {
+        next.slot.drop();
+        // A command was faster: what became of the last start is all there is to say.
+        leaving.run = sent;
+        return result;
+      }
+      next.slot.written();
+      Object.assign(leaving, { run: written, credential: next.credential, slot: next.slot });
+    }
+  }
+
+  /** Proof that a start began nothing goes to disk before anything is waited for. */
+  const close = (sent: Run, error: ErrorBody) => settle(sent, (latest) => closeProven(parts, latest, { sent, error }));
+
+  function sendOnce(leaving: Leaving, open: OpenFlight): Promise<OnceResult> {
+    const { run, inputs, credential, listening } = leaving;
+    const kind = parts.kindOf(run);
+    if (!isStreamed(kind, run.options, listening)) {
+      return callOnce(parts, { run, kind, operation: 'start' }, open, (signal) =>
+        parts.calls.start(run, inputs, credential, signal),
+      );
+    }
+    const streaming: StreamOnceParts = {
+      ...parts,
+      now: () => clock.now(),
+      async openNextAttempt(latest) {
+        const next = await settle(latest, (row) => openAttempt(parts, row, { step: 'start' }));
+        if (next) leaving.run = next;
+        return next;
+      },
+      async named(latest, runId) {
+        await settle(latest, (row) => nameRun(parts, row, runId));
+      },
+    };
+    return streamOnce(streaming, { run, kind, inputs, credential }, open);
   }
 
   async function begin(run: Run): Promise<void> {
     // A drain leaves what is queued as it is.
     const place = parts.draining() ? null : parts.places.take();
     if (place === null) {
-      await mover.settle(run, (latest) => giveBack(parts, latest), parts.stopped);
+      await settle(run, (latest) => giveBack(parts, latest, PLACE_WAIT_MS));
       return;
     }
     let sent = false;
@@ -124,28 +178,33 @@ export function createAttempts(parts: AttemptsParts): Attempts {
 
   /** False: nothing was sent. */
   async function beginAt(run: Run, place: Place): Promise<boolean> {
-    const credential = await parts.calls.credentialOf(run).catch((cause: unknown) => {
-      // A store that is down is no answer about the credential: the run is tried again later.
-      const answered = cause instanceof GatewayError && cause.code !== 'internal' && cause.code !== 'store_unavailable';
-      if (answered) return cause;
-      throw cause;
-    });
-    if (credential instanceof GatewayError) {
-      const error = errorBodyOf(credential, { provider: run.provider });
-      await mover.settle(run, (latest) => end(latest, 'failed', { error, notBegun: true }, clock.now()), parts.stopped);
-      return false;
-    }
     const payloads = await parts.store.get(run.id);
     if (!payloads) return false;
     const listening = parts.isFollowed(run.id);
-    const step = firstStep(parts.kindOf(run), run.options, listening);
-    const started = await mover.settle(
-      run,
-      (latest) => (latest.version === run.version ? openAttempt(parts, latest, step) : null),
-      parts.stopped,
+    const next = await nextStarts.first(run);
+    switch (next.is) {
+      case 'wait':
+        await settle(run, (latest) => giveBack(parts, latest, next.waitMs));
+        return false;
+      case 'end': {
+        const { error } = next;
+        await settle(run, (latest) => end(latest, 'failed', { error, notBegun: true }, clock.now()));
+        return false;
+      }
+      case 'go':
+        break;
+    }
+    const leaving = { inputs: payloads.inputs, listening };
+    const started = await settle(run, (latest) =>
+      latest.version === run.version ? openAttempt(parts, latest, opening(next, leaving)) : null,
     );
-    if (started) send(started, { inputs: payloads.inputs, credential, listening }, place);
-    return started !== null;
+    if (!started) {
+      next.slot.drop();
+      return false;
+    }
+    next.slot.written();
+    send(started, { ...leaving, credential: next.credential, slot: next.slot }, place);
+    return true;
   }
 
   return { send, begin };
@@ -177,60 +236,7 @@ function afterLanding(
   return isOurs || (result.is === 'answered' && hasEnded(change)) ? change : null;
 }
 
-/** The attempt of a run that is sent at once, as `create` writes it. */
-export function firstAttempt(
-  run: Pick<Run, 'provider' | 'kind' | 'baseUrl' | 'credentialId' | 'upstreamWorkflow'>,
-  step: Attempt['step'],
-  at: number,
-): Attempt {
-  return {
-    number: 1,
-    step,
-    provider: run.provider,
-    kind: run.kind,
-    origin: new URL(run.baseUrl).origin,
-    credentialId: run.credentialId,
-    workflow: run.upstreamWorkflow,
-    at,
-    state: 'open',
-    errorCode: null,
-  };
-}
-
-/** There is no room: somebody looks again later, or the deadline comes first. Null: a command was faster. */
-function giveBack({ clock, owner }: AttemptsParts, run: Run): Change | null {
-  if (run.owner !== owner) return null;
-  const untilDeadlineMs = Math.max(0, run.deadlineAt - clock.now());
-  const dueInMs = run.status === 'queued' ? untilDeadlineMs : Math.min(PLACE_WAIT_MS, untilDeadlineMs);
-  return { status: run.status, patch: {}, events: [], owner: null, dueInMs };
-}
-
-/** Write first: the attempt is on disk as `open` before a byte of it leaves. Null: a command was faster. */
-function openAttempt({ clock, owner }: AttemptsParts, run: Run, step: Attempt['step']): Change | null {
-  if (run.status === 'cancelling' || run.owner !== owner || !hasNotBegun(run)) return null;
-  const at = clock.now();
-  const attempt: Attempt = { ...firstAttempt(run, step, at), number: run.attempts.length + 1 };
-  return {
-    status: 'running',
-    patch: {
-      attempts: [...closeAttempt(run, 'not_begun'), attempt],
-      startedAt: run.startedAt ?? at,
-      care: { step: 'start' },
-    },
-    events: run.status === 'queued' ? [{ type: 'run.started', at, data: {} }] : [],
-    owner,
-    dueInMs: null,
-  };
-}
-
-/** The vendor's id, as soon as a stream has told it: should the stream break, the run can be polled. */
-function nameRun({ owner }: AttemptsParts, run: Run, runId: string): Change | null {
-  if (run.owner !== owner || run.upstream.runId !== null) return null;
-  return {
-    status: run.status,
-    patch: { accepted: true, upstream: { ...run.upstream, runId }, attempts: closeAttempt(run, 'began') },
-    events: [],
-    owner,
-    dueInMs: null,
-  };
+function opening(next: NextStart, { listening }: Pick<Leaving, 'listening'>): Opening {
+  const { kind, options, patch, slot, error, repeats } = next;
+  return { step: firstStep(kind, options, listening), patch, slot, repeats, ...(error ? { error } : {}) };
 }

@@ -12,8 +12,8 @@ export type AbortReason = 'deadline' | 'cancelled' | 'drain';
 /** How a call that must not be repeated ended, before it is decided what the run makes of it. */
 export type OnceResult =
   | { is: 'answered'; reading: Reading; answer: OutboundAnswer }
-  /** No byte left. */
-  | { is: 'not_sent'; error: ErrorBody }
+  /** No byte left, or nothing began; `attemptError`: what the last attempt came to, where the run ends with another error. */
+  | { is: 'not_sent'; error: ErrorBody; attemptError?: ErrorBody }
   | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
   /** Our heartbeat was too old: others may take us for dead, so nothing was sent. */
   | { is: 'held_back' }

@@ -25,6 +25,8 @@ type Ended = 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
 
 export interface Ending {
   error?: ErrorBody;
+  /** What the last attempt came to, where that is another error. */
+  attemptError?: ErrorBody;
   output?: RunOutput;
   partial?: boolean;
   /** Proof that no run exists at the vendor. */
@@ -36,7 +38,7 @@ export interface Ending {
 export function end(
   run: Run,
   status: Ended,
-  { error, output, partial, notBegun, patch }: Ending,
+  { error, attemptError = error, output, partial, notBegun, patch }: Ending,
   nowMs: number,
 ): Change {
   return {
@@ -48,7 +50,7 @@ export function end(
       remainingMs: null,
       finishedAt: nowMs,
       care: { step: 'none' },
-      attempts: closeAttempt(run, notBegun ? 'not_begun' : 'began', error),
+      attempts: closeAttempt(run, notBegun ? 'not_begun' : 'began', attemptError),
       ...patch,
     },
     ...(output ? { output } : {}),

@@ -2,22 +2,28 @@ import type { Clock } from '../core/clock.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { Carer } from './care.ts';
+import type { FairShares } from './fair-shares.ts';
 import type { Flights } from './flights.ts';
 import type { EngineLimits } from './limits.ts';
 import type { Run } from './model.ts';
 import type { Places } from './places.ts';
-import type { RunStore } from './ports.ts';
+import type { QueuedShare, RunStore } from './ports.ts';
+import type { Queue } from './queue.ts';
 
 /**
  * The runs that this process has claimed and cares for now: at most `pollsMax` reads at once, of which one
  * provider may have `pollsPerProviderMax`, so that a vendor that falls silent holds up nobody else; and queued runs, as
- * many as there are places for.
+ * many as there are places and their providers have room for.
  */
 export interface Claims {
   /** Takes what is due and what there is room for. True: there may be more. */
   claim(): Promise<boolean>;
+  /** Looks for queued runs that this process was not told of. */
+  countAgain(): Promise<void>;
   /** Gives back rows that are ours and that nobody here knows of: the answer to their claim or creation was lost. */
   giveBackLost(): Promise<void>;
+  /** Reads of vendors in flight. */
+  reads(): number;
   /** Resolves once nobody cares for a claimed run any more. */
   idle(): Promise<void>;
 }
@@ -38,7 +44,11 @@ export interface ClaimsParts {
   flights: Flights;
   /** Runs that others here have something under way for. */
   others: () => readonly RunId[];
-  places: Places;
+  places: Pick<Places, 'left'>;
+  queue: Queue;
+  fairShares: FairShares;
+  /** How many starts each of these providers has room for now. */
+  roomsOf: (shares: readonly QueuedShare[]) => Promise<ReadonlyMap<string, number>>;
   limits: EngineLimits;
   clock: Clock;
   log: Log;
@@ -48,7 +58,7 @@ export interface ClaimsParts {
 }
 
 export function createClaims(parts: ClaimsParts): Claims {
-  const { store, owner, places, limits, log } = parts;
+  const { store, owner, queue, fairShares, limits, log } = parts;
   /** Each care of its own: a row that a command took away may be back, and cared for again, before the first is over. */
   const caring = new Set<{ readonly id: RunId; done: Promise<void> }>();
   const readsOf = new Map<string, number>();
@@ -66,6 +76,7 @@ export function createClaims(parts: ClaimsParts): Claims {
     // A start has a place of its own; everything else is a read.
     const isRead = run.status !== 'queued';
     if (isRead) count(run.provider, 1);
+    const over = isRead ? () => count(run.provider, -1) : queue.leave(run.provider);
     const entry = { id: run.id, done: Promise.resolve() };
     caring.add(entry);
     entry.done = parts.carer
@@ -73,26 +84,41 @@ export function createClaims(parts: ClaimsParts): Claims {
       .catch((err: unknown) => log.error({ err, run_id: run.id }, 'run could not be cared for'))
       .finally(() => {
         caring.delete(entry);
-        if (isRead) count(run.provider, -1);
+        over();
         if (left) parts.onRoom();
       });
+  }
+
+  /** Begins queued runs where their providers have room, keys in turns. True: there may be more. */
+  async function claimQueued(): Promise<boolean> {
+    const places = Math.min(parts.places.left(), QUEUED_CLAIM_MAX);
+    if (places <= 0 || queue.total === 0) return false;
+    const shares = await queue.recount(() => store.queuedShares());
+    const rooms = await parts.roomsOf(shares);
+    const wanted = fairShares.pick(shares, (provider) => rooms.get(provider) ?? 0, places);
+    if (wanted.length === 0) return false;
+    const runs = await store.claimQueued(owner, wanted);
+    for (const run of runs) care(run);
+    return runs.length >= places;
   }
 
   return {
     async claim() {
       const room = Math.min(limits.pollsMax - reads, CLAIM_MAX);
-      const queued = Math.min(places.left(), QUEUED_CLAIM_MAX);
       left = room <= 0;
-      if (room <= 0 && queued <= 0) return false;
+      const more = await claimQueued();
+      if (room <= 0) return more;
       const crowded = [...readsOf]
         .filter(([, count]) => count >= limits.pollsPerProviderMax)
         .map(([provider]) => provider);
       left ||= crowded.length > 0;
-      const runs = await store.claim(owner, Math.max(0, room), queued, crowded);
-      const begun = runs.filter((run) => run.status === 'queued').length;
-      if (begun < queued) places.queueIsEmpty();
+      const runs = await store.claim(owner, room, crowded);
       for (const run of runs) care(run);
-      return runs.length - begun >= Math.max(1, room) || (queued > 0 && begun >= queued);
+      return more || runs.length >= room;
+    },
+    reads: () => reads,
+    async countAgain() {
+      await queue.recount(() => store.queuedShares());
     },
     async giveBackLost() {
       const known = [...parts.flights.ids(), ...parts.others(), ...Array.from(caring, ({ id }) => id)];

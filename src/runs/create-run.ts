@@ -1,85 +1,208 @@
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Ids, Owner } from '../core/ids.ts';
+import type { Ids, Owner, RunId } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
+import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
-import { firstAttempt, firstStep, type Attempts } from './attempts.ts';
-import { claimOf, replay } from './idempotency.ts';
+import { firstStep, type Attempts } from './attempts.ts';
+import type { CallerLimitKeeper, Entry } from './caller-limits.ts';
+import type { Census } from './census.ts';
+import { findFallback } from './fallbacks.ts';
 import type { Flights } from './flights.ts';
-import type { EngineLimits } from './limits.ts';
+import { claimOf, replay } from './idempotency.ts';
 import type { Run } from './model.ts';
-import type { Places } from './places.ts';
-import type { CredentialSource, NewRun, RunStore } from './ports.ts';
+import type { RunObserver } from './observer.ts';
+import { firstAttempt } from './open-attempt.ts';
+import type { Place, Places } from './places.ts';
+import type { DayQuota, IdempotencyClaim, NewRun, RunStore } from './ports.ts';
+import type { Queue, QueueTicket } from './queue.ts';
 import { resolveRun, type ResolvedRun } from './resolve-run.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import type { RequestContext, RunRequest, StartedRun } from './run-service.ts';
+import { heldBack, type OpenTarget, type StartSlot, type Targets } from './targets.ts';
 
 export interface CreateRunParts {
   store: RunStore;
   attempts: Attempts;
   places: Places;
+  queue: Queue;
+  targets: Targets;
+  callerLimits: CallerLimitKeeper;
+  census: Pick<Census, 'saw'>;
+  budget: Pick<RetryBudget, 'started'>;
   flights: Pick<Flights, 'board'>;
-  credentials: CredentialSource;
   registry: () => Registry;
+  observer: Pick<RunObserver, 'refused'>;
   clock: Clock;
+  random: Random;
   ids: Ids;
   owner: Owner;
-  limits: EngineLimits;
   heartbeatIsYoung: () => boolean;
   draining: () => boolean;
+  /** A run was not written, or nobody was told that it was. */
+  onUnsure: (id: RunId) => void;
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+/** Where nobody knows when there is room again. */
+const CROWDED_RETRY_S = 5;
 
 /**
  * Write first: the run and its idempotency key are durable before the vendor is called, and everything
  * that can be refused without the vendor is refused before the run is written.
  */
 export function createRunCreator(parts: CreateRunParts) {
-  const { store, attempts, credentials, registry, limits } = parts;
+  const { store, registry, observer } = parts;
 
   return async function createRun(caller: Caller, request: RunRequest, context: RequestContext): Promise<StartedRun> {
     const claim = claimOf(caller, context, ['POST /runs', bodyOf(request)]);
-    const earlier = claim === null ? null : await store.findByKey(claim);
-    if (earlier) return replay(earlier);
-    if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
-    if (!parts.heartbeatIsYoung()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
-    const resolved = resolveRun(registry(), request);
-    const credential = await credentials.pick(resolved.provider);
-    if (!credential) {
-      const name = resolved.provider.name;
-      const message = `${resolved.provider.kind.title} has no credential; the operator adds one with \`rungate credentials add ${name}\`.`;
-      throw new GatewayError('no_credential', { provider: name, message, retryAfterS: 60 });
-    }
-    // Once more, because something was awaited since: what is written from here on, a drain waits for.
-    if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
-    // Taken before the run is written: who finds one is sent at once, however many come together.
-    const place = parts.places.takeAhead();
-    const atOnce = place !== null;
-    let leave = () => {};
     try {
-      if (!atOnce && (await store.countUnfinished()).queued >= limits.queuedMax) {
-        throw new GatewayError('overloaded', { retryAfterS: 5 });
-      }
-      const run = newRun(parts, { caller, request, context, resolved, credential, atOnce });
-      // A drain waits for a start whose write is under way, as for one that was sent.
-      if (atOnce) leave = parts.flights.board(run.id);
-      const written = await store.create(run, { idempotency: claim });
-      if (written.kind === 'created') {
-        if (!atOnce) parts.places.queued();
-        const start = { inputs: request.inputs, credential, listening: context.listening };
-        return begun(written.run, place && attempts.send(written.run, start, place));
-      }
-      place?.free();
-      return replay(written);
+      const earlier = claim === null ? null : await store.findByKey(claim);
+      if (earlier) return replay(earlier);
+      if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
+      if (!parts.heartbeatIsYoung()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
+      const resolved = resolveRun(registry(), request, () => parts.random.float());
+      const opened = await parts.targets.open(resolved.provider);
+      const refusal = refusalOf(parts, { resolved, opened }, caller);
+      const plan = refusal ? await fallBack(parts, resolved, refusal) : { resolved, opened };
+      // From here to the write nothing is awaited: what is written, a drain waits for, and what was counted is released.
+      if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
+      return await write(parts, { caller, request, context, plan, claim });
     } catch (error) {
-      place?.free();
+      const first = await copiedRun(parts, error, claim);
+      if (first) return first;
+      if (error instanceof GatewayError) observer.refused(error.code);
       throw error;
-    } finally {
-      leave();
     }
   };
+}
+
+/** A copy that came while the first was being written is no run too many. */
+async function copiedRun(
+  { store }: CreateRunParts,
+  error: unknown,
+  claim: IdempotencyClaim | null,
+): Promise<StartedRun | null> {
+  const limited = error instanceof GatewayError && error.code === 'concurrency_limited';
+  const first = limited && claim ? await store.findByKey(claim) : null;
+  return first && replay(first);
+}
+
+/** Where a new run goes. Whether it may leave now is decided where its place is taken. */
+interface Plan {
+  resolved: ResolvedRun;
+  opened: OpenTarget;
+}
+
+/** Why the run can go neither now nor later to where it is meant to; null: it can. */
+function refusalOf({ queue }: CreateRunParts, { resolved, opened }: Plan, { lineage }: Caller): GatewayError | null {
+  const choice = opened.choose();
+  switch (choice.is) {
+    case 'go':
+      return null;
+    case 'refused':
+      return choice.error;
+    case 'wait': {
+      const waitMs = opened.waitBehindMs(queue.aheadOf(resolved.provider.name, lineage));
+      if (waitMs === null || waitMs < resolved.timeoutMs) return null;
+      return tooLate(resolved, opened.waitBehindMs(0) ?? 0);
+    }
+  }
+}
+
+/** Throws the refusal where no fallback takes the run. */
+async function fallBack(parts: CreateRunParts, resolved: ResolvedRun, refusal: GatewayError): Promise<Plan> {
+  const { kind } = resolved.provider.kind;
+  const from = { fallbacks: resolved.fallbacks, kind, options: resolved.options };
+  const found = await findFallback(parts, from, [refusal.code]);
+  if (!found) throw refusal;
+  const { target, opened, rest: fallbacks } = found;
+  return { resolved: { ...resolved, ...target, fallbacks }, opened };
+}
+
+/** The allowance does not come back before the run's deadline. */
+function tooLate({ provider }: ResolvedRun, waitMs: number): GatewayError {
+  const { name, kind } = provider;
+  const message = `As many runs of ${kind.title} as fit before this one's deadline wait already; nothing was sent.`;
+  return heldBack('upstream_rate_limited', { name, message, retryInMs: waitMs });
+}
+
+interface ToWrite {
+  caller: Caller;
+  request: RunRequest;
+  context: RequestContext;
+  plan: Plan;
+  claim: IdempotencyClaim | null;
+}
+
+/** Where a new run finds room: beside the starts in flight, or in the queue. */
+type Room = { credential: SealedCredential; entry: Entry } & (
+  { place: Place; slot: StartSlot; ticket: null } | { place: null; slot: null; ticket: QueueTicket }
+);
+
+/** Chooses anew: since the plan was made, others may have taken what was left. */
+function takeRoom({ places, queue, callerLimits }: CreateRunParts, { plan, caller, claim }: ToWrite): Room {
+  const { resolved, opened } = plan;
+  const { name } = resolved.provider;
+  const choice = opened.choose();
+  if (choice.is === 'refused') throw choice.error;
+  const credential = choice.is === 'go' ? choice.credential : opened.usual();
+  if (!credential) throw new GatewayError('internal', { cause: new Error('a target waits without a credential') });
+  const entry = callerLimits.enter(caller, claim);
+  const place = choice.is === 'go' && !queue.hasFor(name) ? places.take() : null;
+  if (place && choice.is === 'go') return { credential, entry, place, slot: choice.take(), ticket: null };
+  const ticket = queue.join(name, caller.lineage);
+  if (ticket) return { credential, entry, place: null, slot: null, ticket };
+  entry.leave();
+  throw new GatewayError('overloaded', { retryAfterS: CROWDED_RETRY_S });
+}
+
+/**
+ * Writes the run as `running`, and sends it, where there is room for it now; else as `queued`. Whatever was taken for it
+ * is given back unless it is written, or sent.
+ */
+async function write(parts: CreateRunParts, wanted: ToWrite): Promise<StartedRun> {
+  const { store, callerLimits } = parts;
+  const { caller, request, context, claim } = wanted;
+  const { credential, entry, place, slot, ticket } = takeRoom(parts, wanted);
+  const run = newRun(parts, { ...wanted, credential, slot });
+  // A drain waits for a start whose write is under way, as for one that was sent.
+  const leave = slot ? parts.flights.board(run.id) : () => {};
+  let sent = false;
+  try {
+    const quota = callerLimits.quotaOf(caller);
+    const written = await store.create(run, { idempotency: claim, quota }).catch((cause: unknown) => {
+      parts.onUnsure(run.id);
+      throw cause;
+    });
+    if (written.kind === 'over_quota') throw quotaError(parts, quota);
+    if (written.kind !== 'created') return replay(written);
+    parts.census.saw(written.run);
+    parts.budget.started(written.run.provider);
+    if (!slot) {
+      ticket.written();
+      return begun(written.run, null);
+    }
+    slot.written();
+    sent = true;
+    const start = { inputs: request.inputs, credential, listening: context.listening, slot };
+    return begun(written.run, parts.attempts.send(written.run, start, place));
+  } finally {
+    if (!sent) {
+      place?.free();
+      slot?.drop();
+    }
+    ticket?.leave();
+    entry.leave();
+    leave();
+  }
+}
+
+function quotaError({ callerLimits }: CreateRunParts, quota: DayQuota | null): GatewayError {
+  if (quota) return callerLimits.overQuota(quota);
+  return new GatewayError('internal', { cause: new Error('a run was counted that has no quota') });
 }
 
 /** What of a request makes it the same: everything, as it was understood. */
@@ -108,19 +231,17 @@ function newRun(
     caller,
     request,
     context,
-    resolved,
+    plan: { resolved },
     credential,
-    atOnce,
-  }: {
-    caller: Caller;
-    request: RunRequest;
-    context: RequestContext;
-    resolved: ResolvedRun;
+    slot,
+  }: Omit<ToWrite, 'claim'> & {
     credential: SealedCredential;
-    atOnce: boolean;
+    /** Null: the run is queued. */
+    slot: StartSlot | null;
   },
 ): NewRun {
   const at = clock.now();
+  const atOnce = slot !== null;
   const { provider } = resolved;
   const pinned = {
     provider: provider.name,
@@ -143,6 +264,7 @@ function newRun(
     settings: provider.settings,
     defaults: resolved.defaults,
     options: resolved.options,
+    fallbacks: resolved.fallbacks,
     metadata: request.metadata,
     tags: request.tags,
     timeoutMs: resolved.timeoutMs,
@@ -165,6 +287,7 @@ function newRun(
     owner: atOnce ? owner : null,
     dueInMs: atOnce ? null : resolved.timeoutMs,
     care: { step: 'start' },
+    countedStart: slot?.counted ?? null,
     inputs: request.inputs,
     events: atOnce ? [created, { type: 'run.started', at, data: {} }] : [created],
   };

@@ -16,8 +16,9 @@ import { createTargetShares, type TargetPlace } from './target-shares.ts';
  * Messages to callers' webhooks, from the rows that moves wrote.
  *
  * A message is pending -> claimed (its row is ours) -> tried -> settled: delivered, gone, failed, or pending until the next
- * step of its ladder. One for which its target has no place is given back untried. A process that dies leaves its rows to
- * whoever takes over, so a message may come twice; its id is what a receiver tells copies by.
+ * step of its ladder. One for which its target has no place is given back untried. One that somebody wants sent again while
+ * it is tried is tried anew right after, whatever the try before came to. A process that dies leaves its rows to whoever
+ * takes over, so a message may come twice; its id is what a receiver tells copies by.
  */
 export interface Deliverer {
   /** Takes what is due and what there is room for. True: there may be more. */
@@ -72,8 +73,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
 
   /** Begins a try where its target has a place. */
   async function admit(delivery: Delivery): Promise<void> {
-    // Ours already: it was asked for again while it is being tried.
-    if (underWay.has(delivery.id)) return;
+    // The answer to its settling was lost, and it was asked for again since: that end must be noticed first.
+    if (underWay.has(delivery.id)) return void (await store.postponeDelivery(delivery, owner, STORE_RETRY_MS));
     const run = await store.peek(delivery.runId);
     const origin = run?.webhook ? new URL(run.webhook.url).origin : '';
     const taken = shares.take(origin);

@@ -3,15 +3,20 @@ import { pause } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Ids, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import type { Outbound } from '../core/outbound.ts';
+import type { Outbound, TraceContext } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import type { Registry } from '../providers/registry.ts';
 import type { VerifySignature } from '../vault/verify-signature.ts';
 import { createAttempts } from './attempts.ts';
 import { createAttendances } from './attendance.ts';
+import { createBreakers, type BreakerState } from './breakers.ts';
+import { createCallerLimits } from './caller-limits.ts';
 import { createCarer } from './care.ts';
+import { createCensus } from './census.ts';
 import { createDeliverer, type SignMessage } from './deliverer.ts';
+import { createFairShares } from './fair-shares.ts';
+import { createEndedElsewhere } from './ended-elsewhere.ts';
 import { createFeed } from './feed.ts';
 import { createFollows } from './follows.ts';
 import { createRunCommands } from './commands.ts';
@@ -21,14 +26,22 @@ import type { EngineLimits } from './limits.ts';
 import { hasEnded, isSettled, type Run } from './model.ts';
 import { createClaims } from './claims.ts';
 import { createInboundWebhooks, type InboundWebhooks } from './inbound.ts';
+import { meterCalls } from './metered-calls.ts';
 import { createMover } from './mover.ts';
+import { createNextStarts } from './next-start.ts';
+import type { EngineGauges, RunObserver } from './observer.ts';
 import { createOutputLogs } from './output-logs.ts';
+import { createPacing } from './pacing.ts';
 import { createPlaces } from './places.ts';
-import type { CredentialSource, RunStore } from './ports.ts';
+import type { CredentialSource, QueuedShare, RunStore } from './ports.ts';
+import { createQueue } from './queue.ts';
+import { createRetryBudget } from './retry-budget.ts';
 import type { RunService } from './run-service.ts';
 import { createRunService } from './service.ts';
 import { createResumer } from './resume.ts';
+import { COUNTED_START_MS } from './start-limits.ts';
 import { createSweep } from './sweep.ts';
+import { createTargets } from './targets.ts';
 import { createVendorCalls } from './vendor-calls.ts';
 import { createWaits, type Settled } from './waits.ts';
 
@@ -42,6 +55,10 @@ export interface EngineParts {
   ids: Ids;
   log: Log;
   limits: EngineLimits;
+  /** Hears of what happens, for metrics and logs. */
+  observer: RunObserver;
+  /** What calls for a run are traced below. */
+  traceOf: (run: Run) => TraceContext | null;
   webhooks: {
     /** Signs a message to a caller's webhook with the secrets of the run's key. */
     sign: SignMessage;
@@ -61,6 +78,10 @@ export interface RunEngine {
   start(): Promise<void>;
   /** Null while everything is well; else why new runs are refused. */
   unready(): 'draining' | 'store' | null;
+  /** What is true at this moment, for metrics. */
+  gauges(): EngineGauges;
+  /** The worst of a provider's circuit breakers. */
+  breakerOf(provider: string): BreakerState;
   /**
    * Stops claiming, lets waiting callers and readers go, gives polled runs back, waits for blocking calls up to
    * `drainTimeoutMs`, then ends what is left as `outcome_unknown`. Resolves when nothing is left to write.
@@ -70,40 +91,68 @@ export interface RunEngine {
 
 /** Once the blocking calls are aborted, their last moves get this long. */
 const LAST_WRITES_MS = 5_000;
+/** Runs looked at in one turn because a write of them has failed. */
+const UNSURE_MAX = 256;
+const WORST_FIRST = ['open', 'half_open', 'closed'] as const satisfies readonly BreakerState[];
 
 export function createRunEngine(parts: EngineParts): RunEngine {
-  const { store, clock, log, ids, limits } = parts;
+  const { store, clock, log, ids, limits, observer, registry, random } = parts;
   const owner = ids.owner();
   const waits = createWaits({ clock });
   const stop = new AbortController();
-  const kindOf = kindFinder(parts.registry);
+  const kindOf = kindFinder(registry);
+  const census = createCensus();
+  const queue = createQueue({ runsMax: limits.queuedMax });
+  const budget = createRetryBudget({ clock, share: limits.retries.budgetShare });
+  const pacing = createPacing({ clock, counts: census });
+  const breakers = createBreakers({
+    clock,
+    limits: limits.breaker,
+    onChange: (provider, credential, state) =>
+      log.warn({ provider, credential, state }, 'a circuit breaker changed its state'),
+  });
+  const targets = createTargets({ credentials: parts.credentials, breakers, pacing, clock, random });
+  /** Runs that a failed write may have begun, or changed: until somebody has looked, what is known of them may be wrong. */
+  const unsure = new Set<RunId>();
+  const onUnsure = (id: RunId) => void unsure.add(id);
   let draining = false;
+  let hasCounted = false;
 
   const mover = createMover({
     store,
     clock,
     log,
-    onMoved: (run, { output }) => settled(run, { run, output: output ?? null }),
+    onMoved: (run, { output }) => {
+      if (hasEnded(run)) observer.ended(run);
+      settled(run, { run, output: output ?? null });
+    },
+    onDropped: (run) => observer.dropped(run),
+    onUnsure,
   });
-  const calls = createVendorCalls({ outbound: parts.outbound, credentials: parts.credentials, kindOf });
+  const calls = meterCalls(createVendorCalls({ ...parts, kindOf, timeouts: limits.timeouts }), { observer, clock });
+  const nextStarts = createNextStarts({ ...parts, targets, budget, kindOf, calls, limits: limits.retries });
   const shared = { store, mover, calls, kindOf, clock, random: parts.random, log, owner, stopped: stop.signal };
-  const places = createPlaces(limits.startsMax, () => sweep.soon());
+  const places = createPlaces(limits.startsMax, roomMade);
   const heartbeatIsYoung = () => sweep.heartbeatIsYoung();
   const flights = createFlights({ mover, clock, log, stopped: stop.signal });
   const feed = createFeed({ store, clock, log, limits });
   const isFollowed = (id: RunId) => feed.isFollowed(id);
   const outputLogs = createOutputLogs({ ...shared, limits });
   const starts = { flights, places, heartbeatIsYoung, outputLogs, isFollowed, draining: () => draining };
-  const attempts = createAttempts({ ...shared, ...starts });
+  const attempts = createAttempts({ ...shared, ...starts, nextStarts });
   const carer = createCarer({ ...shared, flights, attempts, isFollowed, follow: (run) => follows.take(run) });
   const follows = createFollows({ ...shared, outputLogs, isFollowed, poll: (run, how) => carer.poll(run, how) });
   const others = () => [...follows.ids(), ...deliverer.runIds()];
-  const claims = createClaims({ ...shared, carer, flights, others, places, limits, onRoom: () => sweep.soon() });
+  const queued = { places, queue, fairShares: createFairShares(), roomsOf };
+  const claims = createClaims({ ...shared, ...queued, carer, flights, others, limits, onRoom: () => sweep.soon() });
   const commands = createRunCommands({ store, mover, clock, kindOf });
   const attendances = createAttendances({ clock, log, isFollowed, cancel });
   const deliverer = createDeliverer({ ...shared, ...parts.webhooks, outbound: parts.outbound, limits });
   const sweepable = [feed, attendances, follows];
-  const sweep = createSweep({ ...shared, flights, waits, sweepable, claims, deliverer, limits, onHint: recheck });
+  const rechecking = { unsure: () => [...unsure].slice(0, UNSURE_MAX), onHint: recheck };
+  const sweep = createSweep({ ...shared, ...rechecking, flights, waits, sweepable, claims, deliverer, limits });
+  const callerLimits = createCallerLimits({ counts: census, clock });
+  const creating = { queue, targets, callerLimits, census, budget };
   const starting = { heartbeatIsYoung, draining: () => draining };
   const service = createRunService({
     store,
@@ -112,7 +161,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     feed,
     attendances,
     kindOf,
-    create: createRunCreator({ ...parts, ...starting, places, flights, attempts, owner }),
+    create: createRunCreator({ ...parts, ...starting, ...creating, onUnsure, places, flights, attempts, owner }),
     resume: createResumer({ ...shared, ...starting, flights, isFollowed }),
     commands,
     soon: () => sweep.soon(),
@@ -123,17 +172,63 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     sweep.soon();
   }
 
+  /** Queued runs may wait for what has become free. */
+  function roomMade(): void {
+    if (queue.total > 0) sweep.soon();
+  }
+
+  async function roomsOf(shares: readonly QueuedShare[]): Promise<ReadonlyMap<string, number>> {
+    const rooms = new Map<string, number>();
+    for (const name of new Set(shares.map(({ provider }) => provider))) {
+      const provider = registry().provider(name);
+      // What is configured no more holds nothing back: each run has its own credential pinned.
+      rooms.set(name, provider ? (await targets.open(provider)).room() : Infinity);
+    }
+    return rooms;
+  }
+
   function settled(run: Run, known: Settled | null): void {
+    census.saw(run);
+    if (isSettled(run)) roomMade();
     if (hasEnded(run)) flights.abort(run.id, 'cancelled');
     else if (run.care.step === 'cancel' || run.care.step === 'pause') flights.handOver(run.id);
     if (isSettled(run)) waits.wake(run.id, known);
   }
 
+  async function peekAgain(id: RunId): Promise<Run | null> {
+    const wasUnsure = unsure.delete(id);
+    try {
+      return await store.peek(id);
+    } catch (cause) {
+      if (wasUnsure) unsure.add(id);
+      throw cause;
+    }
+  }
+
+  async function giveBack(except: readonly RunId[]): Promise<void> {
+    await store.release(owner, except).catch((err: unknown) => log.warn({ err }, 'runs could not be given back'));
+  }
+
   /** Another process may have changed this run: whoever waits for it or flies for it looks again. */
   async function recheck(id: RunId): Promise<void> {
-    const run = await store.peek(id);
-    if (!run) waits.wake(id, null);
-    else settled(run, null);
+    // Its row may be written while the answer, that there is none, is on its way.
+    const isBeingWritten = flights.has(id);
+    const run = await peekAgain(id);
+    if (run) return settled(run, null);
+    if (isBeingWritten) return onUnsure(id);
+    census.forget(id);
+    waits.wake(id, null);
+  }
+
+  const endedElsewhere = createEndedElsewhere({ store, census, log, onEnded: recheck });
+  /** A start of the engine that failed may be tried again: what is known by then is newer than what the store tells. */
+  async function countOnce(): Promise<void> {
+    if (hasCounted) return;
+    const unfinished = await store.unfinished();
+    const recent = await store.recentStarts(clock.now() - COUNTED_START_MS);
+    census.recount(unfinished);
+    pacing.remember(recent);
+    hasCounted = true;
   }
 
   const inbound = createInboundWebhooks({ ...parts, verify: parts.webhooks.verify, soon: () => sweep.soon() });
@@ -142,26 +237,45 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     service,
     inbound,
     async start() {
-      if ((await store.countUnfinished()).queued === 0) places.queueIsEmpty();
-      store.watch((id) => feed.changed(id), stop.signal);
+      await countOnce();
+      await queue.recount(() => store.queuedShares());
+      store.watch((id) => {
+        feed.changed(id);
+        if (id === null) endedElsewhere.look();
+      }, stop.signal);
       await sweep.start();
     },
     unready: () => (draining ? 'draining' : sweep.heartbeatIsYoung() ? null : 'store'),
+    gauges: () => ({
+      startsInFlight: flights.ids().length,
+      readsInFlight: claims.reads(),
+      queued: queue.total,
+      unfinished: census.unfinished,
+      waiting: waits.ids().length,
+      followers: feed.size(),
+      deliveriesInFlight: deliverer.runIds().length,
+      breakers: breakers.states(),
+      allowances: pacing.allowances(),
+    }),
+    breakerOf(provider) {
+      const states = breakers.states().flatMap((breaker) => (breaker.provider === provider ? breaker.state : []));
+      return WORST_FIRST.find((state) => states.includes(state)) ?? 'closed';
+    },
     async drain() {
       draining = true;
       sweep.stop();
       waits.releaseAll();
       feed.releaseAll();
       await follows.close();
-      await store
-        .release(owner, [...flights.ids(), ...deliverer.runIds()])
-        .catch((err: unknown) => log.warn({ err }, 'runs could not be given back'));
+      await giveBack([...flights.ids(), ...deliverer.runIds()]);
       await Promise.race([Promise.all([flights.idle(), deliverer.idle()]), pause(clock, limits.drainTimeoutMs)]);
       for (const id of flights.ids()) flights.abort(id, 'drain');
       await Promise.race([flights.idle(), pause(clock, LAST_WRITES_MS)]);
       stop.abort();
       await Promise.race([sweep.end(), pause(clock, LAST_WRITES_MS)]);
       await Promise.all([claims.idle(), deliverer.idle()]);
+      // A run whose message was under way was kept until now, though nobody cares for it here any more.
+      await giveBack(flights.ids());
     },
   };
 }

@@ -17,8 +17,38 @@ export interface EngineLimits {
   slowReaderMs: number;
   /** Webhook messages in flight in this process. */
   deliveriesMax: number;
+  breaker: BreakerLimits;
+  retries: RetryLimits;
+  timeouts: CallTimeouts;
   /** How long a drain waits for blocking calls. */
   drainTimeoutMs: number;
   /** Ended runs are deleted after this long. */
   retentionMs: number;
+}
+
+export interface BreakerLimits {
+  /** Below so many starts in the window, nothing is concluded. */
+  callsMin: number;
+  /** Of the starts in the window: 0 to 1. */
+  failureShare: number;
+  windowMs: number;
+  /** How long it stays open before one start is let through. */
+  openMs: number;
+}
+
+export interface RetryLimits {
+  /** Further starts of one run at the same provider with the same credential. */
+  triesMax: number;
+  /** Of a provider's starts: 0 to 1. */
+  budgetShare: number;
+  /** Full jitter: a chance time up to this, doubled each time, up to `waitMsMax`. */
+  waitMs: number;
+  waitMsMax: number;
+}
+
+/** Of one call to a vendor, where neither its kind nor its provider says otherwise. */
+export interface CallTimeouts {
+  headersMs: number;
+  idleMs: number;
+  totalMs: number;
 }

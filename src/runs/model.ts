@@ -71,6 +71,15 @@ export type Care =
   | { step: 'resume'; key: string | null; back: { waiting: WaitingFor; deadlineAt: number } }
   | { step: 'none' };
 
+/** Where a start goes when every one before it provably began nothing; resolved by the configuration of that moment. */
+export interface Fallback {
+  provider: string;
+  /** The vendor's own id. */
+  workflow: string;
+  /** The errors of the attempt before that lead here. */
+  when: readonly ErrorCode[];
+}
+
 /** What happens when the last caller who waits for the run has left without an answer. */
 export type OnDisconnect = 'continue' | 'cancel';
 
@@ -107,6 +116,8 @@ export interface Run {
   /** The registered workflow's defaults, merged under the caller's inputs when the start is sent. */
   readonly defaults: JsonObject;
   readonly options: JsonObject;
+  /** Those that are left; empty: none. */
+  readonly fallbacks: readonly Fallback[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Owner } from '../core/ids.ts';
+import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { pause } from '../core/clock.ts';
 import { withDeliveries } from './deliveries.ts';
@@ -39,22 +39,38 @@ export function createMover({
   clock,
   log,
   onMoved,
+  onDropped,
+  onUnsure,
 }: {
   store: RunStore;
   clock: Clock;
   log: Log;
   onMoved: (run: Run, change: Change) => void;
+  /** A late result found the run ended. */
+  onDropped?: (run: Run) => void;
+  /** A write has failed: nobody was told of it, and it may have happened. */
+  onUnsure?: (id: RunId) => void;
 }): Mover {
+  async function written<T>({ id }: Run, write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (cause) {
+      onUnsure?.(id);
+      throw cause;
+    }
+  }
+
   async function move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'> {
     check(run, change);
-    const moved = await store.move(owner === undefined ? { run } : { run, owner }, withDeliveries(run, change));
+    const from = owner === undefined ? { run } : { run, owner };
+    const moved = await written(run, store.move(from, withDeliveries(run, change)));
     if (moved !== 'stale') onMoved(moved, change);
     return moved;
   }
 
   async function moveOnce(run: Run, change: Change, claim: IdempotencyClaim) {
     check(run, change);
-    const result = await store.moveOnce({ run }, withDeliveries(run, change), claim);
+    const result = await written(run, store.moveOnce({ run }, withDeliveries(run, change), claim));
     if (result !== 'stale' && result.kind === 'moved') onMoved(result.run, change);
     return result;
   }
@@ -64,6 +80,7 @@ export function createMover({
     for (let races = 0; races < RACES_MAX && current !== null; races++) {
       if (hasEnded(current)) {
         log.info({ run_id: run.id, status: current.status }, 'late result dropped');
+        onDropped?.(current);
         return null;
       }
       const change = decide(current);

@@ -1,6 +1,7 @@
 import type { Owner, RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { SealedCredential } from '../core/secret.ts';
+import type { Provider } from '../providers/registry.ts';
 import type { Delivery, NewEvent, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
 
 /** A run about to be written. The store gives `version` 1, `seq` and `dueAt`. */
@@ -9,7 +10,25 @@ export type NewRun = Omit<Run, 'version' | 'seq' | 'dueAt'> & {
   readonly events: readonly NewEvent[];
   /** Milliseconds from now, by the store's clock, until somebody has to care; null while `owner` does. */
   readonly dueInMs: number | null;
+  readonly countedStart: CountedStart | null;
 };
+
+/** A start of a provider whose starts a minute are limited. It is remembered for a minute, over restarts too. */
+export interface CountedStart {
+  provider: string;
+  credentialId: string;
+  at: number;
+}
+
+/** One key's queued runs at one provider. */
+export interface QueuedShare {
+  provider: string;
+  lineage: string;
+  runs: number;
+}
+
+/** What the bounds on unfinished runs are counted from. */
+export type UnfinishedRun = Pick<Run, 'id' | 'status' | 'lineage' | 'provider' | 'credentialId'>;
 
 /** `(lineage, subject, key)` is unique; `fingerprint` covers operation, target run and body. */
 export interface IdempotencyClaim {
@@ -26,6 +45,12 @@ export type Claimed =
   | { kind: 'same'; runId: RunId; run: Run | null }
   /** The key was used with another request. */
   | { kind: 'reused' };
+
+/** How many runs a key lineage may begin on one day of UTC (`2027-03-01`). */
+export interface DayQuota {
+  day: string;
+  runsMax: number;
+}
 
 /** Fields that a move may set. */
 export type RunPatch = Partial<
@@ -63,6 +88,8 @@ export interface Change {
    * again: `start`, the run's own; otherwise the key of a resume of this run.
    */
   giveBackKey?: 'start' | { resume: string };
+  /** The start that this move lets leave, where its provider's are counted. */
+  countedStart?: CountedStart;
 }
 
 /** A message about to be written; due at once. */
@@ -115,8 +142,14 @@ export interface RunPage {
  * and then nothing of that write has happened, or (on a broken connection) it may have: callers read again.
  */
 export interface RunStore {
-  /** Writes the run, its events and its idempotency row in one commit; on conflict reads the winner in the same transaction. */
-  create(run: NewRun, options: { idempotency: IdempotencyClaim | null }): Promise<Claimed>;
+  /**
+   * Writes the run, its events and its idempotency row in one commit; on conflict reads the winner in the same transaction.
+   * With `quota`, the run is counted on that day for its lineage in the same commit; `over_quota`: nothing was written.
+   */
+  create(
+    run: NewRun,
+    options: { idempotency: IdempotencyClaim | null; quota: DayQuota | null },
+  ): Promise<Claimed | { kind: 'over_quota' }>;
   /** A replay is recognised before anything is resolved; `create` decides again, and finally. */
   findByKey(claim: IdempotencyClaim): Promise<Exclude<Claimed, { kind: 'created' }> | null>;
   /**
@@ -157,16 +190,23 @@ export interface RunStore {
   settleDelivery(id: string, owner: Owner, result: DeliveryResult): Promise<'ok' | 'stale'>;
   /** Gives a message back that was claimed and not tried: its target has as much under way as it may, or the process stops. */
   postponeDelivery(delivery: Pick<Delivery, 'id' | 'runId'>, owner: Owner, inMs: number): Promise<'ok' | 'stale'>;
-  /** Sends a message of this run again from the beginning of its ladder, whatever became of it. Null: no such message. */
+  /**
+   * Sends a message of this run again from the beginning of its ladder, whatever became of it. While it is being tried: once
+   * that try is over, which then counts for nothing (`stale`). Null: no such message.
+   */
   redeliver(id: RunId, deliveryId: string): Promise<Delivery | null>;
   /** Unfinished runs, by status: for bounds and for people. */
   countUnfinished(): Promise<{ queued: number; total: number }>;
-  /**
-   * Takes runs that nobody owns: up to `limit` that are due, longest due first, and up to `queued` that are
-   * `queued`, oldest first, due or not (their due time is their deadline: they wait for room, not for a time).
-   * Due runs of `exceptProviders` are left.
-   */
-  claim(owner: Owner, limit: number, queued: number, exceptProviders?: readonly string[]): Promise<Run[]>;
+  /** Takes up to `limit` due runs that nobody owns, longest due first; those of `exceptProviders` are left. A queued one is due at its deadline. */
+  claim(owner: Owner, limit: number, exceptProviders?: readonly string[]): Promise<Run[]>;
+  /** How many runs are queued, by provider and key lineage. */
+  queuedShares(): Promise<QueuedShare[]>;
+  /** Takes queued runs that nobody owns, due or not: of each entry's provider and lineage the oldest `runs`. */
+  claimQueued(owner: Owner, wanted: readonly QueuedShare[]): Promise<Run[]>;
+  /** Counted starts since `since` (milliseconds since 1970), oldest first. */
+  recentStarts(since: number): Promise<CountedStart[]>;
+  /** Every unfinished run, once, when the counts begin. */
+  unfinished(): Promise<UnfinishedRun[]>;
   /** Makes the runs and messages of dead owners due at once; on SQLite, where the serve lock is held, every other owner is dead. */
   reclaim(owner: Owner): Promise<number>;
   /** The process is alive. `lost`: others have declared it dead, and it must stop caring. */
@@ -184,10 +224,27 @@ export interface RunStore {
   purge(before: number, limit: number): Promise<number>;
 }
 
-/** Where the engine gets closed credentials from. */
+/** Whether a credential may be used. Times are milliseconds since 1970. */
+export type CredentialState =
+  | { is: 'usable' }
+  /** The vendor refused it (401, 402); until it is changed, verified, or accepted by the vendor. */
+  | { is: 'set_aside'; code: 'upstream_auth_failed' | 'upstream_payment_required'; at: number }
+  /** The vendor limits it (429). */
+  | { is: 'resting'; until: number };
+
+export interface PooledCredential {
+  credential: SealedCredential;
+  /** Its share of the starts, among those that may be used; at least 1. */
+  weight: number;
+  state: CredentialState;
+}
+
+/** Where the engine gets closed credentials from, and tells what vendors made of them. */
 export interface CredentialSource {
-  /** The credential that a new run of this provider uses; null where there is none. */
-  pick(provider: { name: string; baseUrl: string; credentials: readonly string[] }): Promise<SealedCredential | null>;
+  /** Every credential that new runs of this provider may use, in a fixed order; empty where there is none. */
+  pool(provider: Pick<Provider, 'name' | 'baseUrl' | 'credentials'>): Promise<readonly PooledCredential[]>;
   /** The credential that a run has pinned; null where it was removed. */
   reopen(pinned: { id: string; provider: string; baseUrl: string }): Promise<SealedCredential | null>;
+  /** Counts at once in this process, and is on disk soon; a write that fails is logged, not thrown. */
+  mark(provider: string, credentialId: string, state: CredentialState): void;
 }

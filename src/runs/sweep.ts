@@ -47,7 +47,9 @@ export interface SweepParts {
   log: Log;
   owner: Owner;
   stopped: AbortSignal;
-  /** A run may have been changed by another process. */
+  /** Runs that a failed write may have changed. */
+  unsure: () => readonly RunId[];
+  /** A run may have been changed by another process, or by a write that seemed to fail. */
   onHint: (id: RunId) => Promise<void>;
 }
 
@@ -83,11 +85,12 @@ export function createSweep(parts: SweepParts): Sweep {
   async function giveBackLost(): Promise<void> {
     nextLostMs = clock.monotonic() + LOST_MS;
     await claims.giveBackLost();
+    await claims.countAgain();
   }
 
   async function recheck(): Promise<void> {
     nextRecheckMs = clock.monotonic() + RECHECK_MS;
-    for (const id of new Set([...waits.ids(), ...flights.ids()])) await parts.onHint(id);
+    for (const id of new Set([...waits.ids(), ...flights.ids(), ...parts.unsure()])) await parts.onHint(id);
   }
 
   async function purge(): Promise<void> {

@@ -1,19 +1,18 @@
 import { GatewayError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Auth, Outbound, OutboundAnswer, OutboundRequest, StreamAnswer } from '../core/outbound.ts';
+import type { Auth, Outbound, OutboundAnswer, OutboundRequest, StreamAnswer, TraceContext } from '../core/outbound.ts';
 import type { SealedCredential, Secret } from '../core/secret.ts';
-import {
-  START_TIMEOUT_DEFAULT_MS,
-  type AnyProviderKind,
-  type StreamOperation,
-  type VendorRequest,
-} from '../providers/define-provider.ts';
+import type { AnyProviderKind, StreamOperation, VendorRequest } from '../providers/define-provider.ts';
+import type { Registry } from '../providers/registry.ts';
+import type { CallTimeouts } from './limits.ts';
 import type { Run, WaitingFor } from './model.ts';
+import type { CallSample } from './observer.ts';
 import type { CredentialSource } from './ports.ts';
 
+/** Until the head of the answer to anything but a start is there. */
 const READ_TIMEOUT_MS = 15_000;
 /** A stream that is only followed is asked again by a poll after so long a silence. */
-const FOLLOW_SILENCE_MS = 30_000;
+const FOLLOW_SILENCE_MS_MAX = 30_000;
 
 export type ReadOperation = 'poll' | 'lookup' | 'cancel' | 'pause';
 
@@ -51,12 +50,38 @@ export interface VendorCalls {
 export function createVendorCalls({
   outbound,
   credentials,
+  registry,
   kindOf,
+  timeouts,
+  traceOf,
 }: {
   outbound: Outbound;
-  credentials: CredentialSource;
+  credentials: Pick<CredentialSource, 'reopen'>;
+  registry: () => Registry;
   kindOf: (run: Run) => AnyProviderKind;
+  timeouts: CallTimeouts;
+  /** What calls for a run are traced below. */
+  traceOf: (run: Run) => TraceContext | null;
 }): VendorCalls {
+  /** Of a start and what is like one: the provider's own, else the kind's, whose answers may take long, else the settings'. */
+  function startTimes({ provider }: Run, { startTimeoutMs }: AnyProviderKind): CallTimeouts {
+    const own = registry().provider(provider)?.timeouts;
+    return {
+      headersMs: own?.headersMs ?? startTimeoutMs ?? timeouts.headersMs,
+      idleMs: own?.idleMs ?? Math.max(startTimeoutMs ?? 0, timeouts.idleMs),
+      totalMs: own?.totalMs ?? timeouts.totalMs,
+    };
+  }
+
+  function readTimes({ provider }: Run): CallTimeouts {
+    const own = registry().provider(provider)?.timeouts;
+    return {
+      headersMs: Math.min(own?.headersMs ?? timeouts.headersMs, READ_TIMEOUT_MS),
+      idleMs: Math.min(own?.idleMs ?? timeouts.idleMs, READ_TIMEOUT_MS),
+      totalMs: own?.totalMs ?? timeouts.totalMs,
+    };
+  }
+
   async function credentialOf(run: Run): Promise<SealedCredential> {
     const { credentialId: id, provider, baseUrl } = run;
     const credential = id === null ? null : await credentials.reopen({ id, provider, baseUrl });
@@ -73,26 +98,33 @@ export function createVendorCalls({
     credentialOf,
     start(run, inputs, credential, signal) {
       const kind = kindOf(run);
-      const timeoutMs = kind.startTimeoutMs ?? START_TIMEOUT_DEFAULT_MS;
       const request = kind.start.request(startContextOf(run, inputs));
-      return outbound.send(outboundRequest(run, kind, request, { credential, connection: 'start', timeoutMs }), signal);
+      const limits = { credential, connection: 'start', times: startTimes(run, kind) } as const;
+      return outbound.send(
+        outboundRequest({ run, trace: traceOf(run), operation: 'start' }, kind, request, limits),
+        signal,
+      );
     },
     token(run, inputs, credential, signal) {
       const kind = kindOf(run);
       const request = streamOf(kind, 'startStream').token?.request(startContextOf(run, inputs));
       if (!request) throw new Error(`${kind.kind} has no token step`);
-      const limits = { credential, connection: 'any', timeoutMs: READ_TIMEOUT_MS } as const;
-      return outbound.send(outboundRequest(run, kind, request, limits), signal);
+      const limits = { credential, connection: 'any', times: readTimes(run) } as const;
+      return outbound.send(
+        outboundRequest({ run, trace: traceOf(run), operation: 'token' }, kind, request, limits),
+        signal,
+      );
     },
     startStream(run, { inputs, credential, token }, signal) {
       const kind = kindOf(run);
       const operation = streamOf(kind, 'startStream');
-      const limits = {
-        credential,
-        connection: 'start',
-        timeoutMs: kind.startTimeoutMs ?? START_TIMEOUT_DEFAULT_MS,
-      } as const;
-      const request = outboundRequest(run, kind, operation.request(startContextOf(run, inputs)), limits);
+      const limits = { credential, connection: 'start', times: startTimes(run, kind) } as const;
+      const request = outboundRequest(
+        { run, trace: traceOf(run), operation: 'start' },
+        kind,
+        operation.request(startContextOf(run, inputs)),
+        limits,
+      );
       const shown =
         token && operation.token
           ? { auth: NO_AUTH, secretQuery: { name: operation.token.query, value: token } }
@@ -108,12 +140,17 @@ export function createVendorCalls({
       const { runId } = run.upstream;
       if (runId === null) throw new Error(`${kind.kind} cannot follow a run without an id`);
       const credential = await credentialOf(run);
-      const limits = { credential, connection: 'any', timeoutMs: READ_TIMEOUT_MS } as const;
-      const request = outboundRequest(run, kind, operation.request({ ...contextOf(run), runId }), limits);
+      const limits = { credential, connection: 'any', times: readTimes(run) } as const;
+      const request = outboundRequest(
+        { run, trace: traceOf(run), operation: 'follow' },
+        kind,
+        operation.request({ ...contextOf(run), runId }),
+        limits,
+      );
       return outbound.openStream(
         {
           ...request,
-          bodyTimeoutMs: FOLLOW_SILENCE_MS,
+          bodyTimeoutMs: Math.min(startTimes(run, kind).idleMs, FOLLOW_SILENCE_MS_MAX),
           via: operation.via,
           format: (head) => operation.format(head),
         },
@@ -124,15 +161,18 @@ export function createVendorCalls({
       const kind = kindOf(run);
       const { runId } = run.upstream;
       if (!kind.resume || runId === null) throw new Error(`${kind.kind} has no resume for this run`);
-      const timeoutMs = kind.startTimeoutMs ?? START_TIMEOUT_DEFAULT_MS;
+      const limits = { credential, connection: 'start', times: startTimes(run, kind) } as const;
       const request = kind.resume.request({ ...contextOf(run), runId, inputs, resumeOptions: options, waitingFor });
-      return outbound.send(outboundRequest(run, kind, request, { credential, connection: 'start', timeoutMs }), signal);
+      return outbound.send(
+        outboundRequest({ run, trace: traceOf(run), operation: 'resume' }, kind, request, limits),
+        signal,
+      );
     },
     async read(run, operation, kind, signal) {
       const credential = await credentialOf(run);
       const request = readRequest(run, operation, kind);
-      const limits = { credential, connection: 'any', timeoutMs: READ_TIMEOUT_MS } as const;
-      return outbound.send(outboundRequest(run, kind, request, limits), signal);
+      const limits = { credential, connection: 'any', times: readTimes(run) } as const;
+      return outbound.send(outboundRequest({ run, trace: traceOf(run), operation }, kind, request, limits), signal);
     },
   };
 }
@@ -164,10 +204,10 @@ function contextOf(run: Run) {
 }
 
 function outboundRequest(
-  run: Run,
+  { run, trace, operation }: { run: Run; trace: TraceContext | null; operation: CallSample['operation'] },
   kind: AnyProviderKind,
   request: VendorRequest,
-  limits: { credential: SealedCredential; connection: 'start' | 'any'; timeoutMs: number },
+  limits: { credential: SealedCredential; connection: 'start' | 'any'; times: CallTimeouts },
 ): OutboundRequest {
   return {
     ...request,
@@ -175,9 +215,11 @@ function outboundRequest(
     allowPrivateNetwork: run.allowPrivateNetwork,
     auth: kind.auth,
     credential: limits.credential,
-    trace: run.trace,
+    trace,
+    about: { provider: run.provider, operation, runId: run.id },
     connection: kind.repeat === 'never' ? limits.connection : 'any',
-    headersTimeoutMs: limits.timeoutMs,
-    bodyTimeoutMs: limits.timeoutMs,
+    headersTimeoutMs: limits.times.headersMs,
+    bodyTimeoutMs: limits.times.idleMs,
+    totalTimeoutMs: limits.times.totalMs,
   };
 }

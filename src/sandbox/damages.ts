@@ -1,6 +1,9 @@
 /** Where a connection is cut. */
 export type CutPoint = 'on-accept' | 'before-headers' | 'in-headers' | 'in-body' | 'in-error-body';
 
+/** Where a connection is reset. */
+export type ResetPoint = 'before-headers' | 'in-headers' | 'in-body';
+
 export type Rubbish =
   | 'html'
   | 'empty'
@@ -12,6 +15,7 @@ export type Rubbish =
   | 'bad-utf8'
   | 'half'
   | 'wrong-length'
+  | 'broken-chunks'
   | 'nan'
   | 'echo-key'
   | 'many-headers'
@@ -23,13 +27,19 @@ export type Damage =
   | { kind: 'status'; status: number; retryAfter: RetryAfter | null; older: boolean }
   /** The socket is destroyed there. */
   | { kind: 'cut'; at: CutPoint }
-  /** The connection is reset (RST) before a byte of the answer. */
-  | { kind: 'reset' }
+  /** The connection is reset (RST). */
+  | { kind: 'reset'; at: ResetPoint }
   /** The head and half of the body, then silence on an open connection. */
   | { kind: 'stall' }
   /** Silence from the start. */
   | { kind: 'silence' }
-  | { kind: 'rubbish'; what: Rubbish };
+  | { kind: 'rubbish'; what: Rubbish }
+  /** An answer of this status, 100 to 199, before the normal one. */
+  | { kind: 'interim'; status: number }
+  /** This part of the normal answer comes in small pieces, spread over the time. */
+  | { kind: 'drip'; part: 'headers' | 'body'; ms: number }
+  /** The normal answer, in which each member comes twice, first as null. */
+  | { kind: 'duplicate-keys' };
 
 export interface RetryAfter {
   seconds: number;
@@ -58,6 +68,12 @@ const CUT_EFFECTS: Record<CutPoint, string> = {
   'in-error-body': 'sends the head of a 500 and half of its body, then cuts the connection',
 };
 
+const RESET_EFFECTS: Record<ResetPoint, string> = {
+  'before-headers': 'reads the request, does its work, then resets the connection',
+  'in-headers': 'resets the connection in the middle of the answer’s head',
+  'in-body': 'sends the head of the normal answer and half of its body, then resets the connection',
+};
+
 const RUBBISH_EFFECTS: Record<Rubbish, string> = {
   html: 'answers 200 with an HTML page',
   empty: 'answers 200 without a body',
@@ -69,6 +85,7 @@ const RUBBISH_EFFECTS: Record<Rubbish, string> = {
   'bad-utf8': 'sends the normal answer with bytes in its strings that are not UTF-8',
   half: 'sends half of the normal answer, chunked, then cuts the connection',
   'wrong-length': 'announces a Content-Length that is half of the body which follows',
+  'broken-chunks': 'sends half of the normal answer as a chunk, then a chunk whose size is no number',
   nan: 'answers 200 with `NaN` where JSON has a value',
   'echo-key': 'answers 400 and repeats the credential in headers and in the message',
   'many-headers': 'sends the normal answer with 2,000 more headers (about 100 KB)',
@@ -98,11 +115,7 @@ export const DAMAGE_RULES: readonly DamageRule[] = [
     effect: 'the same with the error shape of the vendor’s older pages, where they show one',
   },
   ...CUTS.map((at) => ({ form: `cut-${at}`, examples: [`cut-${at}`], effect: CUT_EFFECTS[at] })),
-  {
-    form: 'reset-before-headers',
-    examples: ['reset-before-headers'],
-    effect: 'reads the request, does its work, then resets the connection',
-  },
+  ...Object.entries(RESET_EFFECTS).map(([at, effect]) => ({ form: `reset-${at}`, examples: [`reset-${at}`], effect })),
   {
     form: 'stall-in-body',
     examples: ['stall-in-body'],
@@ -127,13 +140,18 @@ export function readDamage(name: string): Damage | null {
       seconds === undefined ? null : { seconds: Number(seconds), form: date === undefined ? 'seconds' : 'date' };
     return { kind: 'status', status: Number(code), retryAfter, older: older !== undefined };
   }
-  if (name === 'reset-before-headers') return { kind: 'reset' };
+  const reset = name.startsWith('reset-') ? name.slice('reset-'.length) : '';
+  if (isResetPoint(reset)) return { kind: 'reset', at: reset };
   if (name === 'stall-in-body') return { kind: 'stall' };
   if (name === 'never-answers') return { kind: 'silence' };
   const cut = CUTS.find((at) => name === `cut-${at}`);
   if (cut !== undefined) return { kind: 'cut', at: cut };
   const what = name.startsWith('answer-') ? name.slice('answer-'.length) : '';
   return isRubbish(what) ? { kind: 'rubbish', what } : null;
+}
+
+function isResetPoint(at: string): at is ResetPoint {
+  return Object.hasOwn(RESET_EFFECTS, at);
 }
 
 function isRubbish(what: string): what is Rubbish {
@@ -156,6 +174,9 @@ export function takesEffect(damage: Damage | null): boolean {
     case 'reset':
     case 'stall':
     case 'silence':
+    case 'interim':
+    case 'drip':
+    case 'duplicate-keys':
       return true;
   }
 }

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
-import type { Damage, RetryAfter, Rubbish } from './damages.ts';
+import { parseJson, isJsonObject } from '../core/json.ts';
+import type { Damage, ResetPoint, RetryAfter, Rubbish } from './damages.ts';
+import { drip, sendBrokenChunks, sendInterim } from './deliver-bytes.ts';
 import { json, type Call, type Reply } from './http-kit.ts';
 import type { Sending, Vendor } from './vendor.ts';
 
@@ -9,6 +11,8 @@ const HUGE_BYTES = 50 * 1024 * 1024;
 const HUGE_CHUNK_BYTES = 64 * 1024;
 const DEEP_LEVELS = 100_000;
 const MANY_HEADERS = 2_000;
+const HALF_A_HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: applica';
+const RESET_MS = 30;
 
 interface Context {
   call: Call;
@@ -27,14 +31,21 @@ export async function deliver({ reply, damage, concerns }: Sending, context: Con
     case 'silence':
       return;
     case 'reset':
-      response.socket?.resetAndDestroy();
-      return;
+      return reset(damage.at, reply, context);
     case 'stall':
       return sendHalf(response, reply, { length: 'announced', ending: 'stall' });
     case 'cut':
       return cut(damage.at, reply, context);
     case 'rubbish':
       return sendRubbish(damage.what, reply, context);
+    case 'interim':
+      sendInterim(response, damage.status);
+      return send(response, reply);
+    case 'drip':
+      if (reply.body === null) return send(response, reply);
+      return drip(context.call, reply, damage);
+    case 'duplicate-keys':
+      return send(response, withDuplicateKeys(reply));
   }
 }
 
@@ -87,7 +98,7 @@ async function cut(at: (Damage & { kind: 'cut' })['at'], reply: Reply, { call, v
       return;
     case 'in-headers': {
       const { socket } = response;
-      socket?.write('HTTP/1.1 200 OK\r\ncontent-type: applica', () => socket.destroy());
+      socket?.write(HALF_A_HEAD, () => socket.destroy());
       return;
     }
     case 'in-body':
@@ -95,6 +106,16 @@ async function cut(at: (Damage & { kind: 'cut' })['at'], reply: Reply, { call, v
     case 'in-error-body':
       return sendHalf(response, vendor.errorReply(500), { length: 'announced', ending: 'cut' });
   }
+}
+
+async function reset(at: ResetPoint, reply: Reply, { call }: Context): Promise<void> {
+  const { response } = call;
+  const { socket } = response;
+  if (at === 'in-headers') socket?.write(HALF_A_HEAD);
+  if (at === 'in-body') await sendHalf(response, reply, { length: 'announced', ending: 'stall' });
+  // What was written is to be read before the reset takes it away.
+  if (at !== 'before-headers') await call.delay(RESET_MS);
+  socket?.resetAndDestroy();
 }
 
 async function sendHalf(
@@ -144,6 +165,8 @@ async function sendRubbish(what: Rubbish, reply: Reply, { call, vendor }: Contex
       });
       response.end(text);
       return;
+    case 'broken-chunks':
+      return sendBrokenChunks(response, reply);
     case 'nan':
       return asJson('{"success":true,"code":NaN,"data":{"id":NaN,"runId":NaN},"result":NaN}');
     case 'success-false':
@@ -190,6 +213,14 @@ async function drained(response: ServerResponse): Promise<void> {
   );
   await Promise.race(waits);
   done.abort();
+}
+
+/** Whoever reads the first of two equal members, and not the last, misses everything. */
+function withDuplicateKeys(reply: Reply): Reply {
+  const parsed = parseJson(reply.body ?? '');
+  if (!parsed.ok || !isJsonObject(parsed.value)) return reply;
+  const nulls = Object.keys(parsed.value).map((key) => `${JSON.stringify(key)}:null,`);
+  return { ...reply, body: `{${nulls.join('')}${(reply.body ?? '').slice(1)}` };
 }
 
 /** Puts two bytes that no UTF-8 text has before the last quote. */

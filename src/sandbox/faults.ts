@@ -20,6 +20,7 @@ const TO_BE_PAUSED_MS = 60_000;
 const UNPAUSABLE_MS = 5_000;
 const ASKS_MAX = 9;
 const SLOW_CANCEL_MS = 1_000;
+const INTERIM = 103;
 const CUT: Damage = { kind: 'cut', at: 'before-headers' };
 
 const RUN_RULES: readonly RunRule[] = [
@@ -28,6 +29,25 @@ const RUN_RULES: readonly RunRule[] = [
     examples: ['slow-300'],
     concerns: 'start',
     apply: (_plan, ms) => ({ slowMs: ms ?? 0 }),
+  }),
+  rule('slow-headers-<ms>', 'the start sends the head of the normal answer in small pieces over that time', {
+    examples: ['slow-headers-300'],
+    concerns: 'start',
+    apply: (_plan, ms) => ({ start: { kind: 'drip', part: 'headers', ms: ms ?? 0 } }),
+  }),
+  rule('slow-body-<ms>', 'the start sends the body of the normal answer in small pieces over that time', {
+    examples: ['slow-body-300'],
+    concerns: 'start',
+    apply: (_plan, ms) => ({ start: { kind: 'drip', part: 'body', ms: ms ?? 0 } }),
+  }),
+  rule('interim-<code>', 'the start sends an answer of this status (100 to 199) before the normal one', {
+    examples: ['interim-100', 'interim-101', 'interim-102', 'interim-103'],
+    concerns: 'start',
+    apply: (_plan, status) => ({ start: { kind: 'interim', status: status ?? INTERIM } }),
+  }),
+  rule('duplicate-keys', 'the start sends the normal answer with each member twice, first as null', {
+    concerns: 'start',
+    apply: () => ({ start: { kind: 'duplicate-keys' } }),
   }),
   rule('runs-<ms>', 'the run takes that many milliseconds (a blocking call answers then)', {
     examples: ['runs-0', 'runs-500'],

@@ -12,6 +12,8 @@ export interface Store {
   keys: KeyStore;
   credentials: CredentialStore;
   webhookSecrets: WebhookSecretStore;
+  /** Writes that wait for the disk. */
+  queuedWrites(): number;
   /** Reads, and commits a write: resolves if the store is fit for service, throws `store_unavailable` otherwise. */
   check(): Promise<void>;
   /** Refuses new writes, waits for those under way, lets go of the files and of the serve lock. */
@@ -49,6 +51,8 @@ export interface StoreOptions {
   /** `worker`: commits on a thread of its own; `inline`: on the caller's, without any timer. */
   writer?: 'worker' | 'inline';
   limits?: Partial<StoreLimits>;
+  /** Hears of each batch of writes that is on disk. */
+  onCommitted?: (sample: { operations: number; ms: number }) => void;
 }
 
 /** Opens the store that `url` names. Throws `GatewayError` `store_unavailable` with a message that says what to do. */
@@ -56,6 +60,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return openSqliteStore({
     ...options,
     path: pathOfUrl(options.url),
+    onCommitted: options.onCommitted ?? (() => {}),
     writer: options.writer ?? (options.role === 'serve' ? 'worker' : 'inline'),
     limits: { ...STORE_LIMITS, ...options.limits },
   });

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { OutboundError, type OutboundFailure, type OutboundRequest } from '../core/outbound.ts';
 import type { SealedCredential, Secret } from '../core/secret.ts';
+import type { Span } from '../core/tracing.ts';
 import type { AnswerHandler } from './interceptors/interceptor.ts';
 import { invalidRequest, type Target } from './target.ts';
 
@@ -60,6 +61,10 @@ export class Call implements Dispatcher.DispatchOptions {
   stopTimer: (() => void) | null = null;
   /** Hears of the end where undici does not know the call yet. */
   collector: AnswerHandler | null = null;
+  /** Null where the call is not traced. */
+  span: Span | null = null;
+  /** What the span's end says went wrong; null: nothing did. */
+  fault: string | null = null;
   /** Called once, at the end of the call. */
   onEnd: (() => void) | null = null;
 
@@ -93,6 +98,7 @@ export class Call implements Dispatcher.DispatchOptions {
   /** Ends the call now: closes its connection if it has one, keeps it from ever being written otherwise. */
   cancel(failure: OutboundFailure, cause?: Error): void {
     if (this.over) return;
+    this.fault ??= failure;
     const error = new OutboundError(failure, { sent: this.sent, cause });
     if (this.controller !== null) this.controller.abort(error);
     else this.collector?.onResponseError(null, error);
@@ -106,6 +112,7 @@ export class Call implements Dispatcher.DispatchOptions {
     this.stopTimer = null;
     this.body = null;
     this.headers = [];
+    this.span?.end(this.fault);
     this.onEnd?.();
     this.onEnd = null;
   }

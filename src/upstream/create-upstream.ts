@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Outbound, OutboundAnswer, PlainAnswer, StreamAnswer, StreamRequest } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
+import { NO_TRACING, type Tracing } from '../core/tracing.ts';
 import { createActiveCalls } from './active-calls.ts';
 import { AnswerCollector } from './answer-collector.ts';
 import { Call } from './call.ts';
@@ -26,6 +27,8 @@ export interface UpstreamParts {
   clock: Clock;
   random: Random;
   log: Log;
+  /** Undefined: calls are not traced. */
+  tracing?: Tracing;
   limits: UpstreamLimits;
   guard: {
     /** Exact `127.0.0.1:port` pairs that pass although they are loopback: the sandbox's. Read at each connect. */
@@ -101,13 +104,14 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
   };
 }
 
-function createVendorPools({ clock, random, log, limits, guard, version }: UpstreamParts): Pools {
+function createVendorPools(parts: UpstreamParts): Pools {
+  const { clock, random, log, tracing = NO_TRACING, limits, guard, version } = parts;
   // From the caller to the wire; answers pass the list from its end to its beginning.
   const interceptors: Interceptor[] = [
     scrubAnswer(),
     responseHeaders(),
     timeLimits({ clock }),
-    traceContext({ random }),
+    traceContext({ random, tracing }),
     requestHeaders({ userAgent: `rungate/${version}` }),
     credential({ log }),
     answerSizeCap({ bytesMax: limits.answerBytesMax }),

@@ -154,6 +154,7 @@ export class WebSocketCall implements AnswerHandler {
     const { call } = this.#parts;
     if (call.over) return void this.#wire?.destroy();
     if (!call.streaming) return this.#refuse('a handshake that is not in order');
+    if (!IN_ORDER.has(code)) call.fault ??= 'reset';
     call.end();
     const ours = code === NO_CLOSE_FRAME ? (this.#wire?.closeCode ?? null) : null;
     if (IN_ORDER.has(code)) this.#frames.finish(null);

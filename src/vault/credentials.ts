@@ -3,6 +3,9 @@ import { GatewayError } from '../core/errors.ts';
 import type { Ids } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import { Secret, type SealedCredential } from '../core/secret.ts';
+import { isStoredId } from './credential-id.ts';
+import type { CredentialState } from './credential-state.ts';
+import type { CredentialStates } from './credential-states.ts';
 import type { MasterKeys } from './master-key.ts';
 import { cannotOpen, openSealed } from './open-sealed.ts';
 import type { CredentialStore, StoredCredential } from './ports.ts';
@@ -12,10 +15,10 @@ const SECRET_LENGTH_MAX = 8192;
 const LABEL_LENGTH_MAX = 100;
 /** Every start of a provider's run reads its list. */
 const CREDENTIALS_PER_PROVIDER_MAX = 100;
+const WEIGHT_MAX = 1000;
 /** What a header value can carry unchanged. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u;
-const STORED_ID = /^cred_[0-9a-z]{26}$/;
 
 export type CredentialPurpose = StoredCredential['purpose'];
 
@@ -27,6 +30,8 @@ export interface NewCredential {
   label: string | null;
   purpose: CredentialPurpose;
   secret: Secret;
+  /** Its share of the starts, 1 to 1000; undefined: 1. */
+  weight?: number;
 }
 
 /** What the vault needs to know of a provider. */
@@ -34,7 +39,14 @@ export interface CredentialedProvider {
   name: string;
   baseUrl: string;
   /** References such as `env:AI_TUTOR_KEY`, in order; empty: the vault's own, by the provider's name. */
-  credentials: readonly string[];
+  credentials: readonly { reference: string; weight: number }[];
+}
+
+/** A credential that new runs may use. */
+export interface PoolEntry {
+  credential: SealedCredential;
+  weight: number;
+  state: CredentialState;
 }
 
 /** What a run remembers of its credential. */
@@ -54,16 +66,19 @@ export interface Vault {
   /** False where there is no such credential. */
   remove(id: string): Promise<boolean>;
   /**
-   * The credential for a provider's next run: the first reference that names something, or, where the
-   * configuration has none, the newest stored one of purpose `api`. Null where there is none.
+   * Every credential that a provider's next run may use, with its state: the references that name something, or, where the
+   * configuration has none, the stored ones of purpose `api`, newest first. Empty where there is none.
    */
-  pick(provider: CredentialedProvider): Promise<SealedCredential | null>;
+  pool(provider: CredentialedProvider): Promise<readonly PoolEntry[]>;
   /** The credential that a run is pinned to, whatever the configuration says now. Null where it is gone. */
   reopen(pinned: PinnedCredential): Promise<SealedCredential | null>;
+  /** Counts what a vendor made of a credential. */
+  mark: CredentialStates['mark'];
 }
 
 export interface VaultParts {
-  store: Omit<CredentialStore, 'masterKeys' | 'addMasterKey'>;
+  store: Pick<CredentialStore, 'insert' | 'list' | 'get' | 'remove'>;
+  states: Pick<CredentialStates, 'of' | 'mark' | 'forget'>;
   masterKeys: MasterKeys;
   ids: Pick<Ids, 'credential'>;
   clock: Pick<Clock, 'now'>;
@@ -73,11 +88,13 @@ export interface VaultParts {
 }
 
 /** Puts a vault together. No plaintext is kept: each `open()` decrypts. */
-export function createVault({ store, masterKeys, ids, clock, random, readReference }: VaultParts): Vault {
-  function referenced(reference: string, baseUrl: string): SealedCredential {
+export function createVault(parts: VaultParts): Vault {
+  const { store, states, masterKeys, ids, clock, random, readReference } = parts;
+
+  function referenced(reference: string, origin: string): SealedCredential {
     return {
       id: reference,
-      origin: new URL(baseUrl).origin,
+      origin,
       async open() {
         const secret = await readReference(reference);
         if (secret === null) throw new GatewayError('no_credential', { message: `${reference} is not set.` });
@@ -87,46 +104,60 @@ export function createVault({ store, masterKeys, ids, clock, random, readReferen
       },
     };
   }
-  function stored(row: StoredCredential, baseUrl: string): SealedCredential {
+  function stored(row: StoredCredential, origin: string): SealedCredential {
     const open = () => openSealed(row.sealed, placeOf(row), { masterKeys, what: `credential ${row.id}` });
-    return { id: row.id, origin: new URL(baseUrl).origin, open };
+    return { id: row.id, origin, open };
   }
   return {
-    async add({ provider, label, purpose, secret }) {
+    async add({ provider, label, purpose, secret, weight = 1 }) {
       checkLabel(label);
+      checkWeight(weight);
       const { usable, fault } = readSecret(secret);
       if (usable === null) throw wrong('secret', `The secret cannot be used: ${fault}.`);
       if ((await store.list(provider)).length >= CREDENTIALS_PER_PROVIDER_MAX) throw tooMany(provider);
-      const row = { id: ids.credential(), provider, label, purpose, createdAt: clock.now() };
+      const row = { id: ids.credential(), provider, label, purpose, createdAt: clock.now(), weight };
       const sealed = seal(usable.open(), placeOf(row), { key: await masterKeys.newest(), random });
       await store.insert({ ...row, sealed });
       return row;
     },
     list: async (provider) => (await store.list(provider)).map(withoutSecret),
-    remove: (id) => store.remove(id),
-    async pick({ name, baseUrl, credentials }) {
-      for (const reference of credentials) {
-        if ((await readReference(reference)) !== null) return referenced(reference, baseUrl);
+    async remove(id) {
+      const removed = await store.remove(id);
+      if (removed) states.forget(id);
+      return removed;
+    },
+    async pool({ name, baseUrl, credentials }) {
+      const { origin } = new URL(baseUrl);
+      const entry = (credential: SealedCredential, weight: number): PoolEntry => {
+        return { credential, weight, state: states.of(name, credential.id) };
+      };
+      if (credentials.length === 0) {
+        const rows = (await store.list(name)).filter(({ purpose }) => purpose === 'api');
+        return rows.map((row) => entry(stored(row, origin), row.weight));
       }
-      if (credentials.length > 0) return null;
-      const row = (await store.list(name)).find(({ purpose }) => purpose === 'api');
-      return row === undefined ? null : stored(row, baseUrl);
+      const entries: PoolEntry[] = [];
+      for (const { reference, weight } of credentials) {
+        if ((await readReference(reference)) !== null) entries.push(entry(referenced(reference, origin), weight));
+      }
+      return entries;
     },
     async reopen({ id, provider, baseUrl }) {
-      if (!STORED_ID.test(id)) return (await readReference(id)) === null ? null : referenced(id, baseUrl);
+      const { origin } = new URL(baseUrl);
+      if (!isStoredId(id)) return (await readReference(id)) === null ? null : referenced(id, origin);
       const row = await store.get(id);
-      return row?.provider === provider ? stored(row, baseUrl) : null;
+      return row?.provider === provider ? stored(row, origin) : null;
     },
+    mark: (provider, credentialId, state) => states.mark(provider, credentialId, state),
   };
 }
 
 /** Where the secret of a stored credential belongs. */
-export function placeOf({ id, provider, purpose }: Omit<CredentialInfo, 'label' | 'createdAt'>): SealedPlace {
+export function placeOf({ id, provider, purpose }: Pick<CredentialInfo, 'id' | 'provider' | 'purpose'>): SealedPlace {
   return { id, provider, purpose, column: 'sealed' };
 }
 
-function withoutSecret({ id, provider, label, purpose, createdAt }: StoredCredential): CredentialInfo {
-  return { id, provider, label, purpose, createdAt };
+function withoutSecret({ id, provider, label, purpose, createdAt, weight }: StoredCredential): CredentialInfo {
+  return { id, provider, label, purpose, createdAt, weight };
 }
 
 /** Says whether a header can carry a secret. One line break at the end is the shell's, not the secret's. */
@@ -145,6 +176,11 @@ function readSecret(secret: Secret): { usable: Secret; fault: null } | { usable:
 function checkLabel(label: string | null): void {
   if (label === null || (label !== '' && label.length <= LABEL_LENGTH_MAX && PRINTABLE.test(label))) return;
   throw wrong('label', `A label has 1 to ${LABEL_LENGTH_MAX} printable characters.`);
+}
+
+function checkWeight(weight: number): void {
+  if (Number.isInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX) return;
+  throw wrong('weight', `A weight is a whole number from 1 to ${WEIGHT_MAX}.`);
 }
 
 function tooMany(provider: string): GatewayError {

@@ -8,6 +8,21 @@ export interface StoredCredential {
   sealed: Uint8Array;
   /** When it was added, milliseconds since 1970. */
   createdAt: number;
+  /** Its share of the starts; at least 1. */
+  weight: number;
+}
+
+/** What a vendor made of a credential, stored or referenced. Times are milliseconds since 1970. */
+export interface StoredCredentialState {
+  provider: string;
+  /** Of a stored credential, or a reference. */
+  credentialId: string;
+  state: 'set_aside' | 'resting';
+  /** Why it is set aside; null while it rests. */
+  code: string | null;
+  at: number;
+  /** Until when it rests; null while it is set aside. */
+  until: number | null;
 }
 
 export interface CredentialStore {
@@ -15,7 +30,14 @@ export interface CredentialStore {
   /** Newest first. */
   list(provider?: string): Promise<StoredCredential[]>;
   get(id: string): Promise<StoredCredential | null>;
+  /** Removes its state too. */
   remove(id: string): Promise<boolean>;
+  states(): Promise<StoredCredentialState[]>;
+  /** Null: it may be used again. */
+  putState(
+    of: Pick<StoredCredentialState, 'provider' | 'credentialId'>,
+    state: StoredCredentialState | null,
+  ): Promise<void>;
   /** Fingerprints of the master keys that the database knows. */
   masterKeys(): Promise<string[]>;
   addMasterKey(fingerprint: string): Promise<void>;

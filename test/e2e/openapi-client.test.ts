@@ -1,7 +1,7 @@
 import createClient, { type Client } from 'openapi-fetch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { components, paths } from '../fixtures/openapi-client.d.ts';
-import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { startTestGateway, vendorOf, type TestGateway } from '../support/gateway.ts';
 
 type Run = components['schemas']['Run'];
 
@@ -12,7 +12,10 @@ describe('a client generated from the document', () => {
   let gateway: TestGateway;
   let client: Client<paths, 'application/json'>;
   beforeAll(async () => {
-    gateway = await startTestGateway();
+    // A vendor that refuses for a while is given its rest: by a provider that nothing else is asked of.
+    gateway = await startTestGateway({
+      providers: (sandbox) => ({ limited: { kind: 'b3os', baseUrl: vendorOf(sandbox, 'b3os').baseUrl } }),
+    });
     const authorization = `Bearer ${await gateway.key('runs')}`;
     client = createClient<paths, 'application/json'>({ baseUrl: gateway.url(), headers: { authorization } });
   });
@@ -38,7 +41,7 @@ describe('a client generated from the document', () => {
 
   it('is told of a vendor’s refusal by its code', async () => {
     const { data, error, response } = await client.POST('/runs', {
-      body: { provider: 'b3os', workflow: 'status-429', inputs: {} },
+      body: { provider: 'limited', workflow: 'status-429', inputs: {} },
     });
     expect([data, response.status]).toEqual([undefined, 429]);
     expect(error?.error.code).toBe('upstream_rate_limited');

@@ -33,7 +33,8 @@ const log: Log = {
 describe('a gateway with its own sandbox', () => {
   it('starts beside the documented configuration, whose references nobody has set, and says what it leaves out', async () => {
     const file = join(directory, 'rungate.yaml');
-    await writeFile(file, EXAMPLE?.text ?? '');
+    const elsewhere = '  only-elsewhere: { provider: b3os-staging, workflow: wf_rebalance }\n';
+    await writeFile(file, `${EXAMPLE?.text ?? ''}\n${elsewhere}`);
     const environment = {
       RUNGATE_DATA_DIR: directory,
       RUNGATE_CONFIG: file,
@@ -44,7 +45,7 @@ describe('a gateway with its own sandbox', () => {
     gateway = await startGateway({ settings, environment, sandbox: true, log });
     expect((await fetch(`${gateway.runsUrl}/readyz`)).status).toBe(200);
     expect(warnings.filter(({ message }) => message.includes('left out'))).toEqual([
-      { message: expect.stringMatching(/^workflows left out: /), fields: { workflows: ['rebalance'] } },
+      { message: expect.stringMatching(/^workflows left out: /), fields: { workflows: ['only-elsewhere'] } },
     ]);
   });
 

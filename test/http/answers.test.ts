@@ -104,7 +104,7 @@ describe('POST /runs, held', () => {
 
   it('says when to come back even where the vendor does not', async () => {
     app.runs.behave(refused(Date.now()));
-    expect((await start()).headers.get('retry-after')).toBe('1');
+    expect((await start()).headers.get('retry-after')).toBe('10');
     app.runs.behave({ ...refused(Date.now()), error: errorBody('upstream_unavailable') });
     expect((await start()).headers.get('retry-after')).toBe('5');
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { systemClock } from '../../src/core/clock.ts';
 import { createIds } from '../../src/core/ids.ts';
+import { NO_TRACING } from '../../src/core/tracing.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
 import { buildAdminApp } from '../../src/http/build-admin-app.ts';
 import { createKindDescriber } from '../../src/http/describe-kind.ts';
@@ -9,6 +10,7 @@ import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { defineProvider, get, nothing, path, plainWorkflowId, post } from '../../src/providers/define-provider.ts';
 import { running as stillRunning } from '../../src/providers/outcome.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
+import { startMetrics } from '../support/metrics.ts';
 import { HTTP_LIMITS, runsAppParts, startRunsApp, verifyTestKey } from '../support/runs-app.ts';
 
 const common = {
@@ -37,7 +39,12 @@ const polled = defineProvider({
   poll: { request: ({ runId }) => get(path`/runs/${runId}`), read: () => stillRunning() },
   cancel: { request: ({ runId }) => post(path`/runs/${runId}/cancel`), read: () => stillRunning() },
 });
-const registry = createRegistry({ kinds: [blocking, polled], providers: {}, workflows: [] });
+const limits = {
+  concurrency: 20,
+  requestsPerMinute: null,
+  perCredential: { concurrency: null, requestsPerMinute: 60 },
+};
+const registry = createRegistry({ kinds: [blocking, polled], providers: { blocking: { limits } }, workflows: [] });
 
 interface Listed {
   data: {
@@ -55,6 +62,7 @@ describe('GET /providers', () => {
     await using app = await startRunsApp({
       registry: () => registry,
       credentialPresent: async (name) => name === 'blocking',
+      breakerOf: (name) => (name === 'blocking' ? 'half_open' : 'closed'),
     });
     const answer = await fetch(`${app.url}/providers`, { headers: { authorization: 'Bearer runs' } });
     const text = await answer.text();
@@ -70,7 +78,15 @@ describe('GET /providers', () => {
       capabilities: { start: 'blocking', cancel: false, resume: false },
       options: { type: 'object', properties: { version: { type: 'integer' } }, additionalProperties: false },
       workflow_id: { type: 'string' },
+      breaker: 'half_open',
+      limits: {
+        concurrency: 20,
+        requests_per_minute: null,
+        per_credential: { concurrency: null, requests_per_minute: 60 },
+      },
     });
+    const none = { concurrency: null, requests_per_minute: null };
+    expect(data[1]).toMatchObject({ breaker: 'closed', limits: { ...none, per_credential: none } });
     expect(data[1]?.capabilities).toMatchObject({ start: 'async', cancel: true });
     expect(text).not.toContain('canary-setting');
     expect(text).not.toContain('"base_url"');
@@ -117,9 +133,13 @@ describe('the probes', () => {
     expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
   });
 
-  it('are on the admin listener too, and nothing else is yet', async () => {
+  it('are on the admin listener too, beside the metrics alone', async () => {
     const { parts } = runsAppParts();
+    const metrics = startMetrics();
     const app = buildAdminApp({
+      metrics,
+      tracing: NO_TRACING,
+      observeRequest() {},
       verifyKey: verifyTestKey,
       health: parts.health,
       ids: createIds({ clock: systemClock, random: createSystemRandom() }),
@@ -131,7 +151,8 @@ describe('the probes', () => {
     expect((await app.inject('/readyz')).statusCode).toBe(200);
     const other = await app.inject({ url: '/runs', headers: { authorization: 'Bearer admin' } });
     expect(other.statusCode).toBe(404);
-    expect(app.routeTable).toHaveLength(4);
+    expect(app.routeTable).toHaveLength(6);
     await app.close();
+    metrics.stop();
   });
 });

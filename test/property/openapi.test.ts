@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isJsonObject, parseJson } from '../../src/core/json.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
-import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { startTestGateway, vendorOf, type TestGateway } from '../support/gateway.ts';
 import { createAnswerCheck, type WireAnswer } from '../support/openapi-answers.ts';
 import { requestsOf, type HostileRequest, type Hints } from '../support/openapi-requests.ts';
 import { readOpenApi, resolved, type DescribedOperation } from '../support/openapi.ts';
@@ -37,7 +37,13 @@ const targets: Target[] = Object.entries(document.paths).flatMap(([path, item]) 
   })),
 );
 /** Workflows that say something at once, that fail, that wait and that do not exist. */
-const WORKFLOWS = ['plain', 'fails', 'status-429', 'status-500', 'status-401', 'cut-before-headers', 'asks'];
+const WORKFLOWS = ['plain', 'fails', 'status-500', 'status-401', 'cut-before-headers', 'asks'];
+/** What rests the credential, for providers that nothing else is asked of. */
+const LIMITED = 'status-429';
+
+function limited(kind: string): string {
+  return `${kind}-limited`;
+}
 
 function timeOf({ parameters }: DescribedOperation): number {
   const holds = parameters.some((parameter) => resolved(document, parameter).name === 'Prefer');
@@ -53,14 +59,22 @@ describe('whatever is sent to an operation', () => {
   let hints: Hints;
 
   beforeAll(async () => {
-    gateway = await startTestGateway({ environment: { RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true' } });
+    gateway = await startTestGateway({
+      environment: { RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true' },
+      providers: (sandbox) =>
+        Object.fromEntries(
+          PROVIDER_KINDS.map(({ kind }) => [limited(kind), { kind, baseUrl: vendorOf(sandbox, kind).baseUrl }]),
+        ),
+    });
     await gateway.command(({ vault }) =>
       vault.add({ provider: 'b3os', label: null, purpose: 'webhook', secret: new Secret(VENDOR_SECRET) }),
     );
     for (const role of ['runs', 'viewer', 'admin'] as const) keys[role] = await gateway.key(role);
     const ids = PROVIDER_KINDS.flatMap(({ kind }) => WORKFLOWS.map((name) => gateway.workflowId(kind, name)));
     const bodies = PROVIDER_KINDS.flatMap(({ kind }) =>
-      WORKFLOWS.map((name) => ({ provider: kind, workflow: gateway.workflowId(kind, name), inputs: { a: 'b' } })),
+      [...WORKFLOWS.map((name) => [kind, name] as const), [limited(kind), LIMITED] as const].map(
+        ([provider, name]) => ({ provider, workflow: gateway.workflowId(kind, name), inputs: { a: 'b' } }),
+      ),
     );
     hints = {
       body: bodies,

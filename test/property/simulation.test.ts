@@ -2,47 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { RunId } from '../../src/core/ids.ts';
 import type { RunStatus } from '../../src/runs/model.ts';
 import type { RunStore } from '../../src/runs/ports.ts';
-import { openStore } from '../../src/store/open-store.ts';
 import type { AskedResume } from '../support/simulation/callers.ts';
+import { failingSeeds, isFoundOut } from '../support/simulation/find-out.ts';
 import type { DeliveryNoted } from '../support/simulation/journal-deliveries.ts';
 import type { AttendanceNoted, Noted, ResumeAnswer } from '../support/simulation/journal.ts';
 import { judgeAttendance } from '../support/simulation/judge-attendance.ts';
 import { judgeDeliveries } from '../support/simulation/judge-deliveries.ts';
 import { judgeResumes } from '../support/simulation/judge-resumes.ts';
-import { judge } from '../support/simulation/judge.ts';
-import { quietLog } from '../support/simulation/quiet-log.ts';
-import { play } from '../support/simulation/world.ts';
 
-/** Plays schedules and returns those with faults; `harm` may break the store on purpose. */
-async function failingSeeds(
-  from: number,
-  to: number,
-  harm: (store: RunStore) => RunStore = (store) => store,
-): Promise<string[]> {
-  const failing: string[] = [];
-  for (let seed = from; seed <= to; seed++) {
-    let close = async () => {};
-    const played = await play(seed, async (clock) => {
-      const store = await openStore({ url: 'sqlite::memory:', clock, log: quietLog, role: 'serve', writer: 'inline' });
-      close = () => store.close();
-      return harm(store.runs);
-    });
-    const faults = judge(played);
-    await close();
-    if (faults.length > 0) failing.push(`seed ${seed}: ${faults.join('; ')}`);
-  }
-  return failing;
-}
+/** Schedules are many, and machines differ. */
+const SCHEDULES_MS = 120_000;
 
-/** Whether the judge finds the fault in one of so many schedules, played until it does. */
-async function isFoundOut(harm: (store: RunStore) => RunStore, fault: RegExp, schedules: number): Promise<boolean> {
-  for (let seed = 1; seed <= schedules; seed++) {
-    if (fault.test((await failingSeeds(seed, seed, harm)).join())) return true;
-  }
-  return false;
-}
-
-describe('runs under crashes, slow commits, lost answers and lying vendors', () => {
+describe('runs under crashes, slow commits, lost answers and lying vendors', { timeout: SCHEDULES_MS }, () => {
   it('keep every invariant in every schedule', async () => {
     expect(await failingSeeds(1, 300)).toEqual([]);
   });
@@ -51,9 +22,9 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
     const forgetful = (store: RunStore): RunStore => ({
       ...store,
       findByKey: async () => null,
-      create: (run) => store.create(run, { idempotency: null }),
+      create: (run) => store.create(run, { idempotency: null, quota: null }),
     });
-    expect(await isFoundOut(forgetful, /./, 40)).toBe(true);
+    expect(await isFoundOut({ store: forgetful }, /./, 40)).toBe(true);
   });
 
   it('would be found out if an acknowledged run were not on disk', async () => {
@@ -67,7 +38,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
         return { kind: 'created', run: { ...rest, version: 1, seq: 2, dueAt: null } };
       },
     });
-    expect(await isFoundOut(lossy, /./, 20)).toBe(true);
+    expect(await isFoundOut({ store: lossy }, /./, 20)).toBe(true);
   });
 
   it('would be found out if a move did not compare the version', async () => {
@@ -78,7 +49,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
         return run ? store.move({ run: { ...from.run, version: run.version, seq: run.seq } }, change) : 'stale';
       },
     });
-    expect(await isFoundOut(hasty, /./, 800)).toBe(true);
+    expect(await isFoundOut({ store: hasty }, /./, 800)).toBe(true);
   });
 
   it('would be found out if copies of a resume were not recognised', async () => {
@@ -90,7 +61,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
         return run === 'stale' ? run : { kind: 'moved', run };
       },
     });
-    expect(await isFoundOut(forgetful, /sent again, though it may have been taken/, 400)).toBe(true);
+    expect(await isFoundOut({ store: forgetful }, /sent again, though it may have been taken/, 400)).toBe(true);
   });
 
   it('would be found out if the key of a refused resume were kept', async () => {
@@ -99,7 +70,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       move: (from, { giveBackKey, ...change }) =>
         store.move(from, giveBackKey === 'start' ? { ...change, giveBackKey } : change),
     });
-    expect(await isFoundOut(greedy, /was given back and is still taken/, 400)).toBe(true);
+    expect(await isFoundOut({ store: greedy }, /was given back and is still taken/, 400)).toBe(true);
   });
 
   it('would be found out if a piece of a stream were lost', async () => {
@@ -107,7 +78,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       ...store,
       append: (id, owner, events) => store.append(id, owner, events.length > 1 ? events.slice(1) : events),
     });
-    expect(await isFoundOut(lossy, /its log has what no stream said there/, 400)).toBe(true);
+    expect(await isFoundOut({ store: lossy }, /its log has what no stream said there/, 400)).toBe(true);
   });
 
   it('would be found out if the end of a stream were lost', async () => {
@@ -115,7 +86,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       ...store,
       append: (id, owner, events) => store.append(id, owner, events.length > 1 ? events.slice(0, -1) : events),
     });
-    expect(await isFoundOut(lossy, /are not in the log/, 400)).toBe(true);
+    expect(await isFoundOut({ store: lossy }, /are not in the log/, 400)).toBe(true);
   });
 
   it('would be found out if a piece of a stream were stored twice', async () => {
@@ -123,7 +94,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       ...store,
       append: (id, owner, events) => store.append(id, owner, [...events, ...events.slice(-1)]),
     });
-    expect(await isFoundOut(eager, /its log has what no stream said there/, 400)).toBe(true);
+    expect(await isFoundOut({ store: eager }, /its log has what no stream said there/, 400)).toBe(true);
   });
 
   it('would be found out if readers were not told an event', async () => {
@@ -135,7 +106,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
         return limit === 100 && seq > 0 && events.length > 1 ? events.slice(1) : events;
       },
     });
-    expect(await isFoundOut(lossy, /was told \d+ after \d+/, 400)).toBe(true);
+    expect(await isFoundOut({ store: lossy }, /was told \d+ after \d+/, 400)).toBe(true);
   });
 
   it('would be found out if readers were not told the end', async () => {
@@ -146,7 +117,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
         return limit === 100 ? events.filter(({ type }) => type !== 'run.cancelled') : events;
       },
     });
-    expect(await isFoundOut(lossy, /it was told that this is all, after/, 400)).toBe(true);
+    expect(await isFoundOut({ store: lossy }, /it was told that this is all, after/, 400)).toBe(true);
   });
 
   it('would be found out if messages were not in the commit of their event', async () => {
@@ -154,7 +125,7 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       ...store,
       move: (from, { deliveries: _none, ...change }) => store.move(from, change),
     });
-    expect(await isFoundOut(lossy, /was committed without its messages/, 400)).toBe(true);
+    expect(await isFoundOut({ store: lossy }, /was committed without its messages/, 400)).toBe(true);
   });
 
   it('would be found out if messages were tried too early, or given up', async () => {
@@ -163,13 +134,21 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       settleDelivery: (id, owner, result) =>
         store.settleDelivery(id, owner, { ...result, nextInMs: result.nextInMs === null ? null : 100 }),
     });
-    expect(await isFoundOut(hasty, /try \d came \d+ ms too early/, 400)).toBe(true);
+    expect(await isFoundOut({ store: hasty }, /try \d came \d+ ms too early/, 400)).toBe(true);
     const weary = (store: RunStore): RunStore => ({
       ...store,
       settleDelivery: (id, owner, result) =>
         store.settleDelivery(id, owner, result.status === 'pending' ? { ...result, status: 'failed' } : result),
     });
-    expect(await isFoundOut(weary, /it was given up after/, 400)).toBe(true);
+    expect(await isFoundOut({ store: weary }, /it was given up after/, 400)).toBe(true);
+  });
+
+  it('would be found out if a message that somebody wants again were not sent', async () => {
+    const deaf = (store: RunStore): RunStore => ({
+      ...store,
+      redeliver: async (id, deliveryId) => (await store.deliveries(id)).find((one) => one.id === deliveryId) ?? null,
+    });
+    expect(await isFoundOut({ store: deaf }, /it was to be sent again, and was not/, 400)).toBe(true);
   });
 
   it('would be found out if what became of a message were not written', async () => {
@@ -178,12 +157,12 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', () 
       settleDelivery: async (id, owner, result) =>
         result.status === 'delivered' ? 'stale' : store.settleDelivery(id, owner, result),
     });
-    expect(await isFoundOut(forgetful, /pending for ever/, 400)).toBe(true);
+    expect(await isFoundOut({ store: forgetful }, /pending for ever/, 400)).toBe(true);
   });
 
   it('would be found out if a drain gave nothing back', async () => {
     const greedy = (store: RunStore): RunStore => ({ ...store, release: async () => 0 });
-    expect(await isFoundOut(greedy, /has drained and still has/, 400)).toBe(true);
+    expect(await isFoundOut({ store: greedy }, /has drained and still has/, 400)).toBe(true);
   });
 });
 

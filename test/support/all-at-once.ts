@@ -4,17 +4,28 @@ export interface AllAtOnce<Result> {
   resultOf(name: string): Promise<Result>;
 }
 
-/** Prepares to run every case at the same time; a case's fault is thrown to whoever asks for its result. */
+/** Does the work once few others are under way: for what has to keep up with something that goes on by the clock. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** So many at a time take milliseconds each, even where the machine has much else to do. */
+const AT_A_TIME_MAX = 4;
+
+/**
+ * Prepares to run every case at the same time, but for what a case does in its turn, when fewer than `atATimeMax` others do.
+ * A case's fault is thrown to whoever asks for its result.
+ */
 export function allAtOnce<Case, Result>(
   cases: readonly Case[],
   nameOf: (one: Case) => string,
-  run: (one: Case) => Promise<Result>,
+  run: (one: Case, inTurn: InTurn) => Promise<Result>,
+  atATimeMax = AT_A_TIME_MAX,
 ): AllAtOnce<Result> {
   const results = new Map<string, Promise<Result>>();
+  const inTurn = turns(atATimeMax);
   return {
     begin() {
       for (const one of cases) {
-        const result = run(one);
+        const result = run(one, inTurn);
         // Its test will look; until then it must not count as unhandled.
         result.catch(() => undefined);
         results.set(nameOf(one), result);
@@ -23,5 +34,22 @@ export function allAtOnce<Case, Result>(
     resultOf(name) {
       return results.get(name) ?? Promise.reject(new Error(`no case is called ${name}`));
     },
+  };
+}
+
+function turns(places: number): InTurn {
+  const queue: (() => void)[] = [];
+  let free = places;
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => queue.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = queue.shift();
+      // The place goes to whoever is next, or is free.
+      if (next) next();
+      else free += 1;
+    }
   };
 }

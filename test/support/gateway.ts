@@ -15,21 +15,30 @@ import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import type { AnyProviderKind } from '../../src/providers/define-provider.ts';
 import { startSandbox, type Sandbox, type SandboxVendor } from '../../src/sandbox/start-sandbox.ts';
 
-/** A provider of `rungate.yaml`, as a test wants it; `secret` goes into the vault. */
+/** A provider of `rungate.yaml`, as a test wants it; its secrets go into the vault. */
 export interface TestProvider {
   kind: string;
   baseUrl: string;
   allowPrivateNetwork?: boolean;
   /** Null: none. Default: the one that the kind's sandbox accepts. */
   secret?: string | null;
+  /** Several instead of one, labelled with the secret itself. */
+  secrets?: readonly (string | { secret: string; weight: number })[];
+  /** As the file has them. */
+  limits?: object;
+  timeouts?: object;
 }
+
+export type TestProviders = Readonly<Record<string, TestProvider>>;
 
 export interface TestGatewayOptions {
   kinds?: readonly AnyProviderKind[];
+  /** Registered ones, as the file has them. */
+  workflows?: Readonly<Record<string, object>>;
   /** `RUNGATE_…` variables. */
   environment?: Readonly<Record<string, string>>;
   /** Beside (or instead of) a provider for each kind, which points at its sandbox. */
-  providers?: (sandbox: Sandbox) => Readonly<Record<string, TestProvider>>;
+  providers?: (sandbox: Sandbox) => TestProviders | Promise<TestProviders>;
   /** Where the data directory is made. */
   parent?: string;
 }
@@ -66,7 +75,10 @@ export interface TestGateway extends Client {
   environment: Record<string, string>;
   /** What a log would show as an error: nothing, in a gateway without bugs. */
   complaints: string[];
+  /** What a log would show as a warning. */
+  warnings: { message: string; fields: object }[];
   url(): string;
+  adminUrl(): string;
   /** The `authorization` header of the test's own key, for requests on raw sockets. */
   authorization: string;
   /** A new key. */
@@ -87,6 +99,8 @@ export interface TestGateway extends Client {
 
 const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'timed_out']);
 const LOOK_AGAIN_MS = 20;
+/** What stays as it is may be noticed a little late, so that many who wait for it leave the gateway time for its work. */
+const LOOK_FOR_END_MS_MAX = 200;
 /** A loop must not outlive its test for ever. */
 const UNTIL_MS_MAX = 60_000;
 
@@ -99,12 +113,19 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
     RUNGATE_CONFIG: join(dataDir, 'rungate.yaml'),
     RUNGATE_PORT: '0',
     RUNGATE_ADMIN_PORT: '0',
+    // Most tests make vendors fail on purpose, and want to see each failure as it is.
+    RUNGATE_BREAKER_CALLS_MIN: '1000000000',
+    RUNGATE_RETRIES_MAX: '0',
+    // Some begin hundreds of runs in one moment, on a machine that has more to do.
+    RUNGATE_OVERLOAD_DELAY_MS: '60000',
+    RUNGATE_OVERLOAD_AT_ONCE_MAX: '100000',
     ...options.environment,
   };
-  const providers = { ...ordinaryProviders(sandbox), ...options.providers?.(sandbox) };
-  await writeFile(environment.RUNGATE_CONFIG, configText(providers));
+  const providers = { ...ordinaryProviders(sandbox), ...(await options.providers?.(sandbox)) };
+  await writeFile(environment.RUNGATE_CONFIG, configText(providers, options.workflows));
   const complaints: string[] = [];
-  const log = complainingLog(complaints);
+  const warnings: TestGateway['warnings'] = [];
+  const log = complainingLog(complaints, warnings);
   let gateway: Gateway | null = null;
 
   async function command<T>(use: (workspace: Workspace) => Promise<T>): Promise<T> {
@@ -115,10 +136,11 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
       await workspace.close();
     }
   }
-  const url = () => {
+  const up = () => {
     if (gateway === null) throw new Error('the gateway is not up');
-    return gateway.runsUrl;
+    return gateway;
   };
+  const url = () => up().runsUrl;
   async function makeKey(role: Role, name: string): Promise<string> {
     const wanted = { name, role, allowedWorkflows: [], allowedProviders: [], expiresAt: null };
     const { stored, key } = createKey(wanted, { clock: systemClock, random: createSystemRandom() });
@@ -140,7 +162,9 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
     environment,
     workflowId: (kind, name) => vendorOf(sandbox, kind).workflowId(name),
     complaints,
+    warnings,
     url,
+    adminUrl: () => up().adminUrl,
     authorization: `Bearer ${key}`,
     key: (role, name = role) => makeKey(role, name),
     client: async (role, name = role) => createClient(url, await makeKey(role, name)),
@@ -180,12 +204,12 @@ function ordinaryProviders(sandbox: Sandbox): Record<string, TestProvider> {
 }
 
 /** JSON is YAML. */
-function configText(providers: Readonly<Record<string, TestProvider>>): string {
-  const entries = Object.entries(providers).map(([name, { kind, baseUrl, allowPrivateNetwork = true }]) => [
-    name,
-    { kind, base_url: baseUrl, allow_private_network: allowPrivateNetwork },
-  ]);
-  return JSON.stringify({ providers: Object.fromEntries(entries) });
+function configText(providers: Readonly<Record<string, TestProvider>>, workflows = {}): string {
+  const entries = Object.entries(providers).map(([name, provider]) => {
+    const { kind, baseUrl, allowPrivateNetwork = true, limits, timeouts } = provider;
+    return [name, { kind, base_url: baseUrl, allow_private_network: allowPrivateNetwork, limits, timeouts }];
+  });
+  return JSON.stringify({ providers: Object.fromEntries(entries), workflows });
 }
 
 async function addCredentials(
@@ -193,17 +217,21 @@ async function addCredentials(
   providers: Readonly<Record<string, TestProvider>>,
   sandbox: Sandbox,
 ): Promise<void> {
-  for (const [provider, { kind, secret = vendorOf(sandbox, kind).key }] of Object.entries(providers)) {
-    if (secret !== null) await vault.add({ provider, label: null, purpose: 'api', secret: new Secret(secret) });
+  for (const [provider, { kind, secret, secrets }] of Object.entries(providers)) {
+    for (const one of secrets ?? (secret === null ? [] : [secret ?? vendorOf(sandbox, kind).key])) {
+      const { secret: text, weight } = typeof one === 'string' ? { secret: one, weight: 1 } : one;
+      const label = secrets === undefined ? null : text;
+      await vault.add({ provider, label, purpose: 'api', secret: new Secret(text), weight });
+    }
   }
 }
 
-function complainingLog(complaints: string[]): Log {
+function complainingLog(complaints: string[], warnings: TestGateway['warnings']): Log {
   const quiet = () => undefined;
   return {
     debug: quiet,
     info: quiet,
-    warn: quiet,
+    warn: (fields, message) => void warnings.push({ message, fields }),
     error: ({ err }, message) => void complaints.push(`${message} ${err instanceof Error ? err.stack : ''}`),
   };
 }
@@ -222,6 +250,16 @@ function createClient(url: () => string, key: string): Client {
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? null : reviveJson(text) };
   }
+  // oxlint-disable-next-line typescript/no-explicit-any -- see `Answered`
+  async function until(id: string, good: (run: any) => boolean, lookAgainMsMax: number): Promise<any> {
+    const begun = performance.now();
+    for (let waitMs = LOOK_AGAIN_MS; ; waitMs = Math.min(waitMs * 1.2, lookAgainMsMax)) {
+      const { body } = await client.get(`/runs/${id}`);
+      if (good(body)) return body;
+      if (performance.now() - begun > UNTIL_MS_MAX) throw new Error(`still not: ${JSON.stringify(body)}`);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
   const client: Client = {
     post: (path, body = {}, headers = {}) =>
       ask(path, {
@@ -237,16 +275,8 @@ function createClient(url: () => string, key: string): Client {
       return run.id as string;
     },
     cancel: (id) => client.post(`/runs/${id}/cancel`),
-    async until(id, good) {
-      const begun = performance.now();
-      for (;;) {
-        const { body } = await client.get(`/runs/${id}`);
-        if (good(body)) return body;
-        if (performance.now() - begun > UNTIL_MS_MAX) throw new Error(`still not: ${JSON.stringify(body)}`);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-      }
-    },
-    end: (id) => client.until(id, ({ status }) => ENDED.has(status)),
+    until: (id, good) => until(id, good, LOOK_AGAIN_MS),
+    end: (id) => until(id, ({ status }) => ENDED.has(status), LOOK_FOR_END_MS_MAX),
   };
   return client;
 }

@@ -217,6 +217,7 @@ function newRun(id: RunId, caller: Caller, { request, at }: { request: RunReques
     upstreamWorkflow: request.workflow,
     defaults: {},
     options: request.options,
+    fallbacks: [],
     metadata: request.metadata,
     tags: request.tags,
     timeoutMs: 300_000,

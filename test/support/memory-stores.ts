@@ -2,6 +2,7 @@ import type { KeyStore, StoredKey } from '../../src/access/ports.ts';
 import type {
   CredentialStore,
   StoredCredential,
+  StoredCredentialState,
   StoredWebhookSecret,
   WebhookSecretStore,
 } from '../../src/vault/ports.ts';
@@ -9,15 +10,28 @@ import type {
 /** A credential store that lives in a map, for tests of what is above it. */
 export function memoryCredentialStore(fingerprints: string[] = []): CredentialStore & {
   rows: Map<string, StoredCredential>;
+  /** By credential and provider. */
+  known: Map<string, StoredCredentialState>;
 } {
   const rows = new Map<string, StoredCredential>();
+  const known = new Map<string, StoredCredentialState>();
   return {
     rows,
+    known,
     insert: async (credential) => void rows.set(credential.id, credential),
     list: async (provider) =>
       [...rows.values()].filter((row) => provider === undefined || row.provider === provider).toReversed(),
     get: async (id) => rows.get(id) ?? null,
-    remove: async (id) => rows.delete(id),
+    async remove(id) {
+      for (const [key, { credentialId }] of known) if (credentialId === id) known.delete(key);
+      return rows.delete(id);
+    },
+    states: async () => [...known.values()],
+    async putState({ provider, credentialId }, state) {
+      const key = JSON.stringify([credentialId, provider]);
+      if (state === null) known.delete(key);
+      else known.set(key, { ...state, provider, credentialId });
+    },
     masterKeys: async () => [...fingerprints],
     addMasterKey: async (fingerprint) => void fingerprints.push(fingerprint),
   };

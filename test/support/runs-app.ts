@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { createTargetCheck } from '../../src/app/check-webhook-target.ts';
 import { seesEveryone, type Caller, type Role } from '../../src/core/caller.ts';
+import { NO_TRACING } from '../../src/core/tracing.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { ErrorBody } from '../../src/core/errors.ts';
 import { GatewayError } from '../../src/core/errors.ts';
@@ -10,6 +11,7 @@ import { createIds } from '../../src/core/ids.ts';
 import type { Log, LogFields } from '../../src/core/log.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
 import { Secret } from '../../src/core/secret.ts';
+import { NO_LIMITS } from '../../src/access/key-limits.ts';
 import * as policy from '../../src/access/policy.ts';
 import { httpLimits } from '../../src/app/limits.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
@@ -48,6 +50,7 @@ export function callerWith(role: Role, changes: Partial<Caller> = {}): Caller {
     role,
     allowedWorkflows: [],
     allowedProviders: [],
+    limits: NO_LIMITS,
     ...changes,
   };
 }
@@ -85,6 +88,7 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
   const registry = createRegistry({ kinds: [], providers: {}, workflows: [] });
   const parts: RunsAppParts = {
     runs,
+    shedder: { refusal: () => null, admit: () => () => {} },
     policy: { ...policy, seesEveryone },
     webhooks: {
       checkTarget: createTargetCheck({ allowPrivateNetwork: false }),
@@ -96,9 +100,12 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
     registry: () => registry,
     verifyKey: verifyTestKey,
     credentialPresent: async () => true,
+    breakerOf: () => 'closed',
     version: '0.0.0',
     health: { unready: () => state.unready },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    tracing: NO_TRACING,
+    observeRequest() {},
     limits: { ...HTTP_LIMITS, bodyBytesMax: 100_000 },
   };
   return { runs, log, clock: offset, state, parts };

@@ -18,6 +18,7 @@ import {
 } from '../../src/core/outbound.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
 import { Secret } from '../../src/core/secret.ts';
+import { NO_TRACING, type Tracing } from '../../src/core/tracing.ts';
 import { createUpstream } from '../../src/upstream/create-upstream.ts';
 import type { UpstreamLimits } from '../../src/upstream/limits.ts';
 import { upstreamLimits } from '../../src/app/limits.ts';
@@ -118,7 +119,8 @@ export function testUpstream({
   limits = {},
   clock = systemClock,
   loopback = true,
-}: { limits?: Partial<UpstreamLimits>; clock?: Clock; loopback?: boolean } = {}): TestUpstream {
+  tracing = NO_TRACING,
+}: { limits?: Partial<UpstreamLimits>; clock?: Clock; loopback?: boolean; tracing?: Tracing } = {}): TestUpstream {
   const allowedLoopback = new Set<string>();
   const logged: TestUpstream['logged'] = [];
   const note = (fields: LogFields, message: string) => void logged.push({ fields, message });
@@ -126,6 +128,7 @@ export function testUpstream({
     clock,
     random: createSystemRandom(),
     log: { debug: note, info: note, warn: note, error: note },
+    tracing,
     limits: { ...UPSTREAM_LIMITS, ...limits },
     guard: { allowedLoopback },
     version: '9.9.9',

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RouteEntry } from '../app.ts';
 import { COMPONENTS } from '../schemas/components.ts';
 import { EVERY_ANSWER, errorAnswer, errorsOf, headerRefs } from './error-answers.ts';
-import { ANSWER_HEADERS, REQUEST_HEADERS, type RequestHeader } from './headers.ts';
+import { ANSWER_HEADERS, LIMIT_HEADERS, REQUEST_HEADERS, type AnswerHeader, type RequestHeader } from './headers.ts';
 import { renderSchemas, type JsonSchemas } from './json-schemas.ts';
 import { TAGS, type AnswerForm, type Operation } from './operation.ts';
 
@@ -92,7 +92,10 @@ function renderOperation(route: DocumentedRoute, schemas: JsonSchemas, shared: R
     ...(ownRoles === null ? { security: [] } : {}),
     parameters,
     ...(schema.body === undefined ? {} : { requestBody: renderBody(schema.body, schemas, operation) }),
-    responses: { ...renderAnswers(operation, schemas), ...renderErrors(route, shared) },
+    responses: {
+      ...renderAnswers(operation, schemas, ownRoles === null ? [] : LIMIT_HEADERS),
+      ...renderErrors(route, shared),
+    },
   };
 }
 
@@ -140,12 +143,20 @@ function renderBody(schema: z.ZodType, schemas: JsonSchemas, { examples }: Opera
   };
 }
 
-function renderAnswers({ answers }: Operation, schemas: JsonSchemas): JsonObject {
+function renderAnswers(
+  { answers }: Operation,
+  schemas: JsonSchemas,
+  limitHeaders: readonly AnswerHeader[],
+): JsonObject {
   const render = ({ description, headers = [], ...form }: AnswerForm) => {
     const content = renderContent(form, schemas);
     return {
       description,
-      headers: headerRefs([...(form.schema !== null ? EVERY_ANSWER : (['x-request-id'] as const)), ...headers]),
+      headers: headerRefs([
+        ...(form.schema !== null ? EVERY_ANSWER : (['x-request-id'] as const)),
+        ...limitHeaders,
+        ...headers,
+      ]),
       ...(Object.keys(content).length === 0 ? {} : { content }),
     };
   };

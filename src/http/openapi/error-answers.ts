@@ -3,7 +3,7 @@ import { errorBody } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RouteEntry } from '../app.ts';
 import { EXAMPLE_RUN_ID } from '../schemas/parts.ts';
-import type { AnswerHeader, RequestHeader } from './headers.ts';
+import { LIMIT_HEADERS, type AnswerHeader, type RequestHeader } from './headers.ts';
 import type { Operation } from './operation.ts';
 
 const METHODS_WITH_BODY: readonly string[] = ['POST', 'DELETE', 'PUT', 'PATCH'];
@@ -14,11 +14,15 @@ const EVERY_ROUTE: readonly ErrorCode[] = ['invalid_request', 'loop_detected', '
 const GUARDED: readonly ErrorCode[] = [
   'unauthorized',
   'forbidden',
+  'rate_limited',
   'not_acceptable',
   'unsupported_media_type',
   'store_unavailable',
 ];
 const WITH_BODY: readonly ErrorCode[] = ['invalid_json', 'payload_too_large', 'unsupported_media_type'];
+
+/** Told before anybody knows whose request it is, and so what its key may send. */
+const BEFORE_THE_KEY: readonly ErrorCode[] = ['loop_detected', 'unauthorized'];
 
 /** Every code that a route can answer with, by HTTP status, in the catalogue's order. */
 export function errorsOf({ method, roles }: RouteEntry, { errors }: Operation): Map<number, ErrorCode[]> {
@@ -38,6 +42,7 @@ export function errorAnswer(status: number, codes: readonly ErrorCode[], more: r
   const own: AnswerHeader[] = [];
   if (status === 401) own.push('WWW-Authenticate');
   if (status === 429 || status === 503) own.push('Retry-After');
+  if (!codes.every((code) => BEFORE_THE_KEY.includes(code))) own.push(...LIMIT_HEADERS);
   return {
     description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].message}`).join('\n\n'),
     headers: headerRefs([...EVERY_ANSWER, ...own, ...more]),

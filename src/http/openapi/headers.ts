@@ -77,6 +77,17 @@ export const ANSWER_HEADERS = {
     schema: { type: 'integer', minimum: 0 },
     example: 12,
   },
+  RateLimit: {
+    description:
+      'What is left of the key’s requests a minute: `r` requests for the next `t` seconds (structured fields, as the IETF’s draft on RateLimit fields has them). Absent where the key has no such limit, or none was looked at.',
+    schema: { type: 'string' },
+    example: '"key";r=59;t=12',
+  },
+  'RateLimit-Policy': {
+    description: 'How many requests the key may send, `q`, in `w` seconds. Goes with `RateLimit`.',
+    schema: { type: 'string' },
+    example: '"key";q=60;w=60',
+  },
   'WWW-Authenticate': {
     description: 'The scheme that is wanted.',
     schema: { type: 'string' },
@@ -101,6 +112,9 @@ export const ANSWER_HEADERS = {
 } as const satisfies Record<string, Header>;
 
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;
+
+/** Of a caller whose requests a minute are limited. Not to be taken for the vendors' own. */
+export const LIMIT_HEADERS = ['RateLimit', 'RateLimit-Policy'] as const;
 
 /** What a held answer may carry of the vendor's. */
 export const VENDOR_HEADERS = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'] as const;

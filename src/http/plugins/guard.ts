@@ -5,13 +5,19 @@ import { HOP_HEADER } from '../../core/hop.ts';
 import type { App, AppParts, RouteRoles } from '../app.ts';
 import { acceptsJson, preferredType } from '../headers/accept.ts';
 import { setBaseHeaders } from '../reply.ts';
+import type { CountRequest } from './request-limits.ts';
 import { allowedMethods } from './route-table.ts';
+
+export interface GuardParts extends Pick<AppParts, 'verifyKey' | 'health'> {
+  /** Null: this listener counts no requests. */
+  countRequest: CountRequest | null;
+}
 
 /**
  * Decides by the matched route, before a byte of the body is read, whether a request may go on:
- * unknown path, drain, key, role, then form. A route that declares no roles is refused to everybody.
+ * unknown path, drain, key, requests a minute, role, then form. A route that declares no roles is refused to everybody.
  */
-export function addGuard(app: App, { verifyKey, health }: Pick<AppParts, 'verifyKey' | 'health'>): void {
+export function addGuard(app: App, { verifyKey, health, countRequest }: GuardParts): void {
   app.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     setBaseHeaders(reply);
     if (request.is404) throw noSuchRoute(app, request);
@@ -21,8 +27,10 @@ export function addGuard(app: App, { verifyKey, health }: Pick<AppParts, 'verify
     if (roles === 'anyone') return;
     if (request.method === 'POST' && health.unready() === 'draining') throw new GatewayError('shutting_down');
     const caller = await verifyKey(request.headers.authorization);
-    requireRole(roles, caller.role);
     request.caller = caller;
+    // Most keys have no such limit, and pay nothing for those that have.
+    if (caller.limits.requestsPerMinute !== null) await countRequest?.(request, reply);
+    requireRole(roles, caller.role);
     requireForm(request);
   });
   // Reached only if the hook above let an unknown route through.

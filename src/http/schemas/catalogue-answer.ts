@@ -37,6 +37,23 @@ const credentialSchema = z
   .enum(CREDENTIAL_STATES)
   .meta({ description: 'Whether a run could be started: without a credential it is 503 `no_credential`.' });
 
+const breakerSchema = z.enum(['closed', 'open', 'half_open']).meta({
+  description:
+    'The circuit breaker. `closed`: starts go out. `open`: too many have failed, so they are held back. `half_open`: one is let through, to see. Of several credentials the worst.',
+});
+
+const startLimits = {
+  concurrency: z.int().nullable().meta({ description: 'Runs that are begun and neither ended nor waiting.' }),
+  requests_per_minute: z.int().nullable().meta({ description: 'Starts in any 60 s.' }),
+};
+
+const limitsSchema = z
+  .object({
+    ...startLimits,
+    per_credential: z.object(startLimits).meta({ description: 'The same for each of its credentials.' }),
+  })
+  .meta({ description: 'What the provider is sent at most; null: no bound. Runs beyond it wait, or are refused.' });
+
 export const providerSchema = z
   .object({
     name: z.string(),
@@ -49,6 +66,8 @@ export const providerSchema = z
     options: jsonSchema.meta({ description: 'A JSON Schema (2020-12) of `options`.' }),
     resume_options: resumeOptionsSchema,
     credential: credentialSchema,
+    breaker: breakerSchema,
+    limits: limitsSchema,
   })
   .meta({ description: 'A configured upstream.' });
 
@@ -56,7 +75,10 @@ export const workflowSchema = z
   .object({
     name: z.string(),
     description: z.string().nullable(),
-    provider: z.string(),
+    provider: z.string().meta({
+      description:
+        'Where its runs go. Of several targets the first, whose vendor the rest describes: a run may go to another.',
+    }),
     capabilities: capabilitiesSchema,
     inputs: jsonSchema
       .nullable()

@@ -26,6 +26,12 @@ export const PROVIDER_EXAMPLES = {
           options: NO_OPTIONS,
           resume_options: null,
           credential: 'present',
+          breaker: 'closed',
+          limits: {
+            concurrency: 20,
+            requests_per_minute: 600,
+            per_credential: { concurrency: null, requests_per_minute: 60 },
+          },
         },
       ],
     },

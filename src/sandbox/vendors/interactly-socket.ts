@@ -98,13 +98,20 @@ async function takeStart(
   desk.parts.starts.record({ kind: 'interactly', command: 'start', workflow, runId, clientRunId: null, began, body });
   await socket.delay(plan.slowMs);
   if (closeCode !== null) return socket.close(closeCode, 'The start was refused');
-  if (plan.start !== null) return damage(socket, plan.start);
+  if (plan.start !== null && !isOfBytes(plan.start)) return damage(socket, plan.start);
   const run = desk.book.find(runId ?? '');
   if (run !== null) await tell(desk, socket, run);
 }
 
+/** What concerns the bytes of an HTTP answer means nothing here. */
+type OfBytes = Damage & { kind: 'interim' | 'drip' | 'duplicate-keys' };
+
+function isOfBytes(fault: Damage): fault is OfBytes {
+  return fault.kind === 'interim' || fault.kind === 'drip' || fault.kind === 'duplicate-keys';
+}
+
 /** What a fault of an HTTP answer is here: a refusal or a failure closes, a cut cuts, rubbish is a message. */
-async function damage(socket: ServerSocket, fault: Damage): Promise<void> {
+async function damage(socket: ServerSocket, fault: Exclude<Damage, OfBytes>): Promise<void> {
   switch (fault.kind) {
     case 'status':
       return takesEffect(fault) ? socket.close(BROKEN, 'Something went wrong') : socket.close(REFUSED, 'Refused');

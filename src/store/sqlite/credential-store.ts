@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { CredentialStore, StoredCredential } from '../../vault/ports.ts';
+import type { CredentialStore, StoredCredential, StoredCredentialState } from '../../vault/ports.ts';
 import type { Row } from './operations.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
@@ -15,8 +15,8 @@ export function createCredentialStore({
   clock: Clock;
 }): CredentialStore {
   return {
-    async insert({ id, provider, label, purpose, sealed, createdAt }) {
-      await writer.write('run', 'insertCredential', [id, provider, label, purpose, sealed, createdAt]);
+    async insert({ id, provider, label, purpose, sealed, createdAt, weight }) {
+      await writer.write('run', 'insertCredential', [id, provider, label, purpose, sealed, createdAt, weight]);
     },
     async list(provider) {
       return reader.read((statements) => statements.credentials.all(provider ?? null)).map(credentialFromRow);
@@ -25,8 +25,16 @@ export function createCredentialStore({
       const row = reader.read((statements) => statements.credential.get(id));
       return row === null ? null : credentialFromRow(row);
     },
-    async remove(id) {
-      return (await writer.write('run', 'removeCredential', [id])) > 0;
+    remove: (id) => writer.write('removeCredential', id),
+    async states() {
+      return reader.read((statements) => statements.credentialStates.all()).map(stateFromRow);
+    },
+    async putState({ provider, credentialId }, state) {
+      if (state === null) await writer.write('run', 'clearCredentialState', [credentialId, provider]);
+      else {
+        const { state: name, code, at, until } = state;
+        await writer.write('run', 'putCredentialState', [credentialId, provider, name, code, at, until]);
+      }
     },
     async masterKeys() {
       return reader.read((statements) => statements.masterKeys.all()).map((row) => row[0] as string);
@@ -45,5 +53,17 @@ function credentialFromRow(row: Row): StoredCredential {
     purpose: row[3] as StoredCredential['purpose'],
     sealed: row[4] as Uint8Array,
     createdAt: row[5] as number,
+    weight: row[6] as number,
+  };
+}
+
+function stateFromRow(row: Row): StoredCredentialState {
+  return {
+    provider: row[0] as string,
+    credentialId: row[1] as string,
+    state: row[2] as StoredCredentialState['state'],
+    code: row[3] as string | null,
+    at: row[4] as number,
+    until: row[5] as number | null,
   };
 }

@@ -3,9 +3,12 @@ import { DELIVERY_COLUMNS } from './delivery-row.ts';
 import type { DeliveryRows, Operation, Row, Value } from './operations.ts';
 import { arrays, changes, get } from './statement-calls.ts';
 
-type DeliveryStatements = ReturnType<typeof prepareDeliveryStatements>;
+export type DeliveryStatements = ReturnType<typeof prepareDeliveryStatements>;
 
-/** What the writer does with messages to callers' webhooks. Whoever tries one has its row: `owner` set, no due time. */
+/**
+ * What the writer does with messages to callers' webhooks. Whoever tries one has its row: `owner` set, no due time. One that
+ * is to be sent again although it is being tried has both, until that try is over.
+ */
 export function prepareDeliveryStatements(db: DatabaseSync) {
   return {
     anyGone: arrays(db.prepare(`SELECT 1 FROM deliveries WHERE run_id = ? AND status = 'gone' LIMIT 1`)),
@@ -23,6 +26,8 @@ export function prepareDeliveryStatements(db: DatabaseSync) {
       db.prepare(`SELECT run_id FROM deliveries WHERE status = 'pending' AND owner = ? AND due_at IS NULL AND id = ?
         AND tries = coalesce(?, tries)`),
     ),
+    freeWantedAgain: db.prepare(`UPDATE deliveries SET owner = NULL
+      WHERE status = 'pending' AND owner = ? AND due_at IS NOT NULL AND id = ?`),
     settle: db.prepare(`UPDATE deliveries SET status = ?, tries = tries + 1, last_at = ?, last_status = ?,
       last_error = ?, owner = NULL, due_at = ? WHERE run_id = ? AND id = ?`),
     giveUpRest: db.prepare(`UPDATE deliveries SET status = 'gone', owner = NULL, due_at = NULL
@@ -60,13 +65,19 @@ export function claimDeliveries(
   return rows;
 }
 
-/** Writes what became of a try. False: the message is no longer this owner's, or was tried again since. */
+/**
+ * Writes what became of a try. False: the message is no longer this owner's, was tried again since, or somebody wants it
+ * sent again; then it is free for the try that they were promised, whatever this one came to.
+ */
 export function settleDelivery(
   statements: DeliveryStatements,
   [, id, owner, result, afterTries]: Operation & { 0: 'settleDelivery' },
 ): boolean {
   const taken = get(statements.runOfTaken, [owner, id, afterTries]);
-  if (taken === null) return false;
+  if (taken === null) {
+    statements.freeWantedAgain.run(owner, id);
+    return false;
+  }
   const [runId] = taken as [string];
   changes(statements.settle, [...result, runId, id]);
   if (result[0] === 'gone') statements.giveUpRest.run(runId);

@@ -1,4 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { claim, claimQueued, prepareClaimStatements, reclaim, release } from './execute-claim-operation.ts';
+import { countOnDay, prepareCountStatements, readUnfinished, runsOfDay } from './execute-count-operation.ts';
 import {
   claimDeliveries,
   insertDeliveries,
@@ -10,11 +12,9 @@ import {
   type ClaimRow,
   type FarEvents,
   type Move,
-  type MoveRow,
   type Operation,
   type OperationResult,
   type OperationResults,
-  type Operations,
   type PlainStatement,
   type Row,
   type Value,
@@ -37,27 +37,33 @@ export function createExecutor(db: DatabaseSync): Executor {
     execute(operation) {
       switch (operation[0]) {
         case 'create':
-          return create(statements, operation[1], operation[2], operation[3]);
+          return create(db, statements, operation);
         case 'move':
-          return move(statements, operation[1], operation[2], operation[3], operation[4], operation[5]);
+          return move(statements, operation);
         case 'moveOnce':
-          return moveOnce(db, statements, operation.slice(1) as Operations['moveOnce']);
+          return moveOnce(db, statements, operation);
         case 'append':
           return append(statements, operation[1], operation[2], operation[3]);
         case 'remove':
           return remove(statements, operation[1]);
         case 'claim':
-          return claim(statements, operation);
+          return claim(statements.claims, operation);
+        case 'claimQueued':
+          return claimQueued(statements.claims, operation);
         case 'reclaim':
-          return reclaim(statements, operation[1], operation[2]);
+          return reclaim(statements.claims, statements.deliveries, operation);
         case 'release':
-          return release(statements, operation);
+          return release(statements.claims, statements.deliveries, operation);
+        case 'unfinished':
+          return readUnfinished(statements.counts);
         case 'claimDeliveries':
           return claimDeliveries(statements.deliveries, operation[1], { now: operation[2], limit: operation[3] });
         case 'settleDelivery':
           return settleDelivery(statements.deliveries, operation);
         case 'purgeRuns':
           return purgeRuns(statements, operation[1], operation[2]);
+        case 'removeCredential':
+          return removeCredential(statements, operation[1]);
         case 'replaceKey':
           return replaceKey(statements, operation[1], { id: operation[2], expiresAt: operation[3] });
         case 'replaceWebhookSecret':
@@ -106,34 +112,12 @@ function prepareStatements(db: DatabaseSync) {
       AND subject IN ('', (SELECT coalesce(subject, '') FROM runs WHERE id = ?1))
       AND (subject, key) IS NOT (SELECT coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
     runRow: arrays(db.prepare('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id = ?')),
-    dueRows: arrays(
-      db.prepare(
-        'SELECT ' +
-          RUN_COLUMNS +
-          ` FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ?
-            AND provider NOT IN (SELECT value FROM json_each(?))
-            AND NOT EXISTS (SELECT 1 FROM owners WHERE owner = ? AND dead = 1) ORDER BY due_at LIMIT ?`,
-      ),
-    ),
-    queuedRows: arrays(
-      db.prepare(
-        'SELECT ' +
-          RUN_COLUMNS +
-          ` FROM runs WHERE status = 'queued' AND owner IS NULL
-            AND NOT EXISTS (SELECT 1 FROM owners WHERE owner = ? AND dead = 1) ORDER BY id LIMIT ?`,
-      ),
-    ),
-    takeRun: db.prepare('UPDATE runs SET owner = ?, due_at = NULL WHERE id = ?'),
-    reclaim: db.prepare(`UPDATE runs SET owner = NULL, due_at = ?
-      WHERE finished_at IS NULL AND owner IS NOT NULL AND owner <> ?`),
-    buryOwners: db.prepare('UPDATE owners SET dead = 1 WHERE owner <> ?'),
-    forgetOwners: db.prepare('DELETE FROM owners WHERE dead = 1 AND beat_at < ? - 86400000'),
-    release: db.prepare(`UPDATE runs SET owner = NULL, due_at = ?
-      WHERE finished_at IS NULL AND owner = ? AND id NOT IN (SELECT value FROM json_each(?)) AND id < ?`),
     deleteRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at < ?'),
     deleteEndedRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at IS NOT NULL'),
     deleteEvents: db.prepare('DELETE FROM events WHERE run_id = ?'),
     deletePayloads: db.prepare('DELETE FROM payloads WHERE run_id = ?'),
+    claims: prepareClaimStatements(db),
+    counts: prepareCountStatements(db),
     deliveries: prepareDeliveryStatements(db),
     plain(name: PlainStatement): StatementSync {
       const known = plain.get(name);
@@ -146,16 +130,25 @@ function prepareStatements(db: DatabaseSync) {
 }
 
 function create(
+  db: DatabaseSync,
   statements: Statements,
-  row: Row,
-  claimRow: ClaimRow | null,
-  largeInputs: string | null,
+  [, row, claimRow, largeInputs, countedStart, quota]: Operation & { 0: 'create' },
 ): OperationResults['create'] {
+  const runsBefore = quota === null ? 0 : runsOfDay(statements.counts, quota);
+  if (quota !== null && runsBefore >= quota[2]) return createNoMore(db, statements, claimRow);
   const earlier = claimRow === null ? null : claimKey(statements, claimRow);
   if (earlier !== null) return earlier;
+  if (quota !== null) countOnDay(statements.counts, quota, runsBefore);
   statements.insertRun.run(...row);
   if (largeInputs !== null) statements.insertPayload.run(row[0] as string, 'inputs', largeInputs);
+  if (countedStart !== null) statements.counts.countStart(countedStart);
   return null;
+}
+
+/** A request that came before is answered as ever; another one leaves nothing. */
+function createNoMore(db: DatabaseSync, statements: Statements, claimRow: ClaimRow | null): OperationResults['create'] {
+  if (claimRow === null) return 'over_quota';
+  return unless(db, 'over_quota', () => claimKey(statements, claimRow) ?? 'over_quota');
 }
 
 /** Null: the key is this request's. Otherwise what it was used for, by a request that is still to be remembered. */
@@ -169,20 +162,26 @@ function claimKey(statements: Statements, row: ClaimRow): { winner: string; run:
 function moveOnce(
   db: DatabaseSync,
   statements: Statements,
-  [claimRow, ...change]: Operations['moveOnce'],
+  operation: Operation & { 0: 'moveOnce' },
 ): OperationResults['moveOnce'] {
+  return unless(
+    db,
+    null,
+    () => claimKey(statements, operation[1]) ?? move(statements, operation.slice(1) as [unknown, ...Move]),
+  );
+}
+
+/** Where it comes to `refusal`, its claim is taken back too, and whatever that had replaced is there again. */
+function unless<T>(db: DatabaseSync, refusal: T, work: () => T): T {
   db.exec('SAVEPOINT claimed');
-  const result = claimKey(statements, claimRow) ?? move(statements, ...change);
-  // Stale: the claim is taken back too, and whatever it had replaced is there again.
-  db.exec(result === null ? 'ROLLBACK TO claimed; RELEASE claimed' : 'RELEASE claimed');
+  const result = work();
+  db.exec(result === refusal ? 'ROLLBACK TO claimed; RELEASE claimed' : 'RELEASE claimed');
   return result;
 }
 
 function move(
   statements: Statements,
-  change: MoveRow,
-  events: FarEvents | null,
-  ...[largeOutput, giveBackKey, deliveries]: [Move[2], Move[3], Move[4]]
+  [, change, events, largeOutput, giveBackKey, deliveries, countedStart]: readonly [unknown, ...Move],
 ): OperationResults['move'] {
   if (changes(statements.moveRun, change) === 0) return null;
   const [seq] = change;
@@ -192,6 +191,7 @@ function move(
   if (giveBackKey === 'start') statements.giveBackStartKey.run(id);
   else if (giveBackKey !== null) statements.giveBackResumeKey.run(id, giveBackKey.resume);
   if (deliveries !== null) insertDeliveries(statements.deliveries, id, deliveries);
+  if (countedStart !== null) statements.counts.countStart(countedStart);
   return seq;
 }
 
@@ -211,31 +211,6 @@ function append(statements: Statements, id: string, owner: string, events: Row):
     statements.insertEvent.run(id, last - count + 1 + i, type, at, data);
   }
   return last;
-}
-
-function claim(statements: Statements, [, owner, now, limit, queued, except]: Operation & { 0: 'claim' }): Row[] {
-  const rows = statements.dueRows.all(now, except, owner, limit) as unknown as Value[][];
-  const taken = new Set(rows.map((row) => row[0]));
-  for (const row of queued > 0 ? (statements.queuedRows.all(owner, queued) as unknown as Value[][]) : []) {
-    if (!taken.has(row[0])) rows.push(row);
-  }
-  for (const row of rows) {
-    statements.takeRun.run(owner, row[0] as string);
-    row[8] = owner;
-    row[9] = null;
-  }
-  return rows;
-}
-
-function reclaim(statements: Statements, owner: string, now: number): number {
-  statements.buryOwners.run(owner);
-  statements.forgetOwners.run(now);
-  return changes(statements.reclaim, [now, owner]) + changes(statements.deliveries.reclaim, [now, owner]);
-}
-
-function release(statements: Statements, [, owner, except, now, before]: Operation & { 0: 'release' }): number {
-  const values = [now, owner, except, before];
-  return changes(statements.release, values) + changes(statements.deliveries.release, values);
 }
 
 function purgeRuns(statements: Statements, ids: readonly string[], before: number): number {
@@ -261,6 +236,11 @@ function deleteRest(statements: Statements, id: string): void {
   statements.deleteEvents.run(id);
   statements.deletePayloads.run(id);
   statements.deliveries.deleteOfRun.run(id);
+}
+
+function removeCredential(statements: Statements, id: string): boolean {
+  statements.plain('deleteCredentialStates').run(id);
+  return changes(statements.plain('deleteCredential'), [id]) > 0;
 }
 
 function replaceKey(statements: Statements, successor: Row, old: { id: string; expiresAt: number }): boolean {

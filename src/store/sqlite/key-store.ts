@@ -37,6 +37,9 @@ function insertValues(key: StoredKey): Row {
     key.createdAt,
     key.expiresAt,
     key.revokedAt,
+    key.limits.requestsPerMinute,
+    key.limits.concurrentRuns,
+    key.limits.runsPerDay,
   ];
 }
 
@@ -49,6 +52,11 @@ function keyFromRow(row: Row): StoredKey {
     secretHash: row[4] as Uint8Array,
     allowedWorkflows: reviveJson<string[]>(row[5] as string),
     allowedProviders: reviveJson<string[]>(row[6] as string),
+    limits: {
+      requestsPerMinute: row[10] as number | null,
+      concurrentRuns: row[11] as number | null,
+      runsPerDay: row[12] as number | null,
+    },
     createdAt: row[7] as number,
     expiresAt: row[8] as number | null,
     revokedAt: row[9] as number | null,

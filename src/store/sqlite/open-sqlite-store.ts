@@ -78,7 +78,13 @@ function assemble(options: SqliteOptions, place: Place): Store {
     options.writer === 'worker' && place.file !== null
       ? createWorkerTransport({ file: place.file })
       : createInlineTransport(createWriterSession({ connect: place.writing }));
-  const writer = createWriter({ transport, limits, log, onReopened: () => reader.invalidate() });
+  const writer = createWriter({
+    transport,
+    limits,
+    log,
+    onReopened: () => reader.invalidate(),
+    onCommitted: options.onCommitted,
+  });
   const hints = createHints({
     clock,
     log,
@@ -92,6 +98,7 @@ function assemble(options: SqliteOptions, place: Place): Store {
     keys: createKeyStore({ writer, reader }),
     credentials: createCredentialStore({ writer, reader, clock }),
     webhookSecrets: createWebhookSecretStore({ writer, reader, clock }),
+    queuedWrites: () => writer.queued(),
     async check() {
       reader.read((statements) => statements.masterKeys.all());
       await writer.write('run', 'probe', [clock.now()]);

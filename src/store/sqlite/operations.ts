@@ -12,8 +12,14 @@ export type FarEvents = readonly Value[];
  * the main thread computes whole rows, the writer only executes prepared statements.
  */
 export interface Operations {
-  /** Row of `runs`, its claim, its inputs where they are large. */
-  create: [row: Row, claim: ClaimRow | null, largeInputs: string | null];
+  /** Row of `runs`, its claim, its inputs where they are large; what it counts for. */
+  create: [
+    row: Row,
+    claim: ClaimRow | null,
+    largeInputs: string | null,
+    countedStart: CountedRow | null,
+    quota: QuotaRow | null,
+  ];
   move: Move;
   /** The same with a claim: both or neither. */
   moveOnce: [claim: ClaimRow, ...move: Move];
@@ -22,7 +28,10 @@ export interface Operations {
   /** An ended run with all that belongs to it, its claims apart. */
   remove: [id: string];
   /** Takes due runs. `except`: a JSON list of providers whose due runs are left. */
-  claim: [owner: string, now: number, limit: number, queued: number, except: string];
+  claim: [owner: string, now: number, limit: number, except: string];
+  /** `wanted`: three values each: provider, lineage, how many runs. */
+  claimQueued: [owner: string, wanted: Row];
+  unfinished: [];
   reclaim: [owner: string, now: number];
   /** `before`: only runs with a smaller id. */
   release: [owner: string, except: string, now: number, before: string];
@@ -30,6 +39,8 @@ export interface Operations {
   settleDelivery: [id: string, owner: string, result: SettledRow, afterTries: number | null];
   purgeRuns: [ids: readonly string[], before: number];
   vacuum: [];
+  /** A credential with what is known of it. */
+  removeCredential: [id: string];
   /** A key that takes another's place: its row; the other's id and its new end. */
   replaceKey: [successor: Row, id: string, expiresAt: number];
   /** A signing secret that takes the place of its lineage's others: its row, their end at the latest, and now. */
@@ -38,7 +49,7 @@ export interface Operations {
 }
 
 export interface OperationResults {
-  create: null | { winner: string; run: Row | null } | 'reused';
+  create: null | { winner: string; run: Row | null } | 'reused' | 'over_quota';
   /** The last event's number; null: stale. */
   move: number | null;
   moveOnce: number | null | { winner: string; run: Row | null } | 'reused';
@@ -46,6 +57,9 @@ export interface OperationResults {
   append: number | null;
   remove: 'removed' | 'not_ended' | 'unknown';
   claim: Row[];
+  claimQueued: Row[];
+  /** Five values each: id, status, lineage, provider, credential id. */
+  unfinished: Row[];
   /** How many runs and messages. */
   reclaim: number;
   release: number;
@@ -54,6 +68,7 @@ export interface OperationResults {
   settleDelivery: boolean;
   purgeRuns: number;
   vacuum: number;
+  removeCredential: boolean;
   replaceKey: boolean;
   replaceWebhookSecret: null;
   /** Rows changed. */
@@ -73,7 +88,14 @@ export type Move = [
   largeOutput: string | null,
   giveBackKey: NonNullable<Change['giveBackKey']> | null,
   deliveries: DeliveryRows | null,
+  countedStart: CountedRow | null,
 ];
+
+/** A start to be remembered. */
+export type CountedRow = readonly [at: number, provider: string, credentialId: string];
+
+/** A run is counted on this day, unless its lineage has so many already. */
+export type QuotaRow = readonly [day: string, lineage: string, runsMax: number];
 
 /** Messages of one run, five values each: id, event, snapshot, time of creation, due time. */
 export type DeliveryRows = readonly Value[];
@@ -115,20 +137,22 @@ export const PLAIN_STATEMENTS = {
   beat: `INSERT INTO owners (owner, beat_at, dead) VALUES (?, ?, 0)
     ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at WHERE dead = 0`,
   hurry: 'UPDATE runs SET due_at = ?1 WHERE id = ?2 AND owner IS NULL AND finished_at IS NULL AND due_at > ?1',
-  // Whoever tries it right now learns that it is no longer theirs.
-  redeliver: `UPDATE deliveries SET status = 'pending', tries = 0, owner = NULL, due_at = ?
-    WHERE run_id = ? AND id = ?`,
+  // Whoever tries it right now keeps it until that try is over, so that there are never two; the due time marks it.
+  redeliver: `UPDATE deliveries SET status = 'pending', tries = 0, due_at = ? WHERE run_id = ? AND id = ?`,
   postponeDelivery: `UPDATE deliveries SET owner = NULL, due_at = ?
     WHERE run_id = ? AND id = ? AND owner = ? AND status = 'pending'`,
   probe: `INSERT INTO probes (name, at) VALUES ('fit', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`,
-  insertKey: 'INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  insertKey: 'INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   expireKey: `UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 AND revoked_at IS NULL`,
   revokeKey: 'UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
   insertSecret: 'INSERT INTO webhook_secrets VALUES (?, ?, ?, ?, ?)',
   expireSecrets: 'UPDATE webhook_secrets SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE lineage = ?2',
   deleteExpiredSecrets: 'DELETE FROM webhook_secrets WHERE lineage = ? AND expires_at <= ?',
-  insertCredential: 'INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?)',
-  removeCredential: 'DELETE FROM credentials WHERE id = ?',
+  insertCredential: 'INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)',
+  deleteCredential: 'DELETE FROM credentials WHERE id = ?',
+  deleteCredentialStates: 'DELETE FROM credential_states WHERE credential_id = ?',
+  putCredentialState: 'INSERT OR REPLACE INTO credential_states VALUES (?, ?, ?, ?, ?, ?)',
+  clearCredentialState: 'DELETE FROM credential_states WHERE credential_id = ? AND provider = ?',
   addMasterKey: 'INSERT INTO master_keys VALUES (?, ?) ON CONFLICT DO NOTHING',
   purgeIdempotency: `DELETE FROM idempotency WHERE (lineage, subject, key) IN (
     SELECT i.lineage, i.subject, i.key FROM idempotency i LEFT JOIN runs r ON r.id = i.run_id

@@ -35,7 +35,9 @@ export function prepareReads(db: DatabaseSync) {
     events: read('SELECT seq, type, at, data FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?'),
     anyDue: read(`SELECT 1 FROM runs WHERE finished_at IS NULL AND owner IS NULL AND due_at <= ?
       AND provider NOT IN (SELECT value FROM json_each(?)) LIMIT 1`),
-    anyQueued: read(`SELECT 1 FROM runs WHERE status = 'queued' AND owner IS NULL LIMIT 1`),
+    queuedShares: read(`SELECT provider, lineage, count(*) FROM runs WHERE status = 'queued' AND owner IS NULL
+      GROUP BY provider, lineage`),
+    recentStarts: read('SELECT provider, credential_id, at, starts FROM recent_starts WHERE at >= ? ORDER BY at'),
     delivery: read('SELECT ' + DELIVERY_COLUMNS + ' FROM deliveries WHERE run_id = ? AND id = ?'),
     // A run's ids end in a number that grows.
     deliveries: read(
@@ -50,6 +52,7 @@ export function prepareReads(db: DatabaseSync) {
     credentials: read(
       'SELECT * FROM credentials WHERE provider = coalesce(?, provider) ORDER BY created_at DESC, id DESC',
     ),
+    credentialStates: read('SELECT provider, credential_id, state, code, at, until FROM credential_states'),
     webhookSecrets: read('SELECT * FROM webhook_secrets WHERE lineage = ? ORDER BY created_at DESC, id DESC'),
     masterKeys: read('SELECT fingerprint FROM master_keys ORDER BY added_at, fingerprint'),
   };

@@ -1,6 +1,6 @@
 import { reviveJson, type JsonObject } from '../../core/json.ts';
 import type { Owner, RunId } from '../../core/ids.ts';
-import type { Run, RunOutput, RunStatus, UpstreamState } from '../../runs/model.ts';
+import type { Fallback, Run, RunOutput, RunStatus, UpstreamState } from '../../runs/model.ts';
 import type { NewRun } from '../../runs/ports.ts';
 import type { Row, Value } from './operations.ts';
 
@@ -38,6 +38,7 @@ const PINNED_FIELDS = [
   'upstreamWorkflow',
   'options',
   'defaults',
+  'fallbacks',
   'metadata',
   'tags',
   'timeoutMs',
@@ -49,7 +50,12 @@ const PINNED_FIELDS = [
 ] as const satisfies readonly (keyof Run)[];
 
 type PinnedField = (typeof PINNED_FIELDS)[number];
+/** As it lies in the row. */
+type PinnedPart = Omit<Pick<Run, PinnedField>, 'fallbacks'> & Partial<Pick<Run, 'fallbacks'>>;
 type StateField = Exclude<keyof Run, ColumnField | PinnedField>;
+
+/** Few runs have any; they are left out of the JSON where there are none. */
+const NO_FALLBACKS: readonly Fallback[] = [];
 
 /** The part of a run that rarely changes, as JSON. */
 export function pinnedText(run: Pick<Run, PinnedField>): string {
@@ -64,6 +70,7 @@ export function pinnedText(run: Pick<Run, PinnedField>): string {
     upstreamWorkflow: run.upstreamWorkflow,
     options: run.options,
     defaults: run.defaults,
+    fallbacks: run.fallbacks.length > 0 ? run.fallbacks : undefined,
     metadata: run.metadata,
     tags: run.tags,
     timeoutMs: run.timeoutMs,
@@ -72,7 +79,7 @@ export function pinnedText(run: Pick<Run, PinnedField>): string {
     webhook: run.webhook,
     trace: run.trace,
     createdAt: run.createdAt,
-  } satisfies Pick<Run, PinnedField>);
+  } satisfies Record<PinnedField, unknown>);
 }
 
 /** What is null in nearly every run is left out of its JSON, which is written twice a run and kept for long. */
@@ -124,7 +131,7 @@ export function touchesPinned(patch: Partial<Run>): boolean {
 
 /** Reads a row of `RUN_COLUMNS`. */
 export function runFromRow(row: Row): Run {
-  const pinned = reviveJson<Pick<Run, PinnedField>>(row[11] as string);
+  const pinned = reviveJson<PinnedPart>(row[11] as string);
   return {
     id: row[0] as RunId,
     version: row[1] as number,
@@ -137,6 +144,7 @@ export function runFromRow(row: Row): Run {
     owner: row[8] as Owner | null,
     dueAt: row[9] as number | null,
     finishedAt: row[10] as number | null,
+    fallbacks: NO_FALLBACKS,
     ...pinned,
     ...readState(row[12] as string),
   };
@@ -166,6 +174,7 @@ export function firstSnapshot(run: NewRun, { seq, dueAt }: Pick<Run, 'seq' | 'du
     upstreamWorkflow: run.upstreamWorkflow,
     defaults: run.defaults,
     options: run.options,
+    fallbacks: run.fallbacks,
     metadata: run.metadata,
     tags: run.tags,
     timeoutMs: run.timeoutMs,

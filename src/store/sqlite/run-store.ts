@@ -1,16 +1,23 @@
 import type { Clock } from '../../core/clock.ts';
 import { firstRunIdAt, type RunId } from '../../core/ids.ts';
-import { reviveJson, type JsonObject } from '../../core/json.ts';
-import { hasEnded, type Run, type RunEvent, type RunOutput } from '../../runs/model.ts';
-import type { Change, Claimed, IdempotencyClaim, NewRun, RunStore } from '../../runs/ports.ts';
+import { hasEnded, type Run } from '../../runs/model.ts';
+import type {
+  Change,
+  Claimed,
+  CountedStart,
+  IdempotencyClaim,
+  NewRun,
+  RunStore,
+  UnfinishedRun,
+} from '../../runs/ports.ts';
 import { deliveryRows } from './delivery-row.ts';
 import { createDeliveryMethods } from './delivery-store.ts';
-import { mergeEvents, outputRows, placeEvents } from './event-log.ts';
+import { outputRows, placeEvents } from './event-log.ts';
 import type { Hints } from './hints.ts';
 import { listRuns } from './list-runs.ts';
-import type { ClaimRow, Move, Row } from './operations.ts';
+import type { ClaimRow, CountedRow, Move, Row } from './operations.ts';
 import { createPurge } from './purge-runs.ts';
-import type { ReadStatements } from './read-statements.ts';
+import { eventsAfter, findByKey, getRun, queuedShares, recentStarts, runOf } from './read-runs.ts';
 import type { Reader } from './reader.ts';
 import * as rows from './run-row.ts';
 import type { Writer } from './writer.ts';
@@ -31,7 +38,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
   const { writer, reader, hints, clock } = parts;
   const purge = createPurge(parts);
   return {
-    create: (run, options) => create(parts, run, options.idempotency),
+    create: (run, options) => create(parts, run, options),
     move: (from, change) => move(parts, from, change),
     moveOnce: (from, change, idempotency) => moveOnce(parts, from.run, { change, idempotency }),
     async append(id, owner, events) {
@@ -76,14 +83,29 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       const [total, queued] = reader.read((statements) => statements.unfinished.get()) as [number, number];
       return { queued, total };
     },
-    async claim(owner, limit, queued, exceptProviders = []) {
+    async claim(owner, limit, exceptProviders = []) {
+      if (limit <= 0) return [];
       const except = JSON.stringify(exceptProviders);
       const now = clock.now();
       // Nearly always nothing is due; finding that out costs no write.
-      const any = (statements: ReadStatements) =>
-        statements.anyDue.get(now, except) ?? (queued > 0 ? statements.anyQueued.get() : null);
-      if (reader.read(any) === null) return [];
-      return (await writer.write('claim', owner, now, limit, queued, except)).map(rows.runFromRow);
+      if (reader.read((statements) => statements.anyDue.get(now, except)) === null) return [];
+      return (await writer.write('claim', owner, now, limit, except)).map(rows.runFromRow);
+    },
+    async queuedShares() {
+      return reader.read(queuedShares);
+    },
+    async claimQueued(owner, wanted) {
+      const shares = wanted.filter(({ runs }) => runs > 0);
+      if (shares.length === 0) return [];
+      const values = shares.flatMap(({ provider, lineage, runs }) => [provider, lineage, runs]);
+      return (await writer.write('claimQueued', owner, values)).map(rows.runFromRow);
+    },
+    async recentStarts(since) {
+      return reader.read((statements) => recentStarts(statements, since));
+    },
+    // By way of the writer, which has a thread of its own: there may be very many.
+    async unfinished() {
+      return (await writer.write('unfinished')).map(unfinishedFromRow);
     },
     async reclaim(owner) {
       return parts.alone ? writer.write('reclaim', owner, clock.now()) : 0;
@@ -104,10 +126,10 @@ export function createRunStore(parts: RunStoreParts): RunStore {
 async function create(
   { writer, hints, clock, idempotencyMs }: RunStoreParts,
   newRun: NewRun,
-  idempotency: IdempotencyClaim | null,
-): Promise<Claimed> {
+  { idempotency, quota }: Parameters<RunStore['create']>[1],
+): ReturnType<RunStore['create']> {
   const now = clock.now();
-  const { inputs, events, dueInMs } = newRun;
+  const { inputs, events, dueInMs, countedStart } = newRun;
   const run = rows.firstSnapshot(newRun, { seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs });
   const place = rows.placePayload(inputs);
   // What begins a run is short, so all of it is in the row.
@@ -117,12 +139,23 @@ async function create(
     rows.insertValues(run, idempotency?.key ?? null, { log, inputs: place.inRow }),
     idempotency === null ? null : startClaimRow(run, idempotency, { now, idempotencyMs }),
     place.large,
+    countedStart === null ? null : countedRow(countedStart),
+    quota === null ? null : [quota.day, run.lineage, quota.runsMax],
   );
   if (result === null) {
     hints.changed(run.id);
     return { kind: 'created', run };
   }
-  return earlierClaim(result);
+  return result === 'over_quota' ? { kind: 'over_quota' } : earlierClaim(result);
+}
+
+function countedRow({ at, provider, credentialId }: CountedStart): CountedRow {
+  return [at, provider, credentialId];
+}
+
+function unfinishedFromRow(row: Row): UnfinishedRun {
+  const [id, status, lineage, provider, credentialId] = row;
+  return { id, status, lineage, provider, credentialId } as UnfinishedRun;
 }
 
 function earlierClaim(result: 'reused' | { winner: string; run: Row | null }): Exclude<Claimed, { kind: 'created' }> {
@@ -213,6 +246,7 @@ function moveOperation(
     place?.large ?? null,
     change.giveBackKey ?? null,
     deliveryRows(change.deliveries, now),
+    change.countedStart === undefined ? null : countedRow(change.countedStart),
   ];
 }
 
@@ -232,53 +266,4 @@ function changedRun(run: Run, { status, patch, owner, dueInMs }: Change, now: nu
   if ('inputs' in next) delete next.inputs;
   if ('output' in next) delete next.output;
   return next;
-}
-
-function findByKey(statements: ReadStatements, claim: IdempotencyClaim, expiredBefore: number) {
-  const row = statements.claim.get(claim.lineage, claim.subject, claim.key);
-  if (row === null) return null;
-  const [runId, fingerprint, createdAt] = row as [RunId, string, number];
-  const run = runOf(statements.run.get(runId));
-  if (createdAt < expiredBefore && (run === null || hasEnded(run))) return null;
-  return fingerprint === claim.fingerprint ? { kind: 'same' as const, runId, run } : { kind: 'reused' as const };
-}
-
-function getRun(statements: ReadStatements, id: RunId) {
-  const row = statements.runWithPayloads.get(id);
-  if (row === null) return null;
-  const inputs = payloadText(statements, id, 'inputs', row[13] as string);
-  const output = payloadText(statements, id, 'output', row[14] as string | null);
-  return {
-    ...rows.runFromRow(row),
-    inputs: inputs === null ? {} : reviveJson<JsonObject>(inputs),
-    output: output === null ? null : reviveJson<RunOutput>(output),
-  };
-}
-
-function payloadText(statements: ReadStatements, id: RunId, part: string, inRow: string | null): string | null {
-  if (inRow !== rows.ELSEWHERE) return inRow;
-  return (statements.payload.get(id, part)?.[0] as string | undefined) ?? null;
-}
-
-function runOf(row: Row | null): Run | null {
-  return row === null ? null : rows.runFromRow(row);
-}
-
-function eventsAfter(
-  statements: ReadStatements,
-  id: RunId,
-  page: { after: number; limit: number; charactersMax: number },
-): RunEvent[] {
-  const log = statements.log.get(id)?.[0];
-  if (typeof log !== 'string') return [];
-  const rows: Row[] = [];
-  let characters = 0;
-  for (const row of statements.events.each(id, page.after, page.limit)) {
-    rows.push(row);
-    characters += (row[3] as string).length;
-    if (characters >= page.charactersMax) break;
-  }
-  const events = mergeEvents(log, rows, page);
-  const cutAt = characters >= page.charactersMax ? (rows.at(-1)?.[0] as number) : Infinity;
-  return cutAt === Infinity ? events : events.filter(({ seq }) => seq <= cutAt);
 }

@@ -10,6 +10,12 @@ const BATCH_OPERATIONS_MAX = 512;
 /** Characters that share one commit at most. */
 const BATCH_CHARACTERS_MAX = 16_000_000;
 
+/** Operations that shared a commit, and how long it took from their hand-over to the writer. */
+export interface CommitSample {
+  operations: number;
+  ms: number;
+}
+
 export interface WriterLimits {
   /** Operations that wait at most. */
   queueOperationsMax: number;
@@ -20,6 +26,8 @@ export interface WriterLimits {
 export interface Writer {
   /** Resolves when the operation is on disk. Throws `GatewayError` `store_unavailable` (or `internal` for a broken rule). */
   write<K extends OperationName>(name: K, ...args: Operations[K]): Promise<OperationResults[K]>;
+  /** Operations that wait. */
+  queued(): number;
   dataVersion(): Promise<number | null>;
   /** Refuses what comes from now on, waits for what came before. */
   close(): Promise<void>;
@@ -46,6 +54,8 @@ export function createWriter(parts: {
   log: Log;
   /** The writer has a new connection. */
   onReopened: () => void;
+  /** A batch is on disk, or failed. */
+  onCommitted: (sample: CommitSample) => void;
 }): Writer {
   const { transport, limits } = parts;
   const health = createHealth(parts.log);
@@ -90,7 +100,9 @@ export function createWriter(parts: {
 
   async function execute(batch: Pending[]): Promise<Outcome[]> {
     try {
+      const begunAt = performance.now();
       const reply = await transport.execute(batch.map((pending) => pending.operation));
+      parts.onCommitted({ operations: batch.length, ms: performance.now() - begunAt });
       if (reply.reopened) parts.onReopened();
       return reply.outcomes;
     } catch (error) {
@@ -123,6 +135,7 @@ export function createWriter(parts: {
         if (state === 'idle') schedule();
       });
     },
+    queued: () => queue.length,
     dataVersion: () => (closed ? Promise.resolve(null) : transport.dataVersion()),
     async close() {
       if (closed) return;

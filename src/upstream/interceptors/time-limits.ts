@@ -10,7 +10,7 @@ import {
 } from './interceptor.ts';
 
 /**
- * Keeps both of a call's times: until the head of the answer is there (opening the credential, waiting for a
+ * Keeps a call's times: how long all of it may take; until the head of the answer is there (opening the credential, waiting for a
  * connection and connecting included), then how long the body may be silent. undici's own timers are off: they are up
  * to a second late. A call that ran out of time unsent is `connect`: there was no connection for it.
  */
@@ -27,6 +27,8 @@ class TimedHandler extends ForwardingHandler {
   readonly #clock: Clock;
   /** When the head must be there. */
   #headDueAt = 0;
+  /** When all of the call must be over. */
+  #overDueAt = Infinity;
   /** When the running timer fires; never later than what is due. */
   #firesAt = 0;
   #head = false;
@@ -38,10 +40,11 @@ class TimedHandler extends ForwardingHandler {
   }
 
   waitForHead(): void {
-    const { headersTimeoutMs } = this.#call.request;
+    const { headersTimeoutMs, totalTimeoutMs = Infinity } = this.#call.request;
     const now = this.#clock.monotonic();
-    this.#headDueAt = now + headersTimeoutMs;
-    this.#arm(now, headersTimeoutMs);
+    this.#overDueAt = now + totalTimeoutMs;
+    this.#headDueAt = now + Math.min(headersTimeoutMs, totalTimeoutMs);
+    this.#arm(now, this.#headDueAt - now);
   }
 
   override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
@@ -63,13 +66,13 @@ class TimedHandler extends ForwardingHandler {
 
   #waitForBody(): void {
     this.#head = true;
-    const { bodyTimeoutMs } = this.#call.request;
     const now = this.#clock.monotonic();
     this.#call.aliveAt = now;
+    const dueAt = this.#dueAt(now);
     // A timer that fires earlier looks at the time itself, so nearly every call does with one.
-    if (now + bodyTimeoutMs < this.#firesAt) {
+    if (dueAt < this.#firesAt) {
       this.#call.stopTimer?.();
-      this.#arm(now, bodyTimeoutMs);
+      this.#arm(now, dueAt - now);
     }
   }
 
@@ -77,7 +80,7 @@ class TimedHandler extends ForwardingHandler {
     if (!this.#head) return this.#headDueAt;
     const { paused, aliveAt, request } = this.#call;
     // The vendor may be as loud as it likes while we do not listen.
-    return (paused ? now : aliveAt) + request.bodyTimeoutMs;
+    return Math.min((paused ? now : aliveAt) + request.bodyTimeoutMs, this.#overDueAt);
   }
 
   #arm(now: number, ms: number): void {

@@ -24,7 +24,7 @@ export function deliveriesSuite(name: string, options: Partial<StoreOptions>): v
 
     async function created(overrides: Partial<NewRun> = {}): Promise<Run> {
       const run = newRun(place.nextId(), place.clock.now(), { webhook: WEBHOOK, ...overrides });
-      const result = await store.runs.create(run, { idempotency: null });
+      const result = await store.runs.create(run, { idempotency: null, quota: null });
       if (result.kind !== 'created') throw new Error(`expected a created run, got ${result.kind}`);
       return result.run;
     }
@@ -237,12 +237,33 @@ export function deliveriesSuite(name: string, options: Partial<StoreOptions>): v
         },
       );
 
-      it('takes a message from whoever tries it', async () => {
+      it.each(['delivered', 'pending', 'failed', 'gone'] as const)(
+        'waits for the try that is under way, and forgets what that comes to (%s)',
+        async (status) => {
+          const run = await ended(await created());
+          const [claimed] = await store.runs.claimDeliveries(FIRST, 10);
+          const id = claimed?.id ?? '';
+          const again = await store.runs.redeliver(run.id, id);
+          expect(again).toMatchObject({ status: 'pending', tries: 0, dueAt: place.clock.now() });
+          expect(await store.runs.claimDeliveries(FIRST, 10)).toEqual([]);
+          const nextInMs = status === 'pending' ? 5_000 : null;
+          const result = answered({ status, nextInMs, afterTries: 0 });
+          expect(await store.runs.settleDelivery(id, SECOND, result)).toBe('stale');
+          expect(await store.runs.claimDeliveries(SECOND, 10)).toEqual([]);
+          expect(await store.runs.settleDelivery(id, FIRST, result)).toBe('stale');
+          expect(await only(run)).toEqual(again);
+          expect(await store.runs.claimDeliveries(FIRST, 10)).toMatchObject([{ id, tries: 0, lastAt: null }]);
+          expect(await store.runs.settleDelivery(id, FIRST, answered({ afterTries: 0 }))).toBe('ok');
+          expect(await only(run)).toMatchObject({ status: 'delivered', tries: 1 });
+        },
+      );
+
+      it('does not wait for a process that has died', async () => {
         const run = await ended(await created());
         const [claimed] = await store.runs.claimDeliveries(FIRST, 10);
         await store.runs.redeliver(run.id, claimed?.id ?? '');
-        expect(await store.runs.settleDelivery(claimed?.id ?? '', FIRST, answered())).toBe('stale');
-        expect(await only(run)).toMatchObject({ status: 'pending', tries: 0 });
+        await store.runs.reclaim(SECOND);
+        expect(await store.runs.claimDeliveries(SECOND, 10)).toMatchObject([{ id: claimed?.id }]);
       });
 
       it('knows only messages of that run', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredKey } from '../../../src/access/ports.ts';
 import type { Store, StoreOptions } from '../../../src/store/open-store.ts';
-import type { StoredCredential, StoredWebhookSecret } from '../../../src/vault/ports.ts';
+import type { StoredCredential, StoredCredentialState, StoredWebhookSecret } from '../../../src/vault/ports.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 
 const ENGINES: [string, Partial<StoreOptions>][] = [
@@ -28,6 +28,7 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     secretHash: Uint8Array.from({ length: 32 }, (_, i) => 255 - i),
     allowedWorkflows: ['summarize-ticket'],
     allowedProviders: ['ai-tutor/wf_1'],
+    limits: { requestsPerMinute: null, concurrentRuns: null, runsPerDay: null },
     createdAt: 1_000,
     expiresAt: null,
     revokedAt: null,
@@ -41,6 +42,7 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     purpose: 'api',
     sealed: new Uint8Array([1, 0, 2, 255]),
     createdAt: 1_000,
+    weight: 1,
     ...overrides,
   });
 
@@ -50,6 +52,15 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     expect(await store.keys.find('a1')).toEqual(key());
     expect(await store.keys.find('nobody')).toBeNull();
     expect(await store.keys.list()).toEqual([expiring, key()]);
+  });
+
+  it('keeps what a key may use up, each limit by itself', async () => {
+    const all = key({ limits: { requestsPerMinute: 60, concurrentRuns: 5, runsPerDay: 1_000 } });
+    const one = key({ id: 'a2', limits: { requestsPerMinute: null, concurrentRuns: 7, runsPerDay: null } });
+    await store.keys.insert(all);
+    await store.keys.replace('a1', one, 9_000);
+    expect(await store.keys.list()).toEqual([one, { ...all, expiresAt: 9_000 }]);
+    expect(await store.keys.find('a2')).toEqual(one);
   });
 
   it('never lets one key replace another', async () => {
@@ -87,7 +98,7 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
   });
 
   it('keeps sealed credentials byte for byte, newest first', async () => {
-    const second = credential({ id: 'cred_2', label: 'backup', purpose: 'webhook', createdAt: 2_000 });
+    const second = credential({ id: 'cred_2', label: 'backup', purpose: 'webhook', createdAt: 2_000, weight: 9 });
     const other = credential({ id: 'cred_3', provider: 'b3os', createdAt: 3_000 });
     for (const one of [credential(), second, other]) await store.credentials.insert(one);
     expect(await store.credentials.get('cred_1')).toEqual(credential());
@@ -101,6 +112,50 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     expect(await store.credentials.remove('cred_1')).toBe(true);
     expect(await store.credentials.remove('cred_1')).toBe(false);
     expect(await store.credentials.get('cred_1')).toBeNull();
+  });
+
+  describe('what vendors made of credentials', () => {
+    const setAside = (overrides: Partial<StoredCredentialState> = {}): StoredCredentialState => ({
+      provider: 'ai-tutor',
+      credentialId: 'cred_1',
+      state: 'set_aside',
+      code: 'upstream_auth_failed',
+      at: 1_000,
+      until: null,
+      ...overrides,
+    });
+    const resting = setAside({ credentialId: 'env:AI_TUTOR_KEY', state: 'resting', code: null, until: 9_000 });
+    const stateOf = async ({ credentialId, provider }: StoredCredentialState) =>
+      (await store.credentials.states()).filter(
+        (state) => state.credentialId === credentialId && state.provider === provider,
+      );
+
+    it('is kept for stored ones and for references, at each provider', async () => {
+      const elsewhere = { ...resting, provider: 'b3os', until: 5_000 };
+      expect(await store.credentials.states()).toEqual([]);
+      for (const state of [setAside(), resting, elsewhere]) await store.credentials.putState(state, state);
+      expect(await store.credentials.states()).toHaveLength(3);
+      for (const state of [setAside(), resting, elsewhere]) expect(await stateOf(state)).toEqual([state]);
+    });
+
+    it('is replaced by what is known later, and gone once it may be used again', async () => {
+      const later = setAside({ state: 'resting', code: null, at: 2_000, until: 12_000 });
+      await store.credentials.putState(resting, resting);
+      await store.credentials.putState(later, setAside());
+      await store.credentials.putState(later, later);
+      expect(await stateOf(later)).toEqual([later]);
+      await store.credentials.putState(later, null);
+      await store.credentials.putState(later, null);
+      expect(await store.credentials.states()).toEqual([resting]);
+    });
+
+    it('goes with the credential', async () => {
+      await store.credentials.insert(credential());
+      await store.credentials.putState(setAside(), setAside());
+      await store.credentials.putState(resting, resting);
+      expect(await store.credentials.remove('cred_1')).toBe(true);
+      expect(await store.credentials.states()).toEqual([resting]);
+    });
   });
 
   describe('the secrets that sign webhooks', () => {

@@ -25,7 +25,7 @@ export function liveRunsSuite(name: string, options: Partial<StoreOptions>): voi
 
     async function created(overrides: Partial<NewRun> = {}): Promise<Run> {
       const run = newRun(place.nextId(), place.clock.now(), overrides);
-      const result = await store.runs.create(run, { idempotency: null });
+      const result = await store.runs.create(run, { idempotency: null, quota: null });
       if (result.kind !== 'created') throw new Error(`expected a created run, got ${result.kind}`);
       return result.run;
     }
@@ -107,7 +107,7 @@ export function liveRunsSuite(name: string, options: Partial<StoreOptions>): voi
       it('is refused once another process has taken the run over', async () => {
         const run = await created();
         await store.runs.reclaim(SECOND);
-        await store.runs.claim(SECOND, 10, 0);
+        await store.runs.claim(SECOND, 10);
         expect(await store.runs.append(run.id, FIRST, [delta('late')])).toBe('stale');
         expect(await store.runs.append(run.id, SECOND, [delta('in time')])).toBe(3);
       });
@@ -226,11 +226,11 @@ export function liveRunsSuite(name: string, options: Partial<StoreOptions>): voi
     describe('hurrying', () => {
       it('makes a run that nobody owns due now, once', async () => {
         const run = await created({ owner: null, dueInMs: 15_000 });
-        expect(await store.runs.claim(FIRST, 10, 0)).toEqual([]);
+        expect(await store.runs.claim(FIRST, 10)).toEqual([]);
         expect(await store.runs.hurry(run.id)).toBe(true);
         expect(await store.runs.hurry(run.id)).toBe(false);
         expect(await store.runs.peek(run.id)).toEqual({ ...run, dueAt: place.clock.now() });
-        expect((await store.runs.claim(FIRST, 10, 0)).map(({ id }) => id)).toEqual([run.id]);
+        expect((await store.runs.claim(FIRST, 10)).map(({ id }) => id)).toEqual([run.id]);
       });
 
       it('leaves alone what is cared for, what is due for nothing, and what has ended', async () => {

@@ -27,7 +27,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
     }
 
     async function created(overrides: Partial<NewRun> = {}, idempotency: IdempotencyClaim | null = null): Promise<Run> {
-      const result = await store.runs.create(sample(overrides), { idempotency });
+      const result = await store.runs.create(sample(overrides), { idempotency, quota: null });
       if (result.kind !== 'created') throw new Error(`expected a created run, got ${result.kind}`);
       return result.run;
     }
@@ -51,12 +51,13 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
           dueInMs: 1_500,
           options: { tone: 'dry' },
           defaults: { language: 'en' },
+          fallbacks: [{ provider: 'b3os', workflow: 'wf_x', when: ['upstream_unavailable'] }],
           settings: { org_id: 'o1' },
           trace: { traceparent: '00-1-2-01', tracestate: null },
           waiting: { for: 'input', hint: { field: 'x' } },
         });
-        const { inputs, events: _events, dueInMs: _dueInMs, ...rest } = run;
-        const result = await store.runs.create(run, { idempotency: null });
+        const { inputs, events: _events, dueInMs: _dueInMs, countedStart: _countedStart, ...rest } = run;
+        const result = await store.runs.create(run, { idempotency: null, quota: null });
         const expected = { ...rest, version: 1, seq: 2, dueAt: place.clock.now() + 1_500 };
         expect(result).toEqual({ kind: 'created', run: expected });
         expect(await store.runs.peek(run.id)).toEqual(expected);
@@ -96,7 +97,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         const results = await Promise.all(
           Array.from({ length: 200 }, () => {
             const run = sample();
-            return store.runs.create(run, { idempotency: claimOf(run, 'k-1') });
+            return store.runs.create(run, { idempotency: claimOf(run, 'k-1'), quota: null });
           }),
         );
         const winners = results.filter((result) => result.kind === 'created');
@@ -111,7 +112,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         const run = await created({}, { lineage: 'key_7d2f8a', subject: '', key: 'k', fingerprint: 'one' });
         const other = sample();
         const results = await Promise.all([
-          store.runs.create(other, { idempotency: claimOf(other, 'k', 'two') }),
+          store.runs.create(other, { idempotency: claimOf(other, 'k', 'two'), quota: null }),
           store.runs.findByKey(claimOf(run, 'k', 'two')),
         ]);
         expect(results).toEqual([{ kind: 'reused' }, { kind: 'reused' }]);
@@ -135,7 +136,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
           ['key_a', 'user-2'],
         ] as const) {
           const idempotency = { lineage, subject: subject ?? '', key: 'k', fingerprint: 'f' };
-          results.push(await store.runs.create(sample({ lineage, subject }), { idempotency }));
+          results.push(await store.runs.create(sample({ lineage, subject }), { idempotency, quota: null }));
         }
         expect(results.map((result) => result.kind)).toEqual(['created', 'created', 'created', 'created']);
       });
@@ -156,10 +157,12 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         const again = sample();
         const gone = { kind: 'same', runId: run.id, run: null };
         expect(await store.runs.findByKey(claimOf(run, 'k'))).toEqual(gone);
-        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k') })).toEqual(gone);
+        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k'), quota: null })).toEqual(gone);
         place.clock.advance(DAY_MS);
         expect(await store.runs.findByKey(claimOf(run, 'k'))).toBeNull();
-        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k') })).toMatchObject({ kind: 'created' });
+        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k'), quota: null })).toMatchObject({
+          kind: 'created',
+        });
       });
 
       it('outlive 24 hours while the run goes on', async () => {
@@ -168,11 +171,15 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         await store.runs.purge(place.clock.now() - DAY_MS, 10);
         const again = sample();
         expect(await store.runs.findByKey(claimOf(run, 'k'))).toMatchObject({ kind: 'same', runId: run.id });
-        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k') })).toMatchObject({ kind: 'same' });
+        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k'), quota: null })).toMatchObject({
+          kind: 'same',
+        });
         await ended(run);
         expect(await store.runs.findByKey(claimOf(run, 'k'))).toBeNull();
         await store.runs.purge(place.clock.now() - DAY_MS, 10);
-        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k') })).toMatchObject({ kind: 'created' });
+        expect(await store.runs.create(again, { idempotency: claimOf(again, 'k'), quota: null })).toMatchObject({
+          kind: 'created',
+        });
       });
     });
 
@@ -183,7 +190,12 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
           { run, owner: FIRST },
           {
             status: 'running',
-            patch: { credentialId: 'cred_next', provider: 'backup', care: { step: 'poll', tries: 1, notFound: 0 } },
+            patch: {
+              credentialId: 'cred_next',
+              provider: 'backup',
+              fallbacks: [],
+              care: { step: 'poll', tries: 1, notFound: 0 },
+            },
             events: [{ type: 'run.progress', at: 5, data: { name: 'step 1', data: null } }],
             owner: null,
             dueInMs: 250,
@@ -274,10 +286,10 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
       it('does not let one bad write hurt those beside it', async () => {
         const taken = await created();
         const results = await Promise.allSettled([
-          store.runs.create(sample(), { idempotency: null }),
-          store.runs.create(sample({ id: taken.id }), { idempotency: null }),
-          store.runs.create(sample({ lineage: undefined as unknown as string }), { idempotency: null }),
-          store.runs.create(sample(), { idempotency: null }),
+          store.runs.create(sample(), { idempotency: null, quota: null }),
+          store.runs.create(sample({ id: taken.id }), { idempotency: null, quota: null }),
+          store.runs.create(sample({ lineage: undefined as unknown as string }), { idempotency: null, quota: null }),
+          store.runs.create(sample(), { idempotency: null, quota: null }),
           store.runs.move({ run: taken }, success(taken, 1)),
         ]);
         expect(results.map((result) => result.status)).toEqual([
@@ -299,33 +311,31 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         const early = await created({ owner: null, dueInMs: 100 });
         await created({ owner: FIRST, dueInMs: null });
         await created({ owner: null, dueInMs: 10_000 });
-        expect(await store.runs.claim(SECOND, 10, 0)).toEqual([]);
+        expect(await store.runs.claim(SECOND, 10)).toEqual([]);
         place.clock.advance(500);
-        const claims = await Promise.all([store.runs.claim(SECOND, 10, 0), store.runs.claim(FIRST, 10, 0)]);
+        const claims = await Promise.all([store.runs.claim(SECOND, 10), store.runs.claim(FIRST, 10)]);
         expect(claims[0]?.map((run) => run.id)).toEqual([early.id, late.id]);
         expect(claims[1]).toEqual([]);
         expect(claims[0]?.[0]).toEqual({ ...early, owner: SECOND, dueAt: null });
         expect(await store.runs.peek(early.id)).toEqual(claims[0]?.[0]);
       });
 
-      it('claim queued runs only as there is room, oldest first, unless their time is up', async () => {
-        const queued = { owner: null, status: 'queued', dueInMs: 1_000 } as const;
-        const first = await created(queued);
-        const second = await created(queued);
-        expect(await store.runs.claim(FIRST, 10, 0)).toEqual([]);
-        expect((await store.runs.claim(FIRST, 10, 1)).map((run) => run.id)).toEqual([first.id]);
-        place.clock.advance(2_000);
-        expect((await store.runs.claim(FIRST, 10, 5)).map((run) => run.id)).toEqual([second.id]);
-        expect(await store.runs.claim(FIRST, 10, 5)).toEqual([]);
+      it('claim a queued run only once its time is up', async () => {
+        const run = await created({ owner: null, status: 'queued', dueInMs: 1_000 });
+        expect(await store.runs.claim(FIRST, 10)).toEqual([]);
+        place.clock.advance(1_000);
+        expect((await store.runs.claim(FIRST, 10)).map(({ id }) => id)).toEqual([run.id]);
+        expect(await store.runs.claim(FIRST, 10)).toEqual([]);
       });
 
       it('claim no more than they ask for, and never an ended run', async () => {
         const run = await created({ owner: null, dueInMs: 0 });
         await ended(run);
         await Promise.all(Array.from({ length: 5 }, () => created({ owner: null, dueInMs: 0 })));
-        expect(await store.runs.claim(FIRST, 3, 0)).toHaveLength(3);
-        expect(await store.runs.claim(FIRST, 3, 0)).toHaveLength(2);
-        expect(await store.runs.claim(FIRST, 3, 0)).toHaveLength(0);
+        expect(await store.runs.claim(FIRST, 0)).toEqual([]);
+        expect(await store.runs.claim(FIRST, 3)).toHaveLength(3);
+        expect(await store.runs.claim(FIRST, 3)).toHaveLength(2);
+        expect(await store.runs.claim(FIRST, 3)).toHaveLength(0);
       });
 
       it('take over what the dead had, who learn of it and cannot move it any more', async () => {
@@ -337,8 +347,8 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await store.runs.beat(SECOND)).toBe('held');
         expect(await store.runs.beat(SECOND)).toBe('held');
         expect(await store.runs.move({ run, owner: FIRST }, success(run, 1))).toBe('stale');
-        expect(await store.runs.claim(FIRST, 10, 0)).toEqual([]);
-        expect((await store.runs.claim(SECOND, 10, 0)).map((claimed) => claimed.id)).toEqual([run.id]);
+        expect(await store.runs.claim(FIRST, 10)).toEqual([]);
+        expect((await store.runs.claim(SECOND, 10)).map((claimed) => claimed.id)).toEqual([run.id]);
         expect(await store.runs.peek(own.id)).toMatchObject({ owner: SECOND });
       });
 
@@ -349,7 +359,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         const owners = await Promise.all(runs.map(async (run) => (await store.runs.peek(run.id))?.owner));
         expect(owners).toEqual([null, FIRST, null, FIRST]);
         expect(await store.runs.peek(foreign.id)).toMatchObject({ owner: SECOND });
-        expect(await store.runs.claim(SECOND, 10, 0)).toHaveLength(2);
+        expect(await store.runs.claim(SECOND, 10)).toHaveLength(2);
       });
     });
 
@@ -459,7 +469,7 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
     it('refuses beyond its queue, and takes more when there is room', async () => {
       const small = createTestPlace({ ...options, limits: { queueOperationsMax: 10 } });
       const bounded = await small.open();
-      const write = () => bounded.runs.create(newRun(small.nextId(), 1), { idempotency: null });
+      const write = () => bounded.runs.create(newRun(small.nextId(), 1), { idempotency: null, quota: null });
       const results = await Promise.allSettled(Array.from({ length: 15 }, write));
       expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(10);
       expect(results[14]).toMatchObject({ reason: { code: 'store_unavailable' } });
@@ -469,10 +479,10 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
 
     it('writes what was asked before it closed, and refuses afterwards', async () => {
       const runs = Array.from({ length: 100 }, () => sample());
-      const writes = runs.map((run) => store.runs.create(run, { idempotency: null }));
+      const writes = runs.map((run) => store.runs.create(run, { idempotency: null, quota: null }));
       await store.close();
       expect((await Promise.all(writes)).every((result) => result.kind === 'created')).toBe(true);
-      await expect(store.runs.create(sample(), { idempotency: null })).rejects.toMatchObject({
+      await expect(store.runs.create(sample(), { idempotency: null, quota: null })).rejects.toMatchObject({
         code: 'store_unavailable',
       });
       await expect(store.runs.peek(runs[0]?.id as RunId)).rejects.toMatchObject({ code: 'store_unavailable' });

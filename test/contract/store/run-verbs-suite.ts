@@ -22,7 +22,10 @@ export function runVerbsSuite(name: string, options: Partial<StoreOptions>): voi
     afterEach(() => place.remove());
 
     async function created(overrides: Partial<NewRun> = {}, idempotency: IdempotencyClaim | null = null): Promise<Run> {
-      const result = await store.runs.create(newRun(place.nextId(), place.clock.now(), overrides), { idempotency });
+      const result = await store.runs.create(newRun(place.nextId(), place.clock.now(), overrides), {
+        idempotency,
+        quota: null,
+      });
       if (result.kind !== 'created') throw new Error(`expected a created run, got ${result.kind}`);
       return result.run;
     }
@@ -182,9 +185,11 @@ export function runVerbsSuite(name: string, options: Partial<StoreOptions>): voi
         const gone = { kind: 'same', runId: run.id, run: null };
         expect(await store.runs.findByKey(claimOf('k'))).toEqual(gone);
         const again = newRun(place.nextId(), place.clock.now());
-        expect(await store.runs.create(again, { idempotency: claimOf('k') })).toEqual(gone);
+        expect(await store.runs.create(again, { idempotency: claimOf('k'), quota: null })).toEqual(gone);
         place.clock.advance(DAY_MS + 1);
-        expect(await store.runs.create(again, { idempotency: claimOf('k') })).toMatchObject({ kind: 'created' });
+        expect(await store.runs.create(again, { idempotency: claimOf('k'), quota: null })).toMatchObject({
+          kind: 'created',
+        });
       });
     });
 

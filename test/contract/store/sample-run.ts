@@ -30,6 +30,7 @@ export function newRun(id: RunId, at: number, overrides: Partial<NewRun> = {}): 
     upstreamWorkflow: 'wf_abc123',
     options: {},
     defaults: {},
+    fallbacks: [],
     metadata: { ticket: '4711' },
     tags: ['support'],
     timeoutMs: 330_000,
@@ -70,6 +71,7 @@ export function newRun(id: RunId, at: number, overrides: Partial<NewRun> = {}): 
       { type: 'run.started', at, data: {} },
     ],
     dueInMs: null,
+    countedStart: null,
     ...overrides,
   };
 }

@@ -40,6 +40,7 @@ describe.each(['worker', 'inline'] as const)('a store whose disk fails (writer: 
     const run = newRun(place.nextId(), place.clock.now(), { inputs });
     return store.runs.create(run, {
       idempotency: { lineage: run.lineage, subject: '', key: run.id, fingerprint: 'f' },
+      quota: null,
     });
   };
 

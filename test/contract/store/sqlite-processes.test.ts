@@ -86,7 +86,7 @@ describe('one database and several processes', () => {
     void heard.then(() => stop.abort());
     while (!stop.signal.aborted) {
       const run = newRun(place.nextId(), 1);
-      await command.runs.create(run, { idempotency: null });
+      await command.runs.create(run, { idempotency: null, quota: null });
       ids.push(run.id);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -99,7 +99,7 @@ describe('one database and several processes', () => {
     const other = new DatabaseSync(place.path);
     other.exec('BEGIN IMMEDIATE');
     const owner = 'own_first' as Owner;
-    expect(await server.runs.claim(owner, 10, 10)).toEqual([]);
+    expect(await server.runs.claim(owner, 10)).toEqual([]);
     expect(await server.runs.claimDeliveries(owner, 10)).toEqual([]);
     other.close();
   });
@@ -107,7 +107,7 @@ describe('one database and several processes', () => {
   it('does not let a command take over the runs of a living server', async () => {
     const server = await place.open();
     const run = newRun(place.nextId(), 1);
-    await server.runs.create(run, { idempotency: null });
+    await server.runs.create(run, { idempotency: null, quota: null });
     const command = await place.open({ role: 'command' });
     expect(await command.runs.reclaim(run.owner as never)).toBe(0);
     expect(await server.runs.peek(run.id)).toMatchObject({ owner: run.owner });
@@ -120,14 +120,14 @@ describe('one database and several processes', () => {
     await expect(place.open({ role: 'command', limits: { lockWaitMs: 0 } })).rejects.toMatchObject({
       message: expect.stringContaining('Restart the server'),
     });
-    setUserVersion('PRAGMA user_version = 1');
+    setUserVersion('PRAGMA user_version = 2');
     await kill(server);
   });
 
   it('lets the first of many commands make the database', async () => {
     const stores = await Promise.all(Array.from({ length: 4 }, () => place.open({ role: 'command' })));
     const run = newRun(place.nextId(), 1);
-    await stores[0]?.runs.create(run, { idempotency: null });
+    await stores[0]?.runs.create(run, { idempotency: null, quota: null });
     expect(await stores[3]?.runs.peek(run.id)).toMatchObject({ id: run.id });
     expect(statSync(place.path).mode & 0o777).toBe(0o600);
   });
@@ -141,7 +141,7 @@ describe('one database and several processes', () => {
         message: expect.stringContaining('schema 99'),
       });
     }
-    setUserVersion('PRAGMA user_version = 1');
+    setUserVersion('PRAGMA user_version = 2');
     await expect(place.open({ limits: { lockWaitMs: 0 } })).resolves.toHaveProperty('runs');
   });
 

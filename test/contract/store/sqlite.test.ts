@@ -1,5 +1,6 @@
 import { deliveriesSuite } from './deliveries-suite.ts';
 import { liveRunsSuite } from './live-runs-suite.ts';
+import { resilienceSuite } from './resilience-suite.ts';
 import { runStoreSuite } from './run-store-suite.ts';
 import { runVerbsSuite } from './run-verbs-suite.ts';
 
@@ -14,4 +15,5 @@ for (const [name, options] of ENGINES) {
   runVerbsSuite(name, options);
   liveRunsSuite(name, options);
   deliveriesSuite(name, options);
+  resilienceSuite(name, options);
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pause, systemClock } from '../../../src/core/clock.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import { allAtOnce } from '../../support/all-at-once.ts';
+import { allAtOnce, type InTurn } from '../../support/all-at-once.ts';
 import { startCountingProxy, type CountingProxy } from '../../support/counting-proxy.ts';
 import { startTestGateway, vendorOf, type Answered, type TestGateway } from '../../support/gateway.ts';
 import { cancelEnd, ERRORS, QUICK_KINDS, type CancelEnd } from './contract-table.ts';
@@ -12,17 +12,20 @@ interface Case extends FaultOfKind {
 }
 
 const HANGING_CANCEL_MS = 30_000;
-const DEADLINE_S = 4;
+/** Much longer than a run needs from its start to its cancel, and so is `LASTING`. */
+const DEADLINE_S = 8;
+/** For a run that is to be still there when its cancel comes, and then to end by itself. */
+const LASTING = 'runs-6000';
 
 const faults = faultsOfKinds('cancel');
 const cases: Case[] = faults.flatMap(({ kind, workflow }): Case[] => {
   const status = /^cancel-status-(\d+)/.exec(workflow)?.[1];
   if (status !== undefined) {
     const end = cancelEnd(Number(status));
-    const whole = end === 'returns' ? `${workflow}.runs-1500` : workflow;
+    const whole = end === 'returns' ? `${workflow}.${LASTING}` : workflow;
     return [{ kind, workflow: whole, end }];
   }
-  if (workflow === 'uncancellable') return [{ kind, workflow: `${workflow}.runs-1500`, end: 'returns' }];
+  if (workflow === 'uncancellable') return [{ kind, workflow: `${workflow}.${LASTING}`, end: 'returns' }];
   return [{ kind, workflow, end: 'is cancelled' }];
 });
 const results = allAtOnce(cases, nameOf, cancelRunning);
@@ -44,15 +47,16 @@ afterAll(async () => {
 });
 
 /** A run that the vendor has named, and then the wish to cancel it. */
-async function cancelRunning({ kind, workflow, end }: Case): Promise<{ answer: Answered; ended: Answered['body'] }> {
+async function cancelRunning(
+  { kind: { kind }, workflow, end }: Case,
+  inTurn: InTurn,
+): Promise<{ answer: Answered; ended: Answered['body'] }> {
   const timeout = end === 'is asked until the deadline' ? { timeout_s: DEADLINE_S } : {};
-  const id = await gateway.begin({
-    provider: kind.kind,
-    workflow: gateway.workflowId(kind.kind, workflow),
-    ...timeout,
+  const { id, answer } = await inTurn(async () => {
+    const begun = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, workflow), ...timeout });
+    await gateway.until(begun, ({ upstream }) => upstream.run_id !== null);
+    return { id: begun, answer: await gateway.cancel(begun) };
   });
-  await gateway.until(id, ({ upstream }) => upstream.run_id !== null);
-  const answer = await gateway.cancel(id);
   return { answer, ended: await gateway.end(id) };
 }
 
@@ -139,7 +143,7 @@ describe.each(cancellable)('cancelling at $kind, which can be asked', ({ kind })
 });
 
 describe.each(others)('cancelling at $kind, which cannot be asked', ({ kind, poll }) => {
-  const LATE_MS = 700;
+  const LATE_MS = 1_500;
 
   it('ends the run here and drops a late result', async () => {
     const id = await gateway.begin({ provider: kind, workflow: gateway.workflowId(kind, `runs-${LATE_MS}`) });

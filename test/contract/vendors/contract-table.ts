@@ -99,15 +99,17 @@ const ROWS: readonly Row[] = [
   // The head of a 500 came and its body broke: by its status.
   row(/^cut-in-error-body$/, () => ({ error: 'upstream_error', begins: true, head: true })),
   row(/^cut-on-accept$/, (kind) => unanswered(kind, 'outcome_unknown', { begins: false, head: false })),
-  row(/^(cut-before-headers|cut-in-headers|reset-before-headers|cut-begun|cut-late-\d+)$/, (kind) =>
+  row(/^(cut-before-headers|cut-in-headers|reset-before-headers|reset-in-headers|cut-begun|cut-late-\d+)$/, (kind) =>
     unanswered(kind, 'outcome_unknown', { begins: true, head: false }),
   ),
   row(/^cut-unbegun$/, (kind) => unanswered(kind, 'outcome_unknown', { begins: false, head: false })),
-  row(/^(cut-in-body|answer-half|stall-in-body)$/, (kind) =>
+  row(/^(cut-in-body|reset-in-body|answer-half|answer-broken-chunks|stall-in-body)$/, (kind) =>
     unanswered(kind, 'outcome_unknown', { begins: true, head: true }),
   ),
   // A head that is larger than we read: whatever it says, it is not the answer that the documents describe.
   row(/^answer-many-headers$/, (kind) => unanswered(kind, 'outcome_unknown', { begins: true, head: false })),
+  // Nobody asked for 100 or 101: whoever sends them does not speak our HTTP.
+  row(/^interim-10[01]$/, (kind) => unanswered(kind, 'outcome_unknown', { begins: true, head: false })),
   row(/^never-answers$/, (kind) => unanswered(kind, 'upstream_timeout', { begins: true, head: false })),
   row(/^answer-(html|empty|not-json|wrong-shape|array|huge|deep|bad-utf8|wrong-length|nan)$/, () => ({
     error: 'upstream_invalid_response',
@@ -116,7 +118,11 @@ const ROWS: readonly Row[] = [
   })),
   row(/^answer-success-false$/, () => ({ error: 'upstream_invalid_response', begins: false, head: true })),
   row(/^(answer-echo-key|archived)$/, () => ({ error: 'upstream_rejected_input', begins: false, head: true })),
-  row(/^(slow|runs)-\d+$/, () => ({ run: 'succeeded', begins: true, fields: { partial: false, error: null } })),
+  row(/^(slow|slow-headers|slow-body|runs|interim)-\d+$|^duplicate-keys$/, () => ({
+    run: 'succeeded',
+    begins: true,
+    fields: { partial: false, error: null },
+  })),
   // A blocking vendor says so with its 500, and what a 500 means nobody can tell; another says it of its run.
   row(/^fails$/, (kind) =>
     kind.poll === undefined
@@ -162,7 +168,7 @@ function unanswered(
   { begins, head }: { begins: boolean; head: boolean },
 ): StartExpectation {
   if (lookup === undefined) return { error, begins, head };
-  return begins ? { run: 'succeeded', begins } : { error, begins, head, timeoutS: 2 };
+  return begins ? { run: 'succeeded', begins } : { error, begins, head, timeoutS: 4 };
 }
 
 /** A date counts down while it is read. */

@@ -8,6 +8,7 @@ import { createRegistry } from '../../../src/providers/registry.ts';
 import { createRunEngine } from '../../../src/runs/engine.ts';
 import { hasEnded, type Run } from '../../../src/runs/model.ts';
 import { openStore, type Store } from '../../../src/store/open-store.ts';
+import { oneCredential, UNOBSERVED } from '../../support/quiet-engine.ts';
 import { engineLimits } from '../../support/engine-limits.ts';
 import { quietLog } from '../../support/simulation/quiet-log.ts';
 import { seededRandom } from '../../support/simulation/seeded-random.ts';
@@ -24,6 +25,7 @@ const CALLER: Caller = {
   role: 'runs',
   allowedWorkflows: [],
   allowedProviders: [],
+  limits: { requestsPerMinute: null, concurrentRuns: null, runsPerDay: null },
 };
 const CONTEXT = { requestId: 'r', trace: null, idempotencyKey: null, listening: false };
 const credential: SealedCredential = { id: 'c', origin: 'https://vendor.example', open: async () => new Secret('s') };
@@ -69,7 +71,8 @@ async function play(kind: string, faultAt: (ms: number) => number = () => 404, t
     log: quietLog,
     limits: engineLimits(),
     webhooks: { sign: async () => [], verify: async () => 'wrong', allowPrivateNetwork: false },
-    credentials: { pick: async () => credential, reopen: async () => credential },
+    credentials: oneCredential(credential),
+    ...UNOBSERVED,
     registry: () => registry,
     ids: createIds({ clock, random }),
   });

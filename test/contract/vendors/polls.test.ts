@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import { allAtOnce } from '../../support/all-at-once.ts';
+import { allAtOnce, type InTurn } from '../../support/all-at-once.ts';
 import { startTestGateway, vendorOf, type Answered, type TestGateway } from '../../support/gateway.ts';
 import { ERRORS, pollEnd, QUICK_KINDS, type PollEnd } from './contract-table.ts';
 import { faultsOfKinds, nameOf, type FaultOfKind } from './faults-of-kinds.ts';
@@ -10,9 +10,13 @@ interface Case extends FaultOfKind {
   timeoutS: number;
 }
 
-/** A single read may hang this long before it is given up. */
-const HANGING_READ_MS = 30_000;
-const DEADLINE_S = 2;
+/** A read that hangs is given up after this. */
+const READ_TIMEOUT_MS = 2_000;
+/** A case may have to wait for its turn. */
+const TURNS_MS = 60_000;
+/** Long enough for several polls before it, where so many runs at a time are polled until their deadline. */
+const DEADLINE_S = 4;
+const AT_A_TIME_MAX = 32;
 /** How late a deadline may be noticed, on a busy machine. */
 const LATE_MS = 4_000;
 
@@ -47,7 +51,7 @@ const lookedUp: Case[] = PROVIDER_KINDS.filter(({ lookup }) => lookup !== undefi
   })),
 ]);
 const cases = [...passing, ...lasting, ...lookedUp];
-const results = allAtOnce(cases, nameOf, run);
+const results = allAtOnce(cases, nameOf, run, AT_A_TIME_MAX);
 let gateway: TestGateway;
 
 function hangs(workflow: string): boolean {
@@ -55,19 +59,21 @@ function hangs(workflow: string): boolean {
 }
 
 beforeAll(async () => {
-  // All cases begin at once, and each hangs in its poll for as long as it likes.
-  const environment = { RUNGATE_POLLS_MAX: '1000', RUNGATE_POLLS_PER_PROVIDER_MAX: '1000' };
+  // Each case hangs in its poll for as long as it likes.
+  const environment = {
+    RUNGATE_POLLS_MAX: '1000',
+    RUNGATE_POLLS_PER_PROVIDER_MAX: '1000',
+    RUNGATE_HEADERS_TIMEOUT_MS: String(READ_TIMEOUT_MS),
+    RUNGATE_IDLE_TIMEOUT_MS: String(READ_TIMEOUT_MS),
+  };
   gateway = await startTestGateway({ kinds: QUICK_KINDS, environment });
   results.begin();
 });
 afterAll(() => gateway.stop());
 
-async function run({ kind, workflow, timeoutS }: Case): Promise<Answered> {
-  return gateway.post('/runs', {
-    provider: kind.kind,
-    workflow: gateway.workflowId(kind.kind, workflow),
-    timeout_s: timeoutS,
-  });
+async function run({ kind, workflow, timeoutS }: Case, inTurn: InTurn): Promise<Answered> {
+  const body = { provider: kind.kind, workflow: gateway.workflowId(kind.kind, workflow), timeout_s: timeoutS };
+  return inTurn(() => gateway.post('/runs', body));
 }
 
 function durationMs(ended: { created_at: string; finished_at: string }): number {
@@ -97,7 +103,7 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a poll a
       expect(status).toBe(200);
       expect(gateway.sandbox.starts({ kind: kind.kind, workflow: one.workflow })).toHaveLength(1);
     },
-    HANGING_READ_MS,
+    TURNS_MS,
   );
 
   it.each(of(lasting))(
@@ -114,7 +120,7 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a poll a
       expect(tookMs).toBeLessThan(DEADLINE_S * 1000 + LATE_MS);
       expect(gateway.sandbox.starts({ kind: kind.kind, workflow: one.workflow })).toHaveLength(1);
     },
-    HANGING_READ_MS,
+    TURNS_MS,
   );
 
   it('shows the vendor’s refusal of our credential while it asks again', async () => {
@@ -145,7 +151,7 @@ describe.each(lookedUp)('a look-up at $kind.kind after a broken start', (one) =>
       }
       expect(gateway.sandbox.starts({ kind: one.kind.kind, workflow: one.workflow })).toHaveLength(1);
     },
-    HANGING_READ_MS,
+    TURNS_MS,
   );
 });
 
@@ -156,6 +162,6 @@ describe('the gateway', () => {
       await Promise.allSettled(cases.map((one) => results.resultOf(nameOf(one))));
       expect(gateway.complaints).toEqual([]);
     },
-    HANGING_READ_MS,
+    TURNS_MS,
   );
 });

@@ -11,7 +11,15 @@ import {
   type RefusedStart,
   type StartExpectation,
 } from './contract-table.ts';
-import { faultsOfKinds, nameOf, type FaultOfKind } from './faults-of-kinds.ts';
+import {
+  faultsOfKinds,
+  nameOf,
+  providerOf,
+  providersOf,
+  rests,
+  restsLong,
+  type FaultOfKind,
+} from './faults-of-kinds.ts';
 
 /** One start, and the same request again. */
 interface StartedTwice {
@@ -35,15 +43,21 @@ const results = allAtOnce([...cases, ...ordinary], nameOf, startTwice);
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ kinds: QUICK_KINDS });
+  gateway = await startTestGateway({
+    kinds: QUICK_KINDS,
+    environment: { RUNGATE_IDLE_TIMEOUT_MS: '2000' },
+    providers: (sandbox) => providersOf(cases, sandbox),
+  });
   results.begin();
 });
 afterAll(() => gateway.stop());
 
-async function startTwice({ kind, workflow, expected }: FaultOfKind & { expected: StartExpectation }) {
+async function startTwice(one: FaultOfKind & { expected: StartExpectation }) {
+  const { kind, workflow, expected } = one;
   const { timeoutS } = expected;
+  const provider = providerOf(one);
   const body = {
-    provider: kind.kind,
+    provider,
     workflow: gateway.workflowId(kind.kind, workflow),
     inputs: { Text_0: 'Hello world' },
     ...(timeoutS === undefined ? {} : { timeout_s: timeoutS }),
@@ -109,7 +123,7 @@ describe.each(PROVIDER_KINDS)('a start at $kind', (kind) => {
     const { first, began } = await results.resultOf(nameOf(one));
     const { error: code, begins, retryAfterS } = one.expected;
     const { status, source, retryable } = ERRORS[code];
-    expect(first.body.error).toMatchObject({ code, status, source, provider: kind.kind, param: null });
+    expect(first.body.error).toMatchObject({ code, status, source, provider: providerOf(one), param: null });
     expect(first.body.error.retryable).toBe(retryable && kind.notStarted({ status: 429 }));
     expect(first.status).toBe(status);
     expect(first.body.error.docs_url).toBe(`/docs/errors#${code}`);
@@ -144,10 +158,15 @@ describe.each(PROVIDER_KINDS)('a start at $kind', (kind) => {
     const { first, again, startsInAll } = await results.resultOf(nameOf(one));
     const id = (answer: Answered) => answer.body.error?.run_id ?? answer.body.id;
     if (first.body.error?.retryable === true) {
-      // The key was given back: this is another run, and another start.
-      expect(id(again)).not.toBe(id(first));
-      expect(again.headers.get('idempotent-replayed')).toBeNull();
-      expect(startsInAll).toBe(2);
+      // The key was given back: this is another request, which is refused while the vendor is given its rest.
+      expect(rests(one)).toBe(true);
+      expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([429, null]);
+      expect(again.body.error.code).toBe('upstream_rate_limited');
+      const isHeldBack = again.body.error.source === 'gateway';
+      if (restsLong(first.body.error)) expect(isHeldBack).toBe(true);
+      // Else another run, and another start.
+      expect([id(again) !== id(first), startsInAll]).toEqual([true, isHeldBack ? 1 : 2]);
+      if (isHeldBack) expect([again.body.error.run_id, rateLimitOf(again)]).toEqual([null, []]);
     } else {
       expect(id(again)).toBe(id(first));
       expect(again.headers.get('idempotent-replayed')).toBe('true');

@@ -43,12 +43,14 @@ export function streamedEnd(kind: AnyProviderKind, workflow: string): StreamedEn
   const plain = startExpectation(kind, id);
   if (plain === null) return troubled({ way, format, named: !parts.includes('unnamed') }, id);
   if (way === 'websocket' && /^(status|cut|reset|answer|never|stall)-/.test(id)) return refusedSocket(id, plain.begins);
+  if (way === 'websocket' && id.startsWith('interim-')) return { ...WELL, text: 'whole' };
   if (way === 'http' && id === 'status-204') return { ...UNKNOWN, text: 'none' };
   const { begins, timeoutS } = plain;
   const shared = { begins, ...(timeoutS === undefined ? {} : { timeoutS }) };
   const streams = way === 'http' || way === 'websocket';
   if ('error' in plain) {
-    const cut = way === 'http' && /^(cut-in-body|answer-half|stall-in-body)$/.test(id);
+    const cut =
+      way === 'http' && /^(cut-in-body|reset-in-body|answer-half|answer-broken-chunks|stall-in-body)$/.test(id);
     return { ...shared, status: 'failed', code: plain.error, text: cut ? 'part' : 'none' };
   }
   const { run: status, code, waitsFor, endsLater } = plain;
@@ -170,6 +172,7 @@ export function tokenError(damage: string): Code {
     case 'cut-before-headers':
     case 'cut-in-headers':
     case 'reset-before-headers':
+    case 'reset-in-headers':
     case 'answer-many-headers':
       return 'upstream_unreachable';
     default:

@@ -7,7 +7,7 @@ export interface Child {
   stderr: Interface;
   /** Resolves once the process is gone, to how it went: `exit 0`, `SIGKILL`. */
   gone: Promise<string>;
-  signal(signal: 'SIGKILL' | 'SIGTERM' | 'SIGHUP'): void;
+  signal(signal: 'SIGKILL' | 'SIGTERM' | 'SIGHUP' | 'SIGUSR2'): void;
 }
 
 /** Starts `node <argv>` with nothing but the given environment. */

@@ -26,49 +26,107 @@ export interface GatewayProcess extends AsyncDisposable {
   start(): Promise<number | null>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
+  /** SIGTERM; resolves when the process is gone. */
+  stop(): Promise<void>;
+  /** Another client key of role `runs`. */
+  createKey(name: string): Promise<string>;
+  /** What the admin listener of the living process answers. */
+  metrics(): Promise<string>;
+  /** Has the living process print a line about itself: SIGUSR2, for a module of `nodeArguments` that listens to it. */
+  report(): Promise<string>;
   /** Whether a serving process could take the database now. */
   lockIsFree(): boolean;
   /** What its processes logged as errors, and how any of them died that nobody killed. */
   complaints(): readonly string[];
 }
 
-/** Prepares a gateway whose providers are the sandbox's vendors. It is not started. */
+export interface GatewayProcessOptions {
+  /** The text of `rungate.yaml`. */
+  config: string;
+  /** Beside what every gateway of a test has. */
+  environment: Readonly<Record<string, string>>;
+  /** For Node, before the script. */
+  nodeArguments?: readonly string[];
+}
+
+/** Prepares a gateway whose providers are the sandbox's vendors, each also as `limitedProvider`. It is not started. */
 export async function createGatewayProcess(sandbox: SandboxProcess): Promise<GatewayProcess> {
+  const keys = Object.entries(sandbox.vendors).map(([kind, vendor]) => [variableOf(kind), vendor.key]);
+  // Many requests arrive at once, on a machine that has more to do.
+  const unhurried = { RUNGATE_OVERLOAD_DELAY_MS: '60000', RUNGATE_OVERLOAD_AT_ONCE_MAX: '100000' };
+  const environment = { ...Object.fromEntries(keys), ...unhurried };
+  return prepareGatewayProcess({ config: configFor(sandbox), environment });
+}
+
+/** One more provider of the vendor, for starts that it answers with 429: they rest the credential that they came with. */
+export function limitedProvider(kind: string): string {
+  return `${kind}-limited`;
+}
+
+/** Prepares a gateway of this configuration. It is not started. */
+export async function prepareGatewayProcess(options: GatewayProcessOptions): Promise<GatewayProcess> {
   const commandLine = await createCommandLine();
   const { dataDir } = commandLine;
-  await writeFile(join(dataDir, 'rungate.yaml'), configFor(sandbox));
-  const { key } = await commandLine.document<{ key: string }>(['keys', 'create', '--name', 'clients']);
+  await writeFile(join(dataDir, 'rungate.yaml'), options.config);
+  async function createKey(name: string, role = 'runs'): Promise<string> {
+    const { key } = await commandLine.document<{ key: string }>(['keys', 'create', '--name', name, '--role', role]);
+    return key;
+  }
+  const key = await createKey('clients');
   const port = await findFreePort();
-  const environment = {
+  const serving = createServing([...(options.nodeArguments ?? []), MAIN, 'serve'], {
     RUNGATE_DATA_DIR: dataDir,
     RUNGATE_CONFIG: join(dataDir, 'rungate.yaml'),
     RUNGATE_PORT: String(port),
     RUNGATE_ADMIN_PORT: '0',
     RUNGATE_LOG_LEVEL: 'error',
-    ...Object.fromEntries(Object.entries(sandbox.vendors).map(([kind, vendor]) => [variableOf(kind), vendor.key])),
+    ...options.environment,
+  });
+  let viewerKey: Promise<string> | null = null;
+
+  return {
+    url: `http://127.0.0.1:${port}`,
+    key,
+    start: () => serving.start(),
+    kill: () => serving.end('SIGKILL'),
+    stop: () => serving.end('SIGTERM'),
+    createKey: (name) => createKey(name),
+    async metrics() {
+      viewerKey ??= createKey('metrics', 'viewer');
+      const headers = { authorization: `Bearer ${await viewerKey}` };
+      return (await fetch(`${serving.adminUrl()}/metrics`, { headers })).text();
+    },
+    report: () => serving.report(),
+    lockIsFree() {
+      const lock = tryServeLock(join(dataDir, 'rungate.db'));
+      lock?.release();
+      return lock !== null;
+    },
+    complaints: () => serving.complaints,
+    async [Symbol.asyncDispose]() {
+      await serving.end('SIGKILL');
+      await commandLine.remove();
+    },
   };
+}
+
+/** One process after the other. */
+function createServing(argv: readonly string[], environment: Readonly<Record<string, string>>) {
   const complaints: string[] = [];
   let alive: { child: Child; killed: boolean } | null = null;
+  let adminUrl = '';
 
   function complain(line: string): void {
     if (complaints.length < COMPLAINTS_MAX) complaints.push(line);
   }
 
-  async function kill(): Promise<void> {
-    if (!alive) return;
-    const process = alive;
-    process.killed = true;
-    process.child.signal('SIGKILL');
-    await process.child.gone;
-  }
-
   return {
-    url: `http://127.0.0.1:${port}`,
-    key,
-    async start() {
+    complaints,
+    adminUrl: () => adminUrl,
+    async start(): Promise<number | null> {
       if (alive) throw new Error('a process of this gateway is alive');
       const begunMs = performance.now();
-      const process = { child: startChild([MAIN, 'serve'], environment), killed: false };
+      const process = { child: startChild(argv, environment), killed: false };
       alive = process;
       process.child.stderr.on('line', complain);
       void process.child.gone.then((how) => {
@@ -77,20 +135,26 @@ export async function createGatewayProcess(sandbox: SandboxProcess): Promise<Gat
       });
       const ready = linesUntil(process.child, isBanner, () => `the gateway did not start: ${complaints.join('\n')}`);
       return ready.then(
-        () => performance.now() - begunMs,
+        (lines) => {
+          adminUrl = /http:\/\/\S+/.exec(lines.find(isBanner) ?? '')?.[0] ?? '';
+          return performance.now() - begunMs;
+        },
         (error: unknown) => (process.killed ? null : Promise.reject(error)),
       );
     },
-    kill,
-    lockIsFree() {
-      const lock = tryServeLock(join(dataDir, 'rungate.db'));
-      lock?.release();
-      return lock !== null;
+    async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+      if (!alive) return;
+      const process = alive;
+      process.killed = true;
+      process.child.signal(signal);
+      await process.child.gone;
     },
-    complaints: () => complaints,
-    async [Symbol.asyncDispose]() {
-      await kill();
-      await commandLine.remove();
+    async report(): Promise<string> {
+      if (!alive) throw new Error('no process of this gateway is alive');
+      const { child } = alive;
+      child.signal('SIGUSR2');
+      const line = new Promise<string>((resolve) => child.stdout.once('line', resolve));
+      return Promise.race([line, child.gone.then((how) => Promise.reject(new Error(`the gateway died: ${how}`)))]);
     },
   };
 }
@@ -101,13 +165,16 @@ function isBanner(line: string): boolean {
 }
 
 function configFor({ vendors }: SandboxProcess): string {
-  const providers = Object.entries(vendors).map(([kind, { base_url: baseUrl }]) =>
-    [
-      `  ${kind}:`,
-      `    base_url: ${baseUrl}`,
-      '    allow_private_network: true',
-      `    credentials: ['env:${variableOf(kind)}']`,
-    ].join('\n'),
+  const providers = Object.entries(vendors).flatMap(([kind, { base_url: baseUrl }]) =>
+    [kind, limitedProvider(kind)].map((name) =>
+      [
+        `  ${name}:`,
+        `    kind: ${kind}`,
+        `    base_url: ${baseUrl}`,
+        '    allow_private_network: true',
+        `    credentials: ['env:${variableOf(kind)}']`,
+      ].join('\n'),
+    ),
   );
   return `providers:\n${providers.join('\n')}\n`;
 }

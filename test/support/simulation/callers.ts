@@ -3,9 +3,11 @@ import type { RunId } from '../../../src/core/ids.ts';
 import { hasEnded, WEBHOOK_EVENTS, type Run, type Webhook } from '../../../src/runs/model.ts';
 import type { RunRequest, RunService, StartedRun } from '../../../src/runs/run-service.ts';
 import { workflowIdOf } from '../workflow-ids.ts';
+import type { Caller } from '../../../src/core/caller.ts';
 import { attendRun } from './attending.ts';
-import { CALLER } from './caller.ts';
+import { CALLER, FREE_CALLERS, LIMITED_CALLERS } from './caller.ts';
 import type { Journal } from './journal.ts';
+import { NARROW, REGISTERED, type AskedTarget, type Burst, type ResiliencePlan } from './resilience-plan.ts';
 import type { Readers, Serving } from './readers.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
@@ -13,7 +15,10 @@ import type { SimulatedClock } from './simulated-clock.ts';
 /** A request of the schedule, and what its callers were told. */
 export interface Asked {
   marker: string;
-  provider: string;
+  target: AskedTarget;
+  caller: Caller;
+  /** One of many that come at this time, and of whose runs nobody makes anything. Null: an ordinary one. */
+  burstAt: number | null;
   idempotent: boolean;
   /** Ids of the runs that were acknowledged to its callers; more than one would be a fault. */
   acknowledged: Set<RunId>;
@@ -52,7 +57,7 @@ export interface Callers {
 
 /** The one kind whose runs can be resumed and paused. */
 export const RESUMABLE = 'interactly';
-const PROVIDERS = ['ai-tutor', 'draft-and-goal', 'b3os', RESUMABLE, RESUMABLE];
+const PROVIDERS = ['ai-tutor', 'draft-and-goal', 'b3os', RESUMABLE, RESUMABLE, NARROW, REGISTERED, REGISTERED];
 const WEEK_S = 604_800;
 
 export interface CallersParts {
@@ -65,41 +70,68 @@ export interface CallersParts {
   /** Of that process. */
   service: () => RunService;
   readers: Readers;
+  plan: ResiliencePlan;
   /** After so long nobody asks for anything new. */
   untilMs: number;
 }
 
 /** Everybody who asks something of the gateway: starts, some of them copied, and what is done to their runs. */
 export function planCallers(parts: CallersParts): Callers {
-  const { seed, random } = parts;
-  const asked: Asked[] = Array.from({ length: 1 + random.below(4) }, (_, i) => ({
-    marker: `marker-${seed * 10 + i}`,
-    provider: random.pick(PROVIDERS),
-    idempotent: random.chance(0.6),
-    acknowledged: new Set(),
-    refusals: [],
-  }));
+  const { random, plan } = parts;
+  const asked: Asked[] = Array.from({ length: 1 + random.below(4) }, (_, i) => {
+    const caller = random.chance(0.25) ? random.pick(LIMITED_CALLERS) : random.pick(FREE_CALLERS);
+    return newAsked({ target: targetOf(random.pick(PROVIDERS), plan), caller, burstAt: null }, i, parts);
+  });
+  const { burst } = plan;
+  for (const caller of burst?.callers ?? [])
+    asked.push(newAsked({ target: burst!.target, caller, burstAt: momentOf(burst!, random) }, asked.length, parts));
   const callers: Callers = { asked, resumes: [], refused: [] };
   for (const one of asked)
     planRequest(one, parts, (run) => {
+      if (one.burstAt !== null) return;
       mind(run, callers, parts);
       planReaders(run, parts);
     });
   return callers;
 }
 
+function momentOf({ at, spanMs }: Burst, random: SeededRandom): number {
+  return spanMs === 0 ? at : at + random.below(spanMs);
+}
+
+function newAsked(
+  what: Pick<Asked, 'target' | 'caller' | 'burstAt'>,
+  index: number,
+  { seed, random }: CallersParts,
+): Asked {
+  return {
+    ...what,
+    marker: `marker-${seed * 100 + index}`,
+    idempotent: random.chance(0.6),
+    acknowledged: new Set(),
+    refusals: [],
+  };
+}
+
+function targetOf(provider: string, { registry }: ResiliencePlan): AskedTarget {
+  if (provider === REGISTERED) return { provider: null, workflow: REGISTERED };
+  const kind = registry.provider(provider)?.kind.kind ?? provider;
+  return { provider, workflow: workflowIdOf(kind, 'wf') };
+}
+
 /** Sends the request at a random moment; with an idempotency key, copies of it too, as a client that retries would. */
 function planRequest(asked: Asked, parts: CallersParts, onBegun: (run: Run) => void): void {
-  const { random, clock } = parts;
+  const { random, clock, journal } = parts;
+  const { caller, target, burstAt } = asked;
   const request: RunRequest = {
-    workflow: workflowIdOf(asked.provider, 'wf'),
-    provider: asked.provider,
+    workflow: target.workflow,
+    ...(target.provider === null ? {} : { provider: target.provider }),
     inputs: { text: asked.marker },
     options: {},
     metadata: {},
     tags: [],
     onDisconnect: random.chance(0.4) ? 'cancel' : 'continue',
-    webhook: planWebhook(asked.marker, random),
+    webhook: burstAt === null ? planWebhook(asked.marker, random) : null,
     timeoutS: 20 + random.below(60),
     waitingTimeoutS: random.chance(0.15) ? WEEK_S : 10 + random.below(60),
   };
@@ -107,7 +139,9 @@ function planRequest(asked: Asked, parts: CallersParts, onBegun: (run: Run) => v
     const listening = random.chance(0.45);
     const idempotencyKey = asked.idempotent ? asked.marker : null;
     const serving = parts.serving();
-    serving.service.create(CALLER, request, { requestId: 'r', trace: null, listening, idempotencyKey }).then(
+    const askedAt = clock.now();
+    journal.starts.push({ is: 'asked', at: askedAt, lineage: caller.lineage });
+    serving.service.create(caller, request, { requestId: 'r', trace: null, listening, idempotencyKey }).then(
       (started) => {
         const { run } = started;
         attendRun(started, { ...parts, serving, listening });
@@ -116,12 +150,14 @@ function planRequest(asked: Asked, parts: CallersParts, onBegun: (run: Run) => v
         if (random.chance(0.15)) clock.after(random.below(15_000), () => cancelRun(run.id, parts));
       },
       (error: unknown) => {
-        asked.refusals.push(codeOf(error));
+        const code = codeOf(error);
+        asked.refusals.push(code);
+        journal.starts.push({ is: 'refused', at: clock.now(), askedAt, lineage: caller.lineage, code });
         if (retries > 0) clock.after(500, () => ask(retries - 1));
       },
     );
   };
-  const at = random.below(8_000);
+  const at = burstAt ?? random.below(8_000);
   const copies = asked.idempotent ? 1 + random.below(4) : 1;
   for (let i = 0; i < copies; i++)
     clock.after(at + (random.chance(0.5) ? 0 : random.below(6_000)), () => ask(asked.idempotent ? 3 : 0));
@@ -187,7 +223,11 @@ function mind({ id, provider }: Run, callers: Callers, parts: CallersParts): voi
   clock.after(random.below(2_000), look);
 }
 
-function planResume({ id, provider }: Run, { resumes }: Callers, { seed, random, clock, service }: CallersParts): void {
+function planResume(
+  { id, provider, lineage }: Run,
+  { resumes }: Callers,
+  { seed, random, clock, service }: CallersParts,
+): void {
   const idempotent = random.chance(0.6);
   const token = `resume-${seed}-${resumes.length + 1}`;
   const asked: AskedResume = {
@@ -210,7 +250,7 @@ function planResume({ id, provider }: Run, { resumes }: Callers, { seed, random,
     };
     const asking = service();
     asking
-      .resume(CALLER, id, request, context)
+      .resume({ ...CALLER, role: 'runs', lineage }, id, request, context)
       .then((started) => told(asking, started))
       .then(
         (refusal) => {

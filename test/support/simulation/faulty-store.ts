@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../src/core/errors.ts';
-import type { Owner } from '../../../src/core/ids.ts';
+import type { Owner, RunId } from '../../../src/core/ids.ts';
 import type { RunStore } from '../../../src/runs/ports.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
@@ -24,7 +24,18 @@ const SLOW_MS = 1_000;
  */
 export function faultyStore(
   inner: RunStore,
-  { clock, random, faults }: { clock: SimulatedClock; random: SeededRandom; faults: () => boolean },
+  {
+    clock,
+    random,
+    faults,
+    untold,
+  }: {
+    clock: SimulatedClock;
+    random: SeededRandom;
+    faults: () => boolean;
+    /** This run's creation has failed, as far as its process knows. */
+    untold: (id: RunId) => void;
+  },
 ): FaultyStore {
   let alive = true;
   let troubles = 0;
@@ -67,13 +78,24 @@ export function faultyStore(
   }
 
   return {
-    create: (run, options) => write('create', () => inner.create(run, options)),
+    async create(run, options) {
+      try {
+        return await write('create', () => inner.create(run, options));
+      } catch (error) {
+        untold(run.id);
+        throw error;
+      }
+    },
     move: (from, change) => write('move', () => inner.move(from, change)),
     moveOnce: (from, change, claim) => write('moveOnce', () => inner.moveOnce(from, change, claim)),
     append: (id, owner, events) => write('append', () => inner.append(id, owner, events)),
     remove: (id) => write('remove', () => inner.remove(id)),
     resolve: (id, resolution) => write('resolve', () => inner.resolve(id, resolution)),
     claim: (owner, ...rest) => write('claim', () => inner.claim(owner, ...rest)),
+    claimQueued: (owner, wanted) => write('claimQueued', () => inner.claimQueued(owner, wanted)),
+    queuedShares: () => through(() => inner.queuedShares()),
+    recentStarts: (since) => through(() => inner.recentStarts(since)),
+    unfinished: () => through(() => inner.unfinished()),
     reclaim: (owner) => write('reclaim', () => inner.reclaim(owner)),
     beat(owner) {
       known = owner;

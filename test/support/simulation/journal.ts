@@ -1,8 +1,9 @@
 import type { Clock } from '../../../src/core/clock.ts';
 import type { RunId } from '../../../src/core/ids.ts';
 import type { Care, Run, RunEvent, RunStatus, RunWithPayloads } from '../../../src/runs/model.ts';
-import type { Change, IdempotencyClaim, RunStore } from '../../../src/runs/ports.ts';
+import type { Change, CountedStart, IdempotencyClaim, RunStore } from '../../../src/runs/ports.ts';
 import { checkMessages, journalledDeliveries, type DeliveryNoted } from './journal-deliveries.ts';
+import type { StartNoted } from './journal-starts.ts';
 import type { VendorStream } from './vendor-stream.ts';
 
 /** How a resume came back to the process that sent it. */
@@ -54,6 +55,7 @@ export interface RunHistory {
 
 export interface Journal {
   readonly entries: Noted[];
+  readonly starts: StartNoted[];
   readonly streams: VendorStream[];
   readonly deliveries: DeliveryNoted[];
   readonly attendance: AttendanceNoted[];
@@ -70,6 +72,7 @@ export interface Journal {
 export function emptyJournal(): Journal {
   return {
     entries: [],
+    starts: [],
     streams: [],
     deliveries: [],
     attendance: [],
@@ -87,7 +90,12 @@ export function journalledStore(
   journal: Journal,
   { process, clock, claims }: { process: number; clock: Clock; claims: Map<string, IdempotencyClaim> },
 ): RunStore {
+  function noteRow(run: Run, counted: CountedStart | null, created: boolean): void {
+    journal.starts.push({ is: 'row', at: clock.now(), process, run, counted, created });
+  }
+
   function note(from: Run, moved: Run, change: Change, claimed: string | null): void {
+    noteRow(moved, change.countedStart ?? null, false);
     journal.entries.push({
       is: 'moved',
       at: clock.now(),
@@ -118,7 +126,9 @@ export function journalledStore(
     ...journalledDeliveries(inner, journal, { process, clock }),
     async create(run, options) {
       const written = await inner.create(run, options);
-      if (written.kind === 'created') journal.created.add(written.run.id);
+      if (written.kind !== 'created') return written;
+      journal.created.add(written.run.id);
+      noteRow(written.run, run.countedStart, true);
       return written;
     },
     async move(from, change) {
@@ -128,6 +138,12 @@ export function journalledStore(
       await checkGivenBack(change);
       await checkMessages(inner, journal, { run: from.run, change });
       return moved;
+    },
+    async claimQueued(owner, wanted) {
+      const runs = await inner.claimQueued(owner, wanted);
+      for (const { id, provider, lineage } of runs)
+        journal.starts.push({ is: 'claimed', at: clock.now(), process, id, provider, lineage });
+      return runs;
     },
     async moveOnce(from, change, claim) {
       const result = await inner.moveOnce(from, change, claim);
@@ -141,7 +157,10 @@ export function journalledStore(
       const run = await inner.get(id);
       const events = await inner.eventsAfter(id, 0, 1_000);
       const result = await inner.remove(id);
-      if (result === 'removed' && run) journal.removed.set(id, { run, events, removed: true });
+      if (result === 'removed' && run) {
+        journal.removed.set(id, { run, events, removed: true });
+        journal.starts.push({ is: 'deleted', at: clock.now(), id });
+      }
       return result;
     },
   };

@@ -23,7 +23,11 @@ export function judgeDeliveries({ histories, journal, deliveries }: DeliveriesPl
   const known = new Set<string>();
   for (const [runId, rows] of deliveries) {
     const history = runs.get(runId);
-    if (!history) continue;
+    if (!history) {
+      // Of a run that was begun late.
+      for (const { id } of rows) known.add(id);
+      continue;
+    }
     faults.push(...judgeRows(history, rows).map((fault) => `${runId}: ${fault}`));
     for (const row of rows) {
       if (known.has(row.id)) faults.push(`${row.id}: two messages have this id`);
@@ -60,8 +64,9 @@ function judgeMessage(row: Delivery, { run }: RunHistory, noted: readonly Delive
     faults.push(`it was given up after ${row.tries} tries`);
   if (row.status === 'pending') faults.push('it is pending for ever');
   const again = noted.findLastIndex((entry) => entry.is === 'redelivered');
-  // One that was under way is as good as one that begins then.
-  const isSentAfter = noted.slice(again + 1).some(({ is }) => is === 'posted' || is === 'settled');
+  // One that was under way is not what was asked for.
+  const taken = noted.findIndex(({ is }, i) => i > again && is === 'claimed');
+  const isSentAfter = taken >= 0 && noted.slice(taken).some(({ is }) => is === 'posted');
   if (again >= 0 && row.status !== 'gone' && !isSentAfter) faults.push('it was to be sent again, and was not');
   return faults;
 }

@@ -2,7 +2,12 @@ import { firstRunIdAt, type RunId } from '../../../src/core/ids.ts';
 import { hasEnded, type EventType, type RunStatus, type RunWithPayloads } from '../../../src/runs/model.ts';
 import { mayMove } from '../../../src/runs/state-table.ts';
 import type { Asked } from './callers.ts';
+import type { StartNoted } from './journal-starts.ts';
 import type { RunHistory } from './journal.ts';
+import { judgeCallers } from './judge-callers.ts';
+import { judgeLimits } from './judge-limits.ts';
+import { judgeQueue } from './judge-queue.ts';
+import { judgeStarts } from './judge-starts.ts';
 import { judgeAttendance } from './judge-attendance.ts';
 import { judgeDeliveries } from './judge-deliveries.ts';
 import { judgeReaders } from './judge-readers.ts';
@@ -22,14 +27,32 @@ export function judge(played: Played): string[] {
   for (const history of histories) faults.push(...judgeHistory(history, played));
   faults.push(...judgeResumes(played));
   faults.push(...judgeStreams(played), ...judgeDeliveries(played), ...judgeReaders(played), ...judgeAttendance(played));
+  faults.push(...judgeStarts(played), ...judgeLimits(played), ...judgeCallers(journal.starts), ...judgeQueue(played));
   const kept = new Set(histories.map(({ run }) => run.id));
   const known = new Set<RunId>([...journal.created, ...asked.flatMap(({ acknowledged }) => [...acknowledged])]);
   // Messages go on to be tried long after the runs were looked at, and somebody may begin another one then.
   const end = firstRunIdAt(played.now);
-  const lost = [...known].filter((id) => !kept.has(id) && id < end).length;
+  const late = new Set(journal.starts.flatMap((noted) => (isLate(noted, played.now) ? [noted.run.id] : [])));
+  const lost = [...known].filter((id) => !kept.has(id) && id < end && !late.has(id)).length;
   if (lost > 0) faults.push(`${lost} written or acknowledged runs are lost`);
   return faults;
 }
+
+function isLate(noted: StartNoted, now: number): noted is Extract<StartNoted, { is: 'row' }> {
+  return noted.is === 'row' && noted.created && noted.at > now;
+}
+
+/** Of a start, before anything is written. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'store_unavailable',
+  'shutting_down',
+  'overloaded',
+  'upstream_rate_limited',
+  'upstream_unavailable',
+  'credentials_exhausted',
+  'concurrency_limited',
+  'quota_exceeded',
+]);
 
 function judgeRequest(asked: Asked, { vendors, histories }: Played): string[] {
   const faults: string[] = [];
@@ -40,13 +63,10 @@ function judgeRequest(asked: Asked, { vendors, histories }: Played): string[] {
     faults.push(`${asked.marker}: one idempotency key, several runs that may have begun`);
   }
   if (begun.length > 1) faults.push(`${asked.marker}: ${begun.length} runs began at the vendor`);
-  if (!asked.idempotent && vendors.sent(asked.marker) > 1)
-    faults.push(`${asked.marker}: sent ${vendors.sent(asked.marker)} times`);
   const removed = own.some((history) => history.removed);
   for (const refusal of asked.refusals) {
     if (refusal === 'not_found' && removed) continue;
-    if (!['store_unavailable', 'shutting_down', 'overloaded'].includes(refusal))
-      faults.push(`${asked.marker}: refused with ${refusal}`);
+    if (!REFUSALS.has(refusal)) faults.push(`${asked.marker}: refused with ${refusal}`);
   }
   return faults;
 }

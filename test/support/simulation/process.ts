@@ -1,14 +1,15 @@
-import { createIds } from '../../../src/core/ids.ts';
+import { createIds, type RunId } from '../../../src/core/ids.ts';
+import type { Clock } from '../../../src/core/clock.ts';
 import type { Log } from '../../../src/core/log.ts';
-import { Secret, type SealedCredential } from '../../../src/core/secret.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
-import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import { createRegistry } from '../../../src/providers/registry.ts';
+import type { Registry } from '../../../src/providers/registry.ts';
 import { createRunEngine, type RunEngine } from '../../../src/runs/engine.ts';
+import { UNOBSERVED } from '../quiet-engine.ts';
 import { hasEnded } from '../../../src/runs/model.ts';
 import type { IdempotencyClaim, RunStore } from '../../../src/runs/ports.ts';
 import type { RunService } from '../../../src/runs/run-service.ts';
 import { engineLimits } from '../engine-limits.ts';
+import type { CredentialPool } from './credential-pool.ts';
 import { faultyStore, type FaultyStore } from './faulty-store.ts';
 import { journalledStore, type Journal } from './journal.ts';
 import type { Readers, Serving } from './readers.ts';
@@ -16,7 +17,6 @@ import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
 import type { SimulatedVendors } from './simulated-vendor.ts';
 
-export const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
 const LIMITS = engineLimits({
   startsMax: 3,
   queuedMax: 100,
@@ -26,6 +26,8 @@ const LIMITS = engineLimits({
   readerBufferCharacters: 1_500,
   slowReaderMs: 5_000,
   drainTimeoutMs: 2_000,
+  breaker: { callsMin: 3, failureShare: 0.5, windowMs: 30_000, openMs: 2_000 },
+  retries: { triesMax: 2, budgetShare: 0.5, waitMs: 250, waitMsMax: 5_000 },
 });
 /** Requests that were under way when a drain was over get so long for their answers. */
 const LAST_ANSWERS_MS = 6_000;
@@ -38,6 +40,8 @@ export interface ProcessParts {
   journal: Journal;
   inner: RunStore;
   vendors: SimulatedVendors;
+  registry: Registry;
+  credentials: CredentialPool;
   /** Every claim of a resume, by its key. */
   claims: Map<string, IdempotencyClaim>;
   faults: () => boolean;
@@ -59,17 +63,19 @@ export function startProcess(parts: ProcessParts, number: number): Process {
   const { clock, random, journal, claims } = parts;
   const own = clock.fork();
   const durable = journalledStore(parts.inner, journal, { process: number, clock, claims });
-  const store = faultyStore(durable, { clock, random, faults: parts.faults });
+  const untold = (id: RunId) => void journal.starts.push({ is: 'untold', at: clock.now(), process: number, id });
+  const store = faultyStore(durable, { clock, random, faults: parts.faults, untold });
   const outbound = parts.vendors.outbound(number);
   const engine = createRunEngine({
     store,
     outbound,
-    credentials: { pick: async () => credential, reopen: async () => credential },
-    registry: () => registry,
+    credentials: parts.credentials.source(number),
+    ...UNOBSERVED,
+    registry: () => parts.registry,
     clock: own,
     random,
     ids: createIds({ clock, random }),
-    log: complainingLog(journal),
+    log: complainingLog(journal, { clock, process: number }),
     limits: LIMITS,
     webhooks: {
       async sign() {
@@ -133,14 +139,16 @@ export function startProcess(parts: ProcessParts, number: number): Process {
   };
 }
 
-const credential: SealedCredential = { id: 'c', origin: 'https://vendor.example', open: async () => new Secret('s') };
-
 /** What the engine calls an error is one. */
-function complainingLog({ complaints }: Journal): Log {
+function complainingLog({ complaints, starts }: Journal, { clock, process }: { clock: Clock; process: number }): Log {
   return {
     debug: () => {},
     info: () => {},
-    warn: () => {},
+    warn({ credential, state }) {
+      const isBreaker = state === 'open' || state === 'half_open' || state === 'closed';
+      if (typeof credential === 'string' && isBreaker)
+        starts.push({ is: 'breaker', at: clock.now(), process, credentialId: credential, state });
+    },
     error({ err: cause }, message) {
       const isVault = cause instanceof GatewayError && cause.code === 'vault_unavailable';
       if (!isVault) complaints.push(`${message} ${cause instanceof Error ? cause.stack : ''}`);

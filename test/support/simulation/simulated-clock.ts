@@ -16,7 +16,8 @@ export interface SimulatedClock extends Clock {
   fork(): Clock & { kill(): void };
 }
 
-const STARTED_AT_MS = Date.UTC(2026, 0, 1);
+/** A day of UTC ends while most schedules are played. */
+const STARTED_AT_MS = Date.UTC(2026, 0, 2) - 6_000;
 
 export function simulatedClock(): SimulatedClock {
   let now = 0;

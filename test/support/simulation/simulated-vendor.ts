@@ -1,4 +1,5 @@
 import { OutboundError, type OutboundAnswer, type OutboundRequest } from '../../../src/core/outbound.ts';
+import { noteStart } from './journal-starts.ts';
 import type { Journal } from './journal.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
@@ -16,6 +17,7 @@ import {
 } from './vendor-answers.ts';
 import { vendorDoor, type Arrived, type SentResume, type VendorDoor } from './vendor-door.ts';
 import { createVendorStreams } from './vendor-streams.ts';
+import type { Weather } from './vendor-weather.ts';
 import { newVendorRun, takeCancel, takePause, takeResume, waitingsOf, type VendorRun } from './vendor-run.ts';
 import { webhookTargets } from './webhook-targets.ts';
 
@@ -76,10 +78,12 @@ export function simulatedVendors({
   clock,
   random,
   journal,
+  weather,
 }: {
   clock: SimulatedClock;
   random: SeededRandom;
   journal: Journal;
+  weather: Weather;
 }): SimulatedVendors {
   const byId = new Map<string, VendorRun>();
   const sentByMarker = new Map<string, number>();
@@ -108,10 +112,16 @@ export function simulatedVendors({
     countStart,
     now: () => clock.now(),
     isCalm: () => calmed,
+    weather,
     find: (id) => byId.get(id),
   });
 
   function start(request: OutboundRequest): Arrived {
+    const refused = calmed ? null : weather(request);
+    if (refused) {
+      countStart(request);
+      return refused;
+    }
     const fate = calmed ? 'answer' : random.weigh(START_FATES);
     if (fate === 'unsent') throw new OutboundError('connect', { sent: false });
     countStart(request);
@@ -246,7 +256,7 @@ export function simulatedVendors({
   function arrive(request: OutboundRequest, sent: SentResume | null): Arrived {
     if (sent) return resume(request, sent.number);
     const operation = operationOf(request);
-    if (operation === 'token') return streams.token();
+    if (operation === 'token') return streams.token(request);
     return operation === 'start' ? start(request) : read(request);
   }
 
@@ -257,6 +267,7 @@ export function simulatedVendors({
         random,
         arrive,
         note: (request) => noteResume(request, process),
+        noteStart: (request) => noteStart(journal.starts, request, { clock, process }),
         open: (request) => streams.open(request, process),
         journalled: () => journal.entries.length,
         targets,

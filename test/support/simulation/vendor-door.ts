@@ -6,6 +6,7 @@ import {
   type StreamAnswer,
   type StreamRequest,
 } from '../../../src/core/outbound.ts';
+import type { NotedStart } from './journal-starts.ts';
 import type { ResumeAnswer } from './journal.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedClock } from './simulated-clock.ts';
@@ -41,6 +42,8 @@ interface DoorParts {
   /** The request is at the vendor; throws what the sender gets instead of an answer. */
   arrive: (request: OutboundRequest, sent: SentResume | null) => Arrived;
   note: (resume: OutboundRequest) => SentResume;
+  /** Null: it is no start. */
+  noteStart: (request: OutboundRequest) => NotedStart | null;
   open: (request: StreamRequest) => Arrived | ArrivedStream;
   journalled: () => number;
   targets: WebhookTargets;
@@ -56,7 +59,8 @@ interface Legs<T> {
 }
 
 /** The network between one incarnation and its vendors: slow on both legs, deaf once the process is killed. */
-export function vendorDoor({ clock, random, arrive, note, open, journalled, targets, process }: DoorParts): VendorDoor {
+export function vendorDoor(parts: DoorParts): VendorDoor {
+  const { clock, random, arrive, note, noteStart, open, journalled, targets, process } = parts;
   let alive = true;
   let calls = 0;
 
@@ -111,22 +115,31 @@ export function vendorDoor({ clock, random, arrive, note, open, journalled, targ
     calls: () => calls,
     async send(request, signal) {
       const noted = operationOf(request) === 'resume' ? note(request) : null;
+      const start = signal.aborted ? null : noteStart(request);
       const waitMs = Math.min(answerMs(request), request.headersTimeoutMs);
-      const failed = (error: OutboundError) =>
+      const failed = (error: OutboundError) => {
+        start?.failed(error);
         noted?.back(error.sent ? 'unknown' : error.failure === 'aborted' ? 'aborted_unsent' : 'unsent');
+      };
       const arrived = await travel({ arrive: () => arrive(request, noted), waitMs, failed }, signal);
       const answered = typeof arrived === 'function' ? arrived() : arrived;
+      start?.back(answered.status);
       noted?.back(howOf(answered));
       return answered;
     },
     async openStream(request, signal): Promise<StreamAnswer> {
       const waitMs = random.below(random.chance(0.1) ? 5_000 : 800);
-      const arrived = await travel({ arrive: () => open(request), waitMs }, signal);
+      const start = signal.aborted ? null : noteStart(request);
+      const failed = (error: OutboundError) => start?.failed(error);
+      const arrived = await travel({ arrive: () => open(request), waitMs, failed }, signal);
       if (typeof arrived === 'object' && 'script' in arrived) {
+        start?.back(200);
         const line = { clock, random, signal, bodyTimeoutMs: request.bodyTimeoutMs, alive: () => alive, journalled };
         return { is: 'stream', stream: playScript(arrived.script, arrived.stream, line) };
       }
-      return { is: 'answer', answer: typeof arrived === 'function' ? arrived() : arrived };
+      const answered = typeof arrived === 'function' ? arrived() : arrived;
+      start?.back(answered.status);
+      return { is: 'answer', answer: answered };
     },
     post(message, signal) {
       if (!signal.aborted) calls += 1;

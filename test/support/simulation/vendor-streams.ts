@@ -6,6 +6,7 @@ import { answer, idIn, isResumable, startAnswer } from './vendor-answers.ts';
 import type { Arrived, ArrivedStream } from './vendor-door.ts';
 import type { VendorRun } from './vendor-run.ts';
 import type { Script, VendorStream } from './vendor-stream.ts';
+import type { Weather } from './vendor-weather.ts';
 
 const TOKEN_FATES = { answer: 80, refuse: 5, fail: 4, unsent: 3, cut: 3, silent: 2, rubbish: 3 } as const;
 const STREAM_FATES = {
@@ -27,6 +28,7 @@ interface VendorStreamsParts {
   journal: Journal;
   now: () => number;
   isCalm: () => boolean;
+  weather: Weather;
   begin: (request: OutboundRequest) => VendorRun;
   find: (id: string) => VendorRun | undefined;
   /** A request to start has left a process. */
@@ -35,7 +37,7 @@ interface VendorStreamsParts {
 
 /** The vendors' side of streams: tokens are single-use, and a stream is of one run. */
 export interface VendorStreams {
-  token(): Arrived;
+  token(request: OutboundRequest): Arrived;
   open(request: StreamRequest, process: number): Arrived | ArrivedStream;
 }
 
@@ -70,7 +72,12 @@ export function createVendorStreams(parts: VendorStreamsParts): VendorStreams {
   function start(request: StreamRequest, process: number): Arrived | ArrivedStream {
     const fate = parts.isCalm() ? 'stream' : random.weigh(STREAM_FATES);
     if (fate === 'unsent') throw new OutboundError('connect', { sent: false });
+    const refused = parts.isCalm() ? null : parts.weather(request);
     checkToken(request);
+    if (refused) {
+      if (request.via === 'http') parts.countStart(request);
+      return refused;
+    }
     // The message that begins a run over a WebSocket leaves when the connection is open.
     const isSocket = request.via === 'websocket';
     if (isSocket && (fate === 'refuse' || fate === 'failUnbegun')) return answer(random.pick([401, 403, 429, 503]), {});
@@ -119,7 +126,9 @@ export function createVendorStreams(parts: VendorStreamsParts): VendorStreams {
   }
 
   return {
-    token() {
+    token(request) {
+      const refused = parts.isCalm() ? null : parts.weather(request);
+      if (refused) return refused;
       const fate = parts.isCalm() ? 'answer' : random.weigh(TOKEN_FATES);
       switch (fate) {
         case 'unsent':

@@ -1,27 +1,41 @@
 import type { RunId } from '../../../src/core/ids.ts';
 import { hasEnded, type Delivery } from '../../../src/runs/model.ts';
-import type { RunStore } from '../../../src/runs/ports.ts';
+import type { Registry } from '../../../src/providers/registry.ts';
+import type { CredentialSource, RunStore } from '../../../src/runs/ports.ts';
 import { CALLER } from './caller.ts';
 import { planCallers, type Callers } from './callers.ts';
+import { createCredentialPool } from './credential-pool.ts';
+import { checkQuiet, checkRoom } from './quiet-check.ts';
 import { planHints } from './hints.ts';
 import { emptyJournal, type Journal, type RunHistory } from './journal.ts';
 import { startProcess, type Process, type ProcessParts } from './process.ts';
 import { createReaders, type Reader } from './readers.ts';
+import { planResilience, type ResiliencePlan } from './resilience-plan.ts';
 import { seededRandom } from './seeded-random.ts';
 import { simulatedClock, type SimulatedClock } from './simulated-clock.ts';
 import { simulatedVendors, type SimulatedVendors } from './simulated-vendor.ts';
 import { isStill, stateOf } from './vendor-run.ts';
+import { vendorWeather } from './vendor-weather.ts';
 
 export interface Played extends Callers {
   histories: RunHistory[];
   journal: Journal;
   vendors: SimulatedVendors;
+  plan: ResiliencePlan;
   readers: readonly Reader[];
   /** What became of each run's messages. */
   deliveries: ReadonlyMap<RunId, readonly Delivery[]>;
   /** Virtual seconds that it took. */
   seconds: number;
   now: number;
+  /** When vendors and the store became honest. */
+  calmAt: number;
+}
+
+/** What processes are given instead of what they should have: the judge goes by what they should have. */
+export interface Harm {
+  registry?: (registry: Registry) => Registry;
+  credentials?: (source: CredentialSource) => CredentialSource;
 }
 
 /** Beyond every deadline, look-up and back-off of a schedule; who has not ended by then never will. */
@@ -29,12 +43,15 @@ const VIRTUAL_MAX_MS = 600_000;
 /** Most schedules are short; long ones have runs that are older than their last resume by much. */
 const FAULTS_MS = 20_000;
 const LONG_FAULTS_MS = 45_000;
+/** Copies of a request, and what is asked again after a refusal, come within so long. */
+const COPIES_MS = 8_000;
 /** Longer than a try of a message, and than what its target may make it wait for. */
 const TRY_MS = 60_000;
 /** More than the steps of any message's ladder, for all of a schedule's. */
 const JUMPS_MAX = 200;
 
 interface World extends ProcessParts {
+  plan: ResiliencePlan;
   isFaulty: boolean;
   processes: number;
   callersUntilMs: number;
@@ -47,12 +64,17 @@ interface World extends ProcessParts {
  * lost answers, against vendors and webhook targets that lie. Everything follows from the seed. `open` gives the durable
  * store for the schedule's clock.
  */
-export async function play(seed: number, open: (clock: SimulatedClock) => Promise<RunStore>): Promise<Played> {
+export async function play(
+  seed: number,
+  open: (clock: SimulatedClock) => Promise<RunStore>,
+  harm: Harm = {},
+): Promise<Played> {
   const random = seededRandom(seed);
   const clock = simulatedClock();
   const journal = emptyJournal();
   const faultsMs = random.chance(0.3) ? LONG_FAULTS_MS : FAULTS_MS;
   const callersUntilMs = faultsMs + 10_000;
+  const plan = planResilience(seed, faultsMs);
   const readers = createReaders({
     clock,
     random,
@@ -66,7 +88,10 @@ export async function play(seed: number, open: (clock: SimulatedClock) => Promis
     clock,
     journal,
     inner: await open(clock),
-    vendors: simulatedVendors({ clock, random, journal }),
+    vendors: simulatedVendors({ clock, random, journal, weather: vendorWeather(plan.outages, clock) }),
+    registry: harm.registry?.(plan.registry) ?? plan.registry,
+    credentials: createCredentialPool({ clock, random, notes: journal.starts, weights: plan.credentials, ...harm }),
+    plan,
     claims: new Map(),
     faults: () => world.isFaulty,
     isFaulty: true,
@@ -77,21 +102,39 @@ export async function play(seed: number, open: (clock: SimulatedClock) => Promis
   };
   const current = planProcesses(world, faultsMs);
   const service = () => current().service;
-  const asking = { seed, random, clock, journal, service, serving: current, readers, untilMs: callersUntilMs };
+  const asking = { seed, random, clock, journal, service, serving: current, readers, plan, untilMs: callersUntilMs };
   const callers = planCallers(asking);
   planHints({ ...world, current, untilMs: callersUntilMs });
+  const calmAt = clock.now() + faultsMs;
   clock.after(faultsMs, () => {
     world.isFaulty = false;
     world.vendors.calm();
+    world.credentials.mend();
   });
-  await runUntilSettled(world);
+  const settled = await runUntilSettled(world);
   const histories = await historiesOf(world);
   const read = readers.all.map((reader) => ({ ...reader, seen: [...reader.seen] }));
   const [now, seconds] = [clock.now(), clock.monotonic() / 1000];
+  if (settled) await checkQuiet(world, current());
   await playLadders(world);
   const deliveries = await deliveriesOf(world);
+  const told = journal.deliveries.length;
+  if (settled) await checkRoom(world, current());
+  // What somebody is told from then on was not looked at.
+  journal.deliveries.splice(told);
   current().kill();
-  return { ...callers, histories, journal, vendors: world.vendors, readers: read, deliveries, seconds, now };
+  return {
+    ...callers,
+    histories,
+    journal,
+    vendors: world.vendors,
+    plan,
+    readers: read,
+    deliveries,
+    seconds,
+    now,
+    calmAt,
+  };
 }
 
 /** The process that serves, now and after each crash or drain that is planned. */
@@ -123,15 +166,19 @@ function planProcesses(world: World, faultsMs: number): () => Process {
   return () => process;
 }
 
-async function runUntilSettled(world: World): Promise<void> {
+/** False: something never settles. */
+async function runUntilSettled(world: World): Promise<boolean> {
   for (let steps = 0; world.clock.monotonic() < VIRTUAL_MAX_MS; steps++) {
-    if (!(await world.clock.step())) return;
-    if (steps % 40 === 0 && !world.isFaulty && (await allSettled(world))) return;
+    if (!(await world.clock.step())) return false;
+    if (steps % 40 === 0 && !world.isFaulty && (await allSettled(world))) return true;
   }
+  return false;
 }
 
 /** Every run has ended, and its readers know, or it waits for somebody who will not come. */
-async function allSettled({ inner, journal, vendors, clock, callersUntilMs, allReaders }: World): Promise<boolean> {
+async function allSettled(world: World): Promise<boolean> {
+  const { inner, journal, vendors, clock, callersUntilMs, allReaders, plan } = world;
+  if (plan.burst && clock.monotonic() < plan.burst.at + plan.burst.spanMs + COPIES_MS) return false;
   for (const id of journal.created) {
     const run = await inner.peek(id);
     if (!run || hasEnded(run)) {

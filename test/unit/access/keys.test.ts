@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import { createKey, createKeyVerifier, type NewKey } from '../../../src/access/keys.ts';
+import { NO_LIMITS } from '../../../src/access/key-limits.ts';
 import { formatKey, parseKey } from '../../../src/access/key-format.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import { createSystemRandom } from '../../../src/core/random.ts';
@@ -73,6 +74,10 @@ describe('a new key', () => {
     ['allow_provider', { allowedProviders: ['b3os/'] }],
     ['allow_provider', { allowedProviders: ['b3os/a b'] }],
     ['allow_provider', { allowedProviders: ['*'] }],
+    ['rpm', { limits: { ...NO_LIMITS, requestsPerMinute: 0 } }],
+    ['rpm', { limits: { ...NO_LIMITS, requestsPerMinute: Number.NaN } }],
+    ['concurrency', { limits: { ...NO_LIMITS, concurrentRuns: 1.5 } }],
+    ['daily', { limits: { ...NO_LIMITS, runsPerDay: 1_000_001 } }],
   ])('with a wrong %s is refused', async (param, given) => {
     await expect(setUp(given)).rejects.toMatchObject({ code: 'invalid_request', details: { param } });
   });
@@ -80,7 +85,9 @@ describe('a new key', () => {
 
 describe('the verifier', () => {
   it('knows the caller by the key', async () => {
-    const { verifier, key, stored } = await setUp({ allowedWorkflows: ['a', 'a'], allowedProviders: ['b3os/wf/1'] });
+    const limits = { requestsPerMinute: 60, concurrentRuns: 1, runsPerDay: 1_000_000 };
+    const allowed = { allowedWorkflows: ['a', 'a'], allowedProviders: ['b3os/wf/1'] };
+    const { verifier, key, stored } = await setUp({ ...allowed, limits });
     expect(await verifier.verify(`Bearer ${key}`)).toEqual({
       keyId: stored.id,
       keyName: 'web',
@@ -89,6 +96,7 @@ describe('the verifier', () => {
       role: 'runs',
       allowedWorkflows: ['a'],
       allowedProviders: ['b3os/wf/1'],
+      limits,
     });
   });
 

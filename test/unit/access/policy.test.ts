@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NO_LIMITS } from '../../../src/access/key-limits.ts';
 import { allowsProvider, allowsWorkflow, mayStart } from '../../../src/access/policy.ts';
 import { ROLES, seesEveryone, type Caller } from '../../../src/core/caller.ts';
 
@@ -10,6 +11,7 @@ const anything: Caller = {
   role: 'runs',
   allowedWorkflows: [],
   allowedProviders: [],
+  limits: NO_LIMITS,
 };
 const workflowsOnly: Caller = { ...anything, allowedWorkflows: ['summarize'] };
 const providersOnly: Caller = { ...anything, allowedProviders: ['ai-tutor', 'b3os/wf_1', 'dify/a/b'] };

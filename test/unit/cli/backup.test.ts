@@ -40,7 +40,7 @@ async function open(role: 'serve' | 'command'): Promise<Store> {
 
 async function write(store: Store, given: Partial<NewRun> = {}): Promise<RunId> {
   const run = newRun(ids.run(), Date.now(), given);
-  await store.runs.create(run, { idempotency: null });
+  await store.runs.create(run, { idempotency: null, quota: null });
   return run.id;
 }
 

@@ -1,17 +1,22 @@
 import { writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { reviveJson } from '../../../src/core/json.ts';
 import { createSystemRandom } from '../../../src/core/random.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { startSandbox, type Sandbox, type SandboxVendor } from '../../../src/sandbox/start-sandbox.ts';
+import { openStore } from '../../../src/store/open-store.ts';
+import { openCredentialStates } from '../../../src/vault/credential-states.ts';
+import { followStates } from '../../../src/vault/follow-states.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
 
 const WRONG = 'sk_wrong-marker';
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 let sandbox: Sandbox;
 let line: CommandLine;
@@ -33,8 +38,51 @@ async function configure(provider: string, fields: object): Promise<void> {
   await writeFile(join(line.dataDir, 'rungate.yaml'), JSON.stringify({ providers }));
 }
 
+/** The store and the states as a server has them that listens to other processes. */
+async function openAsServer() {
+  const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
+  const store = await openStore({ url, role: 'serve', clock: systemClock, log: SILENT });
+  const stop = new AbortController();
+  onTestFinished(async () => {
+    stop.abort();
+    await store.close();
+  });
+  const states = await openCredentialStates({ store: store.credentials, clock: systemClock, log: SILENT }, 'serve');
+  const { runs } = store;
+  followStates({
+    states,
+    watch: (hint, signal) => runs.watch(hint, signal),
+    clock: systemClock,
+    signal: stop.signal,
+  });
+  return { store, states };
+}
+
+/** A vendor that always answers so. */
+async function answering(status: number): Promise<string> {
+  const server = createHttpServer((_, response) => response.writeHead(status).end('{}')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 const add = (provider: string, secret: string) =>
   line.run(['credentials', 'add', provider, '--stdin'], { stdin: secret });
+
+interface Verdict {
+  credential: string;
+  verdict: string;
+  status: number | null;
+  state: string;
+  state_code: string | null;
+}
+
+/** What it prints on standard output, whatever came of it. */
+async function verify(provider: string, environment: Record<string, string> = {}) {
+  const result = await line.run(['credentials', 'verify', provider, '--json'], { environment });
+  expect(result.stdout + result.stderr).not.toContain('marker');
+  return { ...result, ...reviveJson<{ data: Verdict[]; error?: { code: string; message: string } }>(result.stdout) };
+}
 
 async function refusal(argv: readonly string[]) {
   const { exitCode, stdout, stderr } = await line.run([...argv, '--json']);
@@ -51,7 +99,7 @@ describe('credentials verify', () => {
     await configure(kind, { base_url: baseUrl });
     await add(kind, key);
     const good = await line.document(['credentials', 'verify', kind]);
-    expect(good).toMatchObject({ provider: kind, verdict: 'good', origin });
+    expect(good).toMatchObject({ provider: kind, data: [{ verdict: 'good', origin, state: 'usable' }] });
     const shown = await line.run(['credentials', 'verify', kind]);
     expect(shown.stdout).toContain('good');
     expect(shown.stdout + shown.stderr + JSON.stringify(good)).not.toContain(key);
@@ -77,6 +125,79 @@ describe('credentials verify', () => {
     await configure('ai-tutor', { base_url: baseUrl, allow_private_network: false });
     await add('ai-tutor', WRONG);
     expect((await refusal(['credentials', 'verify', 'ai-tutor'])).message).toContain('allow_private_network');
+  });
+
+  it('asks with every credential of the provider, and sets those aside that are refused', async () => {
+    const { baseUrl, key } = vendorOf('ai-tutor');
+    await configure('ai-tutor', { base_url: baseUrl });
+    for (const secret of [key, WRONG, key, WRONG, key, WRONG]) await add('ai-tutor', secret);
+    const { exitCode, data, error, stderr } = await verify('ai-tutor');
+    expect(exitCode).toBe(1);
+    expect(data.map(({ verdict, status, state, state_code }) => [verdict, status, state, state_code])).toEqual(
+      [1, 2, 3].flatMap(() => [
+        ['refused', 401, 'set_aside', 'upstream_auth_failed'],
+        ['good', 200, 'usable', null],
+      ]),
+    );
+    expect(error).toMatchObject({ code: 'upstream_auth_failed' });
+    expect(stderr).toContain('3 of 6 credentials are not good');
+    const shown = await line.run(['credentials', 'verify', 'ai-tutor']);
+    expect(shown.exitCode).toBe(1);
+    expect(shown.stdout.match(/^(good|refused): /gm)).toHaveLength(6);
+    const listed = await line.document<{ data: { state: string }[] }>(['credentials', 'list']);
+    expect(listed.data.map(({ state }) => state)).toEqual([1, 2, 3].flatMap(() => ['set_aside', 'usable']));
+  });
+
+  it('mends what was set aside, and a server on the same data knows within a second', async () => {
+    const { baseUrl, key } = vendorOf('ai-tutor');
+    await configure('ai-tutor', { base_url: baseUrl });
+    await add('ai-tutor', key);
+    const { store, states } = await openAsServer();
+    const [{ id } = { id: '' }] = await store.credentials.list('ai-tutor');
+    states.mark('ai-tutor', id, { is: 'set_aside', code: 'upstream_auth_failed', at: systemClock.now() });
+    await states.idle();
+    expect(await line.document(['credentials', 'list'])).toMatchObject({ data: [{ state: 'set_aside' }] });
+    expect((await verify('ai-tutor')).data).toMatchObject([{ credential: id, verdict: 'good', state: 'usable' }]);
+    await expect.poll(() => states.of('ai-tutor', id).is, { timeout: 2_000 }).toBe('usable');
+    expect(await line.document(['credentials', 'list'])).toMatchObject({ data: [{ state: 'usable' }] });
+  });
+
+  it('keeps since when a credential is set aside', async () => {
+    const { baseUrl } = vendorOf('ai-tutor');
+    await configure('ai-tutor', { base_url: baseUrl });
+    await add('ai-tutor', WRONG);
+    const first = await verify('ai-tutor');
+    const second = await verify('ai-tutor');
+    expect(first.data).toMatchObject([{ state: 'set_aside' }]);
+    expect(second.data).toEqual(first.data);
+  });
+
+  it('asks with the references of the configuration, as the command’s own environment has them', async () => {
+    const { baseUrl, key } = vendorOf('ai-tutor');
+    await configure('ai-tutor', {
+      base_url: baseUrl,
+      credentials: ['env:KEY_A', 'env:KEY_B', 'env:KEY_C', 'env:KEY_D'],
+    });
+    const { data } = await verify('ai-tutor', { KEY_A: key, KEY_B: WRONG, KEY_D: 'a marker with spaces' });
+    expect(data).toMatchObject([
+      { credential: 'env:KEY_A', verdict: 'good', state: 'usable' },
+      { credential: 'env:KEY_B', verdict: 'refused', state: 'set_aside' },
+      { credential: 'env:KEY_D', verdict: 'unreadable', status: null, state: 'usable' },
+    ]);
+  });
+
+  it.each([
+    [402, 'refused', 'set_aside', 'upstream_payment_required'],
+    [403, 'refused', 'usable', null],
+    [429, 'unclear', 'usable', null],
+    [500, 'unclear', 'usable', null],
+  ])('takes a %d as %s, and leaves the credential %s', async (status, verdict, state, code) => {
+    const baseUrl = await answering(status);
+    await configure('ai-tutor', { base_url: baseUrl });
+    await add('ai-tutor', WRONG);
+    const { exitCode, data } = await verify('ai-tutor');
+    expect(exitCode).toBe(1);
+    expect(data).toMatchObject([{ verdict, status, state, state_code: code }]);
   });
 
   it('says what is missing', async () => {

@@ -65,6 +65,33 @@ describe('keys create', () => {
     expect(days).toBeLessThanOrEqual(30);
   });
 
+  it('takes limits, which lists show and whoever verifies the key learns', async () => {
+    const made = await line.document<ShownKey>(
+      'keys create --name n --rpm 60 --concurrency 5 --daily 1000000'.split(' '),
+    );
+    const limits = { requests_per_minute: 60, concurrent_runs: 5, runs_per_day: 1_000_000 };
+    expect(made).toMatchObject({ limits });
+    const free = await line.document<ShownKey>(['keys', 'create', '--name', 'free']);
+    const { data } = await line.document<{ data: ShownKey[] }>(['keys', 'list']);
+    expect(data.find(({ id }) => id === made.id)).toMatchObject({ limits });
+    expect(data.find(({ id }) => id === free.id)).toMatchObject({
+      limits: { requests_per_minute: null, concurrent_runs: null, runs_per_day: null },
+    });
+    const { stdout } = await line.run(['keys', 'list']);
+    expect(stdout).toMatch(/ 60 requests a minute, 5 runs at once, 1000000 runs a day /);
+    const rows = stdout.split('\n');
+    expect(rows.find((row) => row.includes(free.id))).toMatch(/ everything +- /);
+    const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
+    const store = await openStore({ url, role: 'command', clock: systemClock, log });
+    const verifier = createKeyVerifier({ keys: store.keys, clock: systemClock });
+    expect((await verifier.verify(`Bearer ${made.key}`)).limits).toEqual({
+      requestsPerMinute: 60,
+      concurrentRuns: 5,
+      runsPerDay: 1_000_000,
+    });
+    await store.close();
+  });
+
   it('shows the key to people once, and no list shows it or its hash', async () => {
     const { stdout } = await line.run(['keys', 'create', '--name', 'web']);
     const secret = /rgk_[0-9a-z]{16}_([0-9A-Za-z]{43})_[0-9a-f]{8}/.exec(stdout)?.[1] ?? 'no key';
@@ -82,9 +109,11 @@ describe('keys create', () => {
     ['--expires', ['--name', 'n', '--expires', 'tomorrow']],
     ['allowed workflow', ['--name', 'n', '--allow-workflow', 'a b']],
     ['allowed provider', ['--name', 'n', '--allow-provider', '/x']],
-    ['--rpm is not supported', ['--name', 'n', '--rpm', '60']],
-    ['--concurrency is not supported', ['--name', 'n', '--concurrency', '2']],
-    ['--daily is not supported', ['--name', 'n', '--daily', '100']],
+    ['--rpm takes a whole number from 1 to 1000000', ['--name', 'n', '--rpm', '0']],
+    ['--rpm takes', ['--name', 'n', '--rpm', '1000001']],
+    ['--rpm takes', ['--name', 'n', '--rpm', '1.5']],
+    ['--concurrency takes', ['--name', 'n', '--concurrency', '-2']],
+    ['--daily takes', ['--name', 'n', '--daily', 'many']],
     ['--origin is not supported', ['--name', 'n', '--origin', 'https://app.example.com']],
   ])('refuses a wrong %s as wrong usage and makes nothing', async (name, argv) => {
     const { exitCode, stdout, stderr } = await line.run(['keys', 'create', ...argv, '--json']);
@@ -136,10 +165,11 @@ describe('keys rotate', () => {
   });
 
   it('makes a key with the same rights and runs, and the old one works for the overlap', async () => {
-    const argv = 'keys create --name web --expires 30d --allow-workflow a --allow-provider b3os/x'.split(' ');
+    const argv = 'keys create --name web --expires 30d --allow-workflow a --allow-provider b3os/x --rpm 60'.split(' ');
     const old = await line.document<ShownKey>(argv);
     const rotated = await line.document<Rotated>(['keys', 'rotate', old.id, '--overlap', '1h']);
     expect(rotated).toMatchObject({ name: 'web', allowed_workflows: ['a'], allowed_providers: ['b3os/x'] });
+    expect(rotated).toMatchObject({ limits: { requests_per_minute: 60, concurrent_runs: null, runs_per_day: null } });
     expect(rotated.id).not.toBe(old.id);
     expect(rotated.replaces).toMatchObject({ id: old.id, status: 'active' });
     const hours = (text: string | null) => (Date.parse(text ?? '') - Date.now()) / 3_600_000;

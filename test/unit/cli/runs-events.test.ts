@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 async function write(given: Partial<NewRun> = {}): Promise<Run> {
-  const result = await store.runs.create(newRun(ids.run(), Date.now(), given), { idempotency: null });
+  const result = await store.runs.create(newRun(ids.run(), Date.now(), given), { idempotency: null, quota: null });
   if (result.kind !== 'created') throw new Error('the run must be created');
   return result.run;
 }

@@ -39,7 +39,7 @@ async function write(...runs: Partial<NewRun>[]): Promise<RunId[]> {
   const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
   const store = await openStore({ url, role: 'command', clock: systemClock, log });
   const written = runs.map((given) => newRun(ids.run(), Date.now(), { ...QUEUED, ...given }));
-  for (const run of written) await store.runs.create(run, { idempotency: null });
+  for (const run of written) await store.runs.create(run, { idempotency: null, quota: null });
   await store.close();
   return written.map(({ id }) => id);
 }

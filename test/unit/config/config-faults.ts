@@ -4,6 +4,7 @@ const KINDS = PROVIDER_KINDS.map(({ kind }) => kind).join(', ');
 
 export const workflow = (fields: string) => `workflows: { w: { provider: b3os, workflow: wf_1, ${fields} } }`;
 export const provider = (fields: string) => `providers: { b3os: { ${fields} } }`;
+const TARGET_MISSING = 'required: expected string, or targets instead of provider and workflow';
 const ORG_ID_FAULT = 'expected an organization id such as org_abc123';
 
 /** What can be wrong: its name, a file that has it, and the first fault that is told, with its place. */
@@ -38,11 +39,6 @@ export const FAULTS: [string, string, string][] = [
     `2:3 providers.dify: needs a kind, as its name is none: expected one of ${KINDS}`,
   ],
   ['an unknown field', provider('baseurl: x'), '1:22 providers.b3os.baseurl: unknown field; did you mean base_url?'],
-  [
-    'limits',
-    provider('limits: { concurrency: 1 }'),
-    '1:22 providers.b3os.limits: limits is not supported by this version',
-  ],
   ['a schema of inputs that is none', workflow('inputs: string'), '1:59 workflows.w.inputs: expected an object'],
   [
     'a type that JSON Schema does not have',
@@ -104,8 +100,6 @@ export const FAULTS: [string, string, string][] = [
     workflow('inputs: { additionalProperties: false }, defaults: { a: 1 }'),
     '1:107 workflows.w.defaults.a: does not fit inputs: expected no field of this name',
   ],
-  ['fallbacks', workflow('fallbacks: []'), '1:51 workflows.w.fallbacks: fallbacks is not supported by this version'],
-  ['targets', workflow('targets: []'), '1:51 workflows.w.targets: targets is not supported by this version'],
   [
     'an unknown setting',
     provider('settings: { org: 1 }'),
@@ -171,9 +165,9 @@ export const FAULTS: [string, string, string][] = [
   [
     'a workflow without provider',
     'workflows:\n  w:\n    workflow: wf_1',
-    '2:3 workflows.w.provider: required: expected string',
+    `2:3 workflows.w.provider: ${TARGET_MISSING}`,
   ],
-  ['a workflow of nothing', 'workflows:\n  w:', '2:3 workflows.w.provider: required: expected string'],
+  ['a workflow of nothing', 'workflows:\n  w:', `2:3 workflows.w.provider: ${TARGET_MISSING}`],
   [
     'a provider that is not there',
     'workflows: { w: { provider: b3sos, workflow: wf_1 } }',

@@ -28,11 +28,17 @@ describe('settings', () => {
       admin: { host: '127.0.0.1', port: 8081 },
       webhookAllowPrivateNetwork: false,
       logLevel: 'info',
+      logFormat: 'auto',
+      traces: null,
       limits: {
         bodyBytesMax: 1_048_576,
         answerBytesMax: 10_485_760,
         startsMax: 1000,
         queuedMax: 10_000,
+        overloadAtOnceMax: 256,
+        overloadDelayMs: 5,
+        overloadMemoryPercent: 85,
+        overloadStorePercent: 50,
         pollsMax: 64,
         pollsPerProviderMax: 16,
         deltaGroupMs: 50,
@@ -44,6 +50,15 @@ describe('settings', () => {
         clientConnectionsMax: 20_000,
         connectionsMax: 1000,
         connectTimeoutMs: 10_000,
+        headersTimeoutMs: 30_000,
+        idleTimeoutMs: 30_000,
+        totalTimeoutMs: 3_600_000,
+        retriesMax: 2,
+        retryBudgetPercent: 10,
+        breakerCallsMin: 20,
+        breakerFailurePercent: 50,
+        breakerWindowS: 30,
+        breakerOpenS: 15,
         drainTimeoutS: 30,
         retentionDays: 30,
       },
@@ -163,7 +178,14 @@ describe('the table of limits', () => {
     const words = name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
     expect(setting.variable).toBe(`RUNGATE_${words}`);
     expect(setting.variable).toMatch(
-      { bytes: /_BYTES(_|$)/, ms: /_MS$/, s: /_S$/, days: /_DAYS$/, count: /_MAX$/ }[setting.unit],
+      {
+        bytes: /_BYTES(_|$)/,
+        ms: /_MS$/,
+        s: /_S$/,
+        days: /_DAYS$/,
+        count: /_(MAX|MIN)$/,
+        percent: /_PERCENT$/,
+      }[setting.unit],
     );
   });
 

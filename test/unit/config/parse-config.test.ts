@@ -2,10 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, describeFault } from '../../../src/config/config-error.ts';
+import { FALLBACK_CODES_DEFAULT } from '../../../src/config/fallback-codes.ts';
 import { parseConfig, parseConfigInTurns, type Config } from '../../../src/config/parse-config.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../../src/providers/registry.ts';
 import { FAULTS } from './config-faults.ts';
+import { TARGET_FAULTS } from './target-faults.ts';
 
 const environment = { AI_TUTOR_KEY: 'sk_1' };
 
@@ -64,8 +66,9 @@ providers:
     expect(registry.workflows()).toEqual([
       {
         name: 'summarize-ticket',
-        provider: 'tutor',
-        workflow: 'wf_abc123',
+        targets: [{ provider: 'tutor', workflow: 'wf_abc123', weight: 1 }],
+        stickyBy: null,
+        fallbacks: [],
         description: 'Summarises a support ticket',
         inputs: null,
         validateInputs: expect.any(Function),
@@ -74,8 +77,9 @@ providers:
       },
       {
         name: 'plain',
-        provider: 'draft-and-goal',
-        workflow: '0cf35172-859e-4b26-8ce9-6c2588a77b40',
+        targets: [{ provider: 'draft-and-goal', workflow: '0cf35172-859e-4b26-8ce9-6c2588a77b40', weight: 1 }],
+        stickyBy: null,
+        fallbacks: [],
         description: null,
         inputs: null,
         validateInputs: expect.any(Function),
@@ -83,12 +87,66 @@ providers:
         timeoutS: null,
       },
     ]);
-    expect(registry.provider('ai-tutor')).toMatchObject({ credentials: ['env:AI_TUTOR_KEY'] });
+    expect(registry.provider('ai-tutor')).toMatchObject({
+      credentials: [{ reference: 'env:AI_TUTOR_KEY', weight: 1 }],
+    });
     expect(registry.provider('b3os')).toMatchObject({ settings: { org_id: 'org_1' } });
     expect(registry.provider('tutor')).toMatchObject({
       baseUrl: 'http://127.0.0.1:9000/tutor',
       allowPrivateNetwork: true,
       kind: { kind: 'ai-tutor' },
+    });
+  });
+
+  it('says how much a provider is sent, and how long a call may take', () => {
+    const { providers } = parse(`
+providers:
+  ai-tutor:
+    credentials: [{ ref: env:AI_TUTOR_KEY, weight: 3 }]
+    limits: { concurrency: 20, requests_per_minute: 600, per_credential: { requests_per_minute: 60 } }
+    timeouts: { headers_s: 1.5, idle_s: 0.01, total_s: 600 }
+  b3os: { limits: { per_credential: { concurrency: 1 } }, timeouts: {} }
+`);
+    expect(providers['ai-tutor']).toMatchObject({
+      credentials: [{ reference: 'env:AI_TUTOR_KEY', weight: 3 }],
+      limits: {
+        concurrency: 20,
+        requestsPerMinute: 600,
+        perCredential: { concurrency: null, requestsPerMinute: 60 },
+      },
+      timeouts: { headersMs: 1500, idleMs: 10, totalMs: 600_000 },
+    });
+    expect(providers.b3os).toMatchObject({
+      limits: {
+        concurrency: null,
+        requestsPerMinute: null,
+        perCredential: { concurrency: 1, requestsPerMinute: null },
+      },
+      timeouts: { headersMs: null, idleMs: null, totalMs: null },
+    });
+  });
+
+  it('says where the runs of a workflow go, and where when they cannot', () => {
+    const { workflows } = parse(`
+workflows:
+  canary:
+    targets: [{ provider: b3os, workflow: a, weight: 9 }, { provider: b3os, workflow: b }, { provider: ai-tutor, workflow: a, weight: 0 }]
+    sticky_by: user_id
+    fallbacks:
+      - { provider: ai-tutor, workflow: a }
+      - { provider: b3os, workflow: a, when: [upstream_forbidden, upstream_unreachable] }
+`);
+    expect(workflows[0]).toMatchObject({
+      targets: [
+        { provider: 'b3os', workflow: 'a', weight: 9 },
+        { provider: 'b3os', workflow: 'b', weight: 1 },
+        { provider: 'ai-tutor', workflow: 'a', weight: 0 },
+      ],
+      stickyBy: 'user_id',
+      fallbacks: [
+        { provider: 'ai-tutor', workflow: 'a', when: FALLBACK_CODES_DEFAULT },
+        { provider: 'b3os', workflow: 'a', when: ['upstream_unreachable', 'upstream_forbidden'] },
+      ],
     });
   });
 
@@ -101,7 +159,9 @@ providers:
 
   it('may repeat a value by alias', () => {
     const text = 'providers: { ai-tutor: &x { credentials: [env:AI_TUTOR_KEY] }, b3os: *x }';
-    expect(parse(text).providers.b3os).toMatchObject({ credentials: ['env:AI_TUTOR_KEY'] });
+    expect(parse(text).providers.b3os).toMatchObject({
+      credentials: [{ reference: 'env:AI_TUTOR_KEY', weight: 1 }],
+    });
   });
 
   it('keeps defaults that are named like properties of every object', () => {
@@ -117,7 +177,7 @@ providers:
 });
 
 describe('a fault of rungate.yaml', () => {
-  it.each(FAULTS)('such as %s is shown with its place', (_, text, fault) => {
+  it.each([...FAULTS, ...TARGET_FAULTS])('such as %s is shown with its place', (_, text, fault) => {
     const faults = faultsOf(text);
     expect(faults[0]).toBe(`rungate.yaml:${fault}`);
     expect(faults.join('\n')).not.toContain('hunter2');
@@ -131,7 +191,7 @@ providers:
   b3os:
     base_url: http://x
     nope: 1
-    limits: {}
+    limits: []
   b3os: {}
 `);
     expect(faults.map((fault) => fault.split(' ').slice(0, 2).join(' '))).toEqual([
@@ -141,8 +201,38 @@ providers:
       'rungate.yaml:3:34 workflows.W.workflow:',
       'rungate.yaml:6:15 providers.b3os.base_url:',
       'rungate.yaml:7:5 providers.b3os.nope:',
-      'rungate.yaml:8:5 providers.b3os.limits:',
+      'rungate.yaml:8:13 providers.b3os.limits:',
       'rungate.yaml:9:3 providers.b3os:',
+    ]);
+  });
+
+  it('in one target, fallback or credential hides none in the others', () => {
+    const faults = faultsOf(`workflows:
+  w:
+    targets:
+      - { provider: nope, workflow: a, weight: many }
+      - { provider: b3os, workflow: a/b }
+      - b3os
+    fallbacks:
+      - { provider: b3os, workflow: c, when: [nope] }
+      - { provider: gone, workflow: c }
+providers:
+  b3os:
+    credentials: [1, { ref: hunter2 }, env:NOT_SET]
+    limits: { concurrency: 0, per_credential: { concurrency: 0 } }
+`);
+    expect(faults.map((fault) => fault.split(' ')[1])).toEqual([
+      'workflows.w.targets[0].provider:',
+      'workflows.w.targets[0].weight:',
+      'workflows.w.targets[1].workflow:',
+      'workflows.w.targets[2]:',
+      'workflows.w.fallbacks[0].when[0]:',
+      'workflows.w.fallbacks[1].provider:',
+      'providers.b3os.credentials[0]:',
+      'providers.b3os.credentials[1].ref:',
+      'providers.b3os.credentials[2]:',
+      'providers.b3os.limits.concurrency:',
+      'providers.b3os.limits.per_credential.concurrency:',
     ]);
   });
 
@@ -158,6 +248,10 @@ providers:
     const pieces = [
       'providers',
       'workflows',
+      'targets',
+      'fallbacks',
+      'credentials',
+      'limits',
       'b3os',
       'w',
       ': ',

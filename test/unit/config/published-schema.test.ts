@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../../src/config/parse-config.ts';
 import { readYaml } from '../../../src/config/read-yaml.ts';
 import { reviveJson, type JsonObject } from '../../../src/core/json.ts';
+import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { codeBlocks, readDocument, ROOT } from '../../support/documents.ts';
 import { FAULTS, provider, workflow } from './config-faults.ts';
+import { TARGET_FAULTS, targets } from './target-faults.ts';
 
 const schema = reviveJson<JsonObject>(readFileSync(join(ROOT, 'docs', 'rungate.schema.json'), 'utf8'));
 const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false, validateFormats: false }).compile(
@@ -15,6 +18,8 @@ const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: fal
 function faultsOf(text: string): unknown[] {
   return validate(readYaml(text).value) ? [] : (validate.errors ?? []);
 }
+
+const ALL_FAULTS = [...FAULTS, ...TARGET_FAULTS];
 
 /** What needs more than a look at the file's own values: the reader, the environment, other entries, a compiler. */
 const BEYOND: readonly string[] = [
@@ -35,6 +40,15 @@ const BEYOND: readonly string[] = [
   'another dialect',
   'a default that does not fit the inputs',
   'a default that the inputs do not have',
+  'an unset variable with a weight',
+  'a reference twice',
+  'a target of a provider that is not there',
+  'a target whose id has a slash',
+  'a target twice',
+  'a fallback of a provider that is not there',
+  'a fallback to the only target',
+  'a fallback to the only one of the targets',
+  'a fallback twice',
 ];
 
 describe('the published schema of rungate.yaml', () => {
@@ -54,6 +68,15 @@ describe('the published schema of rungate.yaml', () => {
     [provider('kind: ai-tutor, settings: {}')],
     [provider('base_url: null, kind: null, credentials: []')],
     [workflow('inputs: null, timeout_s: null')],
+    [workflow('targets: null, sticky_by: null, fallbacks: null')],
+    [workflow('fallbacks: [{ provider: ai-tutor, workflow: w }, { provider: ai-tutor, workflow: v, when: null }]')],
+    [targets('{ provider: b3os, workflow: a, weight: 0 }, { provider: b3os, workflow: b, weight: null }')],
+    [targets('{ provider: b3os, workflow: a, weight: 1000 }', ', provider: null, workflow: null, fallbacks: []')],
+    [provider('credentials: [env:A, { ref: env:B }, { ref: env:C, weight: 1000 }]')],
+    [provider('limits: null, timeouts: null')],
+    [provider('limits: { concurrency: 100000, requests_per_minute: null, per_credential: null }')],
+    [provider('limits: { per_credential: { concurrency: 1, requests_per_minute: 1000000 } }')],
+    [provider('timeouts: { headers_s: 0.01, idle_s: 2.5, total_s: null }')],
     [
       workflow(
         'inputs: { properties: { a: { type: [string, "null"], default: 1, format: email } }, $defs: { b: true } }',
@@ -61,16 +84,17 @@ describe('the published schema of rungate.yaml', () => {
     ],
   ])('takes what the loader takes: %s', (text) => {
     expect(faultsOf(text)).toEqual([]);
+    expect(() => parseConfig(text, 'rungate.yaml', { kinds: PROVIDER_KINDS, environment: null })).not.toThrow();
   });
 
-  it.each(FAULTS.filter(([name]) => !BEYOND.includes(name)))('finds %s', (_, text) => {
+  it.each(ALL_FAULTS.filter(([name]) => !BEYOND.includes(name)))('finds %s', (_, text) => {
     expect(faultsOf(text)).not.toEqual([]);
   });
 
   it('leaves to the loader only what JSON Schema cannot say', () => {
-    const known = FAULTS.map(([name]) => name);
+    const known = ALL_FAULTS.map(([name]) => name);
     expect(BEYOND.filter((name) => !known.includes(name))).toEqual([]);
-    const found = FAULTS.filter(([name, text]) => BEYOND.includes(name) && faultsOf(text).length > 0);
+    const found = ALL_FAULTS.filter(([name, text]) => BEYOND.includes(name) && faultsOf(text).length > 0);
     expect(found.filter(([, text]) => readYaml(text).complete)).toEqual([]);
   });
 });

@@ -29,5 +29,10 @@ describe('the registry', () => {
       allowPrivateNetwork: true,
       credentials: [],
     });
+    const none = { concurrency: null, requestsPerMinute: null };
+    expect(registry.provider('constructor')).toMatchObject({
+      limits: { ...none, perCredential: none },
+      timeouts: { headersMs: null, idleMs: null, totalMs: null },
+    });
   });
 });

@@ -115,6 +115,7 @@ export async function createDelivererWorld(): Promise<DelivererWorld> {
     async run(overrides = {}) {
       const written = await store.runs.create(newRun(place.nextId(), clock.now(), { webhook: WEBHOOK, ...overrides }), {
         idempotency: null,
+        quota: null,
       });
       if (written.kind !== 'created') throw new Error(`expected a new run, got ${written.kind}`);
       return written.run;

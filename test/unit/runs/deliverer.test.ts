@@ -90,6 +90,58 @@ describe('a message', () => {
   });
 
   it.each([
+    ['is taken', { status: 200 }],
+    ['fails', { status: 500 }],
+    ['finds the target gone', { status: 410 }],
+  ])('that somebody wants again while it is tried is sent once more, when the try %s', async (_, first) => {
+    const world = await createDelivererWorld();
+    const deliverer = world.deliverer();
+    const run = await world.ended();
+    const underWay = Promise.withResolvers<PlainAnswer>();
+    world.target.answer(underWay.promise, { status: 204 });
+    await deliverer.turn();
+    const { id } = await world.message(run);
+    await expect.poll(() => world.target.posts).toHaveLength(1);
+    for (let presses = 0; presses < 3; presses++) await world.store.runs.redeliver(run.id, id);
+    // Never two at once, however often somebody looks.
+    for (let turns = 0; turns < 3; turns++) await deliverer.turn();
+    expect(world.target.posts).toHaveLength(1);
+    underWay.resolve({ headers: {}, ...first });
+    await deliverer.idle();
+    expect(await world.message(run)).toMatchObject({ status: 'pending', tries: 0, dueAt: world.clock.now() });
+    await world.turn(deliverer);
+    expect(await world.message(run)).toMatchObject({ status: 'delivered', tries: 1, lastStatus: 204 });
+    world.clock.advance(24 * H);
+    await world.turn(deliverer);
+    expect(world.target.posts.map(({ headers }) => headers['webhook-id'])).toEqual([id, id]);
+  });
+
+  it('that somebody wants again goes through its whole ladder anew', async () => {
+    const world = await createDelivererWorld();
+    const deliverer = world.deliverer();
+    const run = await world.ended();
+    world.target.answer({ status: 500 });
+    await world.turn(deliverer);
+    world.clock.advance(await dueIn(world, run));
+    const underWay = Promise.withResolvers<PlainAnswer>();
+    world.target.answer(underWay.promise, { status: 500 });
+    await deliverer.turn();
+    const { id } = await world.message(run);
+    await world.store.runs.redeliver(run.id, id);
+    underWay.resolve({ status: 500, headers: {} });
+    await deliverer.idle();
+    for (const [i, stepMs] of LADDER.entries()) {
+      await world.turn(deliverer);
+      expect(await world.message(run)).toMatchObject({ status: 'pending', tries: i + 1 });
+      expect(await dueIn(world, run)).toBeGreaterThanOrEqual(stepMs);
+      world.clock.advance(await dueIn(world, run));
+    }
+    await world.turn(deliverer);
+    expect(await world.message(run)).toMatchObject({ status: 'failed', tries: 8 });
+    expect(world.target.posts).toHaveLength(10);
+  });
+
+  it.each([
     ['seconds', '3600', H],
     ['a date', new Date(1_764_000_000_000 + H).toUTCString(), H],
     ['less than its step', '1', 5 * S],

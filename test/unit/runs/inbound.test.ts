@@ -13,6 +13,7 @@ import { fixedMasterKeys, masterKeyOf } from '../../../src/vault/master-key.ts';
 import { createSignatureVerifier } from '../../../src/vault/verify-signature.ts';
 import { createTestPlace, silentLog } from '../../contract/store/open-test-store.ts';
 import { newRun } from '../../contract/store/sample-run.ts';
+import { usableStates } from '../../support/usable-states.ts';
 
 const SECRET = 'whsec-of-the-vendor';
 const OBJECT_ID = '507f1f77bcf86cd799439011';
@@ -24,7 +25,8 @@ async function setUp() {
   onTestFinished(() => place.remove());
   const masterKeys = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
   const parts = { store: store.credentials, masterKeys, clock: place.clock, random };
-  const vault = createVault({ ...parts, ids: createIds(parts), readReference: async () => null });
+  const vaultParts = { ...parts, states: usableStates, ids: createIds(parts) };
+  const vault = createVault({ ...vaultParts, readReference: async () => null });
   for (const provider of ['b3os', 'interactly', 'second-b3os']) {
     await vault.add({ provider, label: null, purpose: 'webhook', secret: new Secret(SECRET) });
   }
@@ -83,7 +85,7 @@ async function setUp() {
         upstream: { runId: vendorId, status: null, requestId: null, stopped: null, pollError: null, rateLimit: null },
         ...changes,
       });
-      const written = await store.runs.create(run, { idempotency: null });
+      const written = await store.runs.create(run, { idempotency: null, quota: null });
       if (written.kind !== 'created') throw new Error('expected a new run');
       return written.run;
     },
@@ -107,7 +109,7 @@ describe('a vendor’s webhook', () => {
     expect(await world.receive('b3os', { type: 'run.completed', runId: 'run_theirs_1' })).toBe('taken');
     expect(await world.receive('b3os', { type: 'run.completed', runId: ours.id })).toBe('taken');
     expect(world.seen).toEqual({ hurried: [theirs.id, ours.id], soon: 2 });
-    expect((await world.store.runs.claim('own_a' as Owner, 5, 0)).map(({ id }) => id).sort()).toEqual(
+    expect((await world.store.runs.claim('own_a' as Owner, 5)).map(({ id }) => id).sort()).toEqual(
       [theirs.id, ours.id].sort(),
     );
   });
@@ -164,7 +166,7 @@ describe('a vendor’s webhook', () => {
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => world.receive('b3os', copy)));
     expect(new Set(answers)).toEqual(new Set(['taken']));
     // The poll is in flight, then over; more copies come meanwhile.
-    await world.store.runs.claim('own_a' as Owner, 5, 0);
+    await world.store.runs.claim('own_a' as Owner, 5);
     await world.receive('b3os', copy);
     await world.store.runs.release('own_a' as Owner, []);
     await world.receive('b3os', copy);
@@ -175,7 +177,7 @@ describe('a vendor’s webhook', () => {
     const world = await setUp();
     const run = await world.polled('b3os', 'run_theirs_1');
     await world.receive('b3os', { type: 'run.started', runId: 'run_theirs_1' });
-    const [polled] = await world.store.runs.claim('own_a' as Owner, 5, 0);
+    const [polled] = await world.store.runs.claim('own_a' as Owner, 5);
     if (!polled) throw new Error('it was due');
     await world.store.runs.move(
       { run: polled },

@@ -21,7 +21,7 @@ describe('output of a stream', () => {
     clock = simulatedClock();
     store = await openStore({ url: 'sqlite::memory:', clock, log: quietLog, role: 'serve', writer: 'inline' });
     const id = createIds({ clock, random: seededRandom(1) }).run();
-    const created = await store.runs.create(newRun(id, clock.now()), { idempotency: null });
+    const created = await store.runs.create(newRun(id, clock.now()), { idempotency: null, quota: null });
     if (created.kind !== 'created') throw new Error('not created');
     run = created.run;
   });

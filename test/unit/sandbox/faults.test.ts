@@ -125,6 +125,41 @@ describe.each(VENDOR_SANDBOXES)('a start at $kind', (vendor) => {
     expect(begun()).toEqual([true]);
   });
 
+  it.each([
+    ['reset-in-headers', /^HTTP\/1\.1 200 OK\r\ncontent-type: applica$/],
+    ['reset-in-body', /^HTTP\/1\.1 200 OK\r\n[^]*content-length: \d+\r\n[^]*\r\n\r\n\{[^]*[^}]$/i],
+  ])('%s resets the connection there', async (workflow, wire) => {
+    const seen = await startOverSocket(sandbox.current, kind, `runs-0.${workflow}`);
+    expect(seen.text).toMatch(wire);
+    expect(seen.connection).toBe('reset');
+    expect(begun()).toEqual([true]);
+  });
+
+  it.each([
+    ['interim-100', /^HTTP\/1\.1 100 Continue\r\n[^]*\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*\}$/],
+    ['interim-101', /^HTTP\/1\.1 101 Switching Protocols\r\n[^]*upgrade: [^]*\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*\}$/],
+    ['interim-103', /^HTTP\/1\.1 103 Early Hints\r\n[^]*\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*\}$/],
+    [
+      'answer-broken-chunks',
+      /^HTTP\/1\.1 200 [^]*transfer-encoding: chunked\r\n[^]*\r\n\r\n[0-9a-f]+\r\n\{[^]*\r\nno size/,
+    ],
+    ['slow-headers-60', /^HTTP\/1\.1 200 OK\r\n[^]*content-length: \d+\r\n[^]*\r\n\r\n\{[^]*\}$/i],
+    ['slow-body-60', /^HTTP\/1\.1 200 OK\r\n[^]*content-length: \d+\r\n[^]*\r\n\r\n\{[^]*\}$/i],
+  ])('%s shows this on the wire', async (workflow, wire) => {
+    const seen = await startOverSocket(sandbox.current, kind, `runs-0.${workflow}`);
+    expect(seen.text).toMatch(wire);
+    expect(begun()).toEqual([true]);
+  });
+
+  it('duplicate-keys has each member twice, and only the last counts', async () => {
+    const [answer, ordinary] = await Promise.all(
+      ['runs-0.duplicate-keys', 'runs-0'].map((workflow) => start(sandbox.current, kind, workflow)),
+    );
+    const { text } = await startOverSocket(sandbox.current, kind, 'runs-0.duplicate-keys');
+    expect(text).toMatch(/\r\n\r\n\{"\w+":null,/);
+    expect(Object.keys(answer?.body as object)).toEqual(Object.keys(ordinary?.body as object));
+  });
+
   it('never-answers and stall-in-body keep the connection open and silent', async () => {
     const silent = await startOverSocket(sandbox.current, kind, 'runs-0.never-answers', SILENCE_MS);
     expect([silent.text, silent.connection]).toEqual(['', 'open']);

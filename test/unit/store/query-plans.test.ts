@@ -6,7 +6,7 @@ import { PLAIN_STATEMENTS } from '../../../src/store/sqlite/operations.ts';
 import { prepareReads } from '../../../src/store/sqlite/read-statements.ts';
 
 /** Small by nature, read whole. */
-const MAY_BE_SCANNED = /^SCAN (keys|credentials|master_keys|owners|json_each)\b/;
+const MAY_BE_SCANNED = /^SCAN (keys|credentials|credential_states|master_keys|owners|json_each)\b/;
 /** Walks along an index in order, with a LIMIT; or only over unfinished runs. */
 const WALKS =
   /^SCAN (runs|i|owners) USING (COVERING )?INDEX (runs_unfinished|runs_queued|runs_by_id|sqlite_autoindex_runs_1|idempotency_by_age)/;
@@ -57,13 +57,32 @@ describe('the statements of the store', () => {
       .map((sql) => explain(db, sql).find((step) => step.includes('deliveries')));
     const pending = plans.filter((step) => step?.includes('deliveries_pending'));
     const ofRun = plans.filter((step) => step?.includes('PRIMARY KEY (run_id=?'));
-    expect(pending).toHaveLength(5);
+    expect(pending).toHaveLength(6);
     expect(ofRun).toHaveLength(plans.length - pending.length);
   });
 
   it('find the run that a vendor names among the unfinished ones only', () => {
     const sql = statements().find((statement) => statement.includes('vendor_run_id = ? AND provider')) ?? '';
     expect(explain(db, sql)).toEqual(['SEARCH runs USING INDEX runs_by_vendor_run (vendor_run_id=?)']);
+  });
+
+  it('count queued runs along their index, and find the oldest of each share', () => {
+    const plan = (part: string) => explain(db, statements().find((sql) => sql.includes(part)) ?? '');
+    expect(plan('GROUP BY provider, lineage')).toEqual(['SCAN runs USING INDEX runs_queued']);
+    expect(plan('AND provider = ? AND lineage = ?')[0]).toBe(
+      'SEARCH runs USING INDEX runs_queued (provider=? AND lineage=?)',
+    );
+    expect(plan('AND provider = ? AND lineage = ?').join()).not.toContain('TEMP B-TREE');
+    expect(plan('pinned ->>')).toEqual(['SCAN runs USING INDEX runs_unfinished']);
+  });
+
+  it('forget old starts and days at one end of their tables', () => {
+    expect(explain(db, statements().find((sql) => sql.startsWith('DELETE FROM recent_starts')) ?? '')).toEqual([
+      'SEARCH recent_starts USING PRIMARY KEY (at<?)',
+    ]);
+    expect(explain(db, statements().find((sql) => sql.startsWith('DELETE FROM run_days')) ?? '')).toEqual([
+      'SEARCH run_days USING PRIMARY KEY (day<?)',
+    ]);
   });
 
   it('claim and give back by way of the unfinished runs only', () => {

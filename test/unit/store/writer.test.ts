@@ -53,7 +53,7 @@ describe('a writer session', () => {
     const large = (id: string): Operation => [
       'run',
       'insertCredential',
-      [id, 'p', null, 'api', new Uint8Array(1e5), 1],
+      [id, 'p', null, 'api', new Uint8Array(1e5), 1, 1],
     ];
     // Less than the file has already: not a page more.
     live?.exec('PRAGMA max_page_count = 1');
@@ -86,7 +86,7 @@ describe('a writer session', () => {
     ];
     run[1] = 1 as never;
     run[2] = 1 as never;
-    const create: Operation = ['create', run, ['l', '', 'k', 'r', 'f', 1, 0], new Uint8Array(1) as never];
+    const create: Operation = ['create', run, ['l', '', 'k', 'r', 'f', 1, 0], new Uint8Array(1) as never, null, null];
     expect(kinds(writer.run([beat('a'), create, beat('b')]))).toEqual(['ok', 19, 'ok']);
     expect(live?.prepare('SELECT count(*) AS n FROM runs').get()).toEqual({ n: 0 });
     expect(live?.prepare('SELECT count(*) AS n FROM idempotency').get()).toEqual({ n: 0 });
@@ -124,11 +124,11 @@ describe('a writer session', () => {
     const large = (i: number): Operation => [
       'run',
       'insertCredential',
-      [`c${i}`, 'p', null, 'api', new Uint8Array(1e6), 1],
+      [`c${i}`, 'p', null, 'api', new Uint8Array(1e6), 1, 1],
     ];
     writer.run(Array.from({ length: 20 }, (_, i) => large(i)));
     expect(writer.run([['vacuum']]).outcomes).toEqual([{ ok: true, value: 0 }]);
-    writer.run(Array.from({ length: 20 }, (_, i): Operation => ['run', 'removeCredential', [`c${i}`]]));
+    writer.run(Array.from({ length: 20 }, (_, i): Operation => ['removeCredential', `c${i}`]));
     expect(writer.run([['vacuum']]).outcomes).toEqual([{ ok: true, value: 512 }]);
     writer.close();
   });
@@ -139,6 +139,7 @@ describe('a writer session', () => {
       limits: LIMITS,
       log: silentLog,
       onReopened() {},
+      onCommitted() {},
     });
     await expect(dying.write('run', 'beat', ['a', 1])).rejects.toMatchObject({ code: 'store_unavailable' });
     await expect(dying.write('run', 'beat', ['a', 1])).rejects.toMatchObject({ code: 'store_unavailable' });
@@ -165,7 +166,7 @@ describe('group commit', () => {
     };
     const note = (level: string) => (_fields: LogFields, message: string) => void lines.push([level, message]);
     const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
-    const writer = createWriter({ transport, limits, log, onReopened() {} });
+    const writer = createWriter({ transport, limits, log, onReopened() {}, onCommitted() {} });
     const commit = (fails = false) => {
       const size = batches.at(-1)?.length ?? 0;
       answer({
@@ -208,7 +209,7 @@ describe('group commit', () => {
     const { writer, commit, beat } = createSlowWriter({ queueOperationsMax: 3, queueCharactersMax: 100 });
     const under = beat();
     await Promise.resolve();
-    const large = (length: number) => writer.write('create', ['id'], null, 'x'.repeat(length));
+    const large = (length: number) => writer.write('create', ['id'], null, 'x'.repeat(length), null, null);
     const fits = large(80);
     await expect(large(30)).rejects.toMatchObject({ code: 'store_unavailable' });
     const more = [beat(), beat()];

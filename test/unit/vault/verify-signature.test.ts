@@ -8,6 +8,7 @@ import { createVault } from '../../../src/vault/credentials.ts';
 import { fixedMasterKeys, masterKeyOf } from '../../../src/vault/master-key.ts';
 import { createSignatureVerifier } from '../../../src/vault/verify-signature.ts';
 import { memoryCredentialStore } from '../../support/memory-stores.ts';
+import { usableStates } from '../../support/usable-states.ts';
 
 const random = createSystemRandom();
 const BODY = Buffer.from('{"run_id":"1"}');
@@ -16,7 +17,8 @@ function setUp() {
   const store = memoryCredentialStore();
   const masterKeys = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
   const ids = createIds({ clock: systemClock, random });
-  const vault = createVault({ store, masterKeys, ids, clock: systemClock, random, readReference: async () => null });
+  const parts = { store, states: usableStates, masterKeys, ids, clock: systemClock, random };
+  const vault = createVault({ ...parts, readReference: async () => null });
   const add = (secret: string, purpose: 'api' | 'webhook' = 'webhook') =>
     vault.add({ provider: 'b3os', label: null, purpose, secret: new Secret(secret) });
   return { add, verify: createSignatureVerifier({ store, masterKeys }) };

@@ -1,4 +1,4 @@
-import type { Provider } from '../../../providers/registry.ts';
+import type { Provider, StartLimits } from '../../../providers/registry.ts';
 import { callerOf, type App } from '../../app.ts';
 import { createKindDescriber } from '../../describe-kind.ts';
 import { sendJson } from '../../reply.ts';
@@ -12,17 +12,18 @@ const operation: Operation = {
   tag: 'Catalogue',
   summary: 'List providers',
   description:
-    'The configured vendors that this key may use: what each can do and takes. Never where one is, and never a secret.',
+    'The configured vendors that this key may use: what each can do and takes, and whether it works just now. Never where one is, and never a secret.',
   answers: { 200: { description: 'All of them.', schema: providerListSchema, examples: PROVIDER_EXAMPLES } },
   errors: ['vault_unavailable'],
 };
 
-/** `GET /providers`: what this key may run, and how. Never where a provider is, and never a secret. */
-export function addListProviders(app: App, { registry, policy, credentialPresent }: RunsAppParts): void {
+/** `GET /providers`: what this key may run, how, and whether it works just now. Never where a provider is, and never a secret. */
+export function addListProviders(app: App, { registry, policy, credentialPresent, breakerOf }: RunsAppParts): void {
   const describe = createKindDescriber();
-  async function render({ name, kind }: Provider) {
+  async function render({ name, kind, limits }: Provider) {
     const credential = credentialState(await credentialPresent(name));
-    return { name, ...describe(kind), credential };
+    const bounds = { ...renderLimits(limits), per_credential: renderLimits(limits.perCredential) };
+    return { name, ...describe(kind), credential, breaker: breakerOf(name), limits: bounds };
   }
   app.get('/providers', { config: { roles: ['runs', 'viewer', 'admin'], operation } }, async (request, reply) => {
     const caller = callerOf(request);
@@ -33,4 +34,8 @@ export function addListProviders(app: App, { registry, policy, credentialPresent
     sendJson(reply, 200, JSON.stringify({ data }));
     return reply;
   });
+}
+
+function renderLimits({ concurrency, requestsPerMinute }: StartLimits) {
+  return { concurrency, requests_per_minute: requestsPerMinute };
 }

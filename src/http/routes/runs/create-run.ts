@@ -9,6 +9,7 @@ import { EVENT_STREAM_EXAMPLES } from '../../schemas/event-examples.ts';
 import { VENDOR_HEADERS } from '../../openapi/headers.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import { requireWebhook } from '../../require-webhook.ts';
+import type { LoadShedder } from '../../plugins/load-shedder.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { runSchema } from '../../schemas/run-answer.ts';
 import { RUN_EXAMPLES } from '../../schemas/run-examples.ts';
@@ -70,6 +71,8 @@ A fault that is found before the run is written leaves no run and uses up no ide
     'unknown_workflow',
     'unsupported_operation',
     'idempotency_key_reused',
+    'concurrency_limited',
+    'quota_exceeded',
     'no_credential',
     'overloaded',
     'vault_unavailable',
@@ -92,7 +95,7 @@ A fault that is found before the run is written leaves no run and uses up no ide
 };
 
 /** `POST /runs`: begins a run and answers as soon, or as late, as the caller wants. */
-export function addCreateRun(app: App, { runs, webhooks, policy, clock, log }: RunsAppParts): void {
+export function addCreateRun(app: App, { runs, shedder, webhooks, policy, clock, log }: RunsAppParts): void {
   app.post(
     '/runs',
     // The answer has no schema here: it is written as it is, which is what keeps this route fast.
@@ -107,7 +110,7 @@ export function addCreateRun(app: App, { runs, webhooks, policy, clock, log }: R
       policy.mayStart(caller, asked);
       requireWebhook(caller, asked.webhook, webhooks.checkTarget);
       const hold = holdOfStart(request.headers.prefer as string | undefined);
-      const started = await runs.create(caller, asked, context);
+      const started = await admitted(shedder, () => runs.create(caller, asked, context));
       request.runId = started.run.id;
       const attendance = runs.attend(started.run, started.replayed);
       if (listening) {
@@ -126,4 +129,14 @@ export function addCreateRun(app: App, { runs, webhooks, policy, clock, log }: R
       return reply;
     },
   );
+}
+
+/** Holds a new run's place among those that are let in at once, until it is written or refused. */
+async function admitted<Result>(shedder: LoadShedder, create: () => Promise<Result>): Promise<Result> {
+  const leave = shedder.admit();
+  try {
+    return await create();
+  } finally {
+    leave();
+  }
 }

@@ -1,4 +1,4 @@
-import type { RegisteredWorkflow, Registry } from '../../../providers/registry.ts';
+import type { RegisteredWorkflow, Registry, WeightedTarget } from '../../../providers/registry.ts';
 import { callerOf, type App } from '../../app.ts';
 import { createKindDescriber } from '../../describe-kind.ts';
 import { sendJson } from '../../reply.ts';
@@ -22,8 +22,13 @@ const operation: Operation = {
  */
 export function addListWorkflows(app: App, { registry, policy, credentialPresent }: RunsAppParts): void {
   const describe = createKindDescriber();
+  /** Whichever target a run goes to. */
+  async function allPresent({ targets }: RegisteredWorkflow): Promise<boolean> {
+    const names = new Set(targets.filter(getsRuns).map(({ provider }) => provider));
+    return (await Promise.all([...names].map(credentialPresent))).every(Boolean);
+  }
   async function render(workflow: RegisteredWorkflow, configured: Registry) {
-    const provider = configured.provider(workflow.provider);
+    const provider = configured.provider(workflow.targets.find(getsRuns)?.provider ?? '');
     // The configuration lets no workflow name a provider that is not there.
     if (provider === null) return [];
     const { capabilities, options, resume_options, timeout_s: usual } = describe(provider.kind);
@@ -38,7 +43,7 @@ export function addListWorkflows(app: App, { registry, policy, credentialPresent
         resume_options,
         defaults: workflow.defaults,
         timeout_s: workflow.timeoutS ?? usual,
-        credential: credentialState(await credentialPresent(provider.name)),
+        credential: credentialState(await allPresent(workflow)),
       },
     ];
   }
@@ -50,4 +55,8 @@ export function addListWorkflows(app: App, { registry, policy, credentialPresent
     sendJson(reply, 200, JSON.stringify({ data: data.flat() }));
     return reply;
   });
+}
+
+function getsRuns({ weight }: WeightedTarget): boolean {
+  return weight > 0;
 }

@@ -14,15 +14,15 @@ export async function playIdempotency({ rounds, copies }: { rounds: number; copi
   await gateway.start();
   using client = createHttpClient({ url: gateway.url, key: gateway.key, connections: copies });
   const parts: RoundParts = { client, sandbox, copies };
-  const providers = Object.keys(sandbox.vendors);
+  const kinds = Object.keys(sandbox.vendors);
   const checks: Check[] = [];
   for (let number = 0; number < rounds; number++) {
-    const provider = providers[number % providers.length] ?? '';
-    checks.push(await playRound(parts, { number: number + 1, provider }));
+    const kind = kinds[number % kinds.length] ?? '';
+    checks.push(await playRound(parts, { number: number + 1, kind }));
   }
-  for (const provider of providers) {
-    for (const slowMs of [0, SLOW_MS]) checks.push(await playRefusal(parts, { provider, slowMs }));
-    checks.push(await playOtherBodies(parts, provider));
+  for (const kind of kinds) {
+    for (const slowMs of [0, SLOW_MS]) checks.push(await playRefusal(parts, { kind, slowMs }));
+    checks.push(await playOtherBodies(parts, kind));
   }
   return [...checks, { name: 'no process complained', detail: '', faults: gateway.complaints() }];
 }

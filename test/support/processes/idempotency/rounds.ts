@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../../../../src/core/json.ts';
 import type { Check } from '../checks.ts';
+import { limitedProvider } from '../gateway-process.ts';
 import { runIdOf, refusalOf, type ClientAnswer, type HttpClient } from '../http-client.ts';
 import type { SandboxProcess, SeenStart } from '../sandbox-process.ts';
 
@@ -13,6 +15,8 @@ export interface RoundParts {
 
 /** One wish, sent many times at once. */
 interface Wish {
+  kind: string;
+  /** One of the kind. */
   provider: string;
   workflow: string;
   /** What the vendor takes for this name. */
@@ -31,6 +35,8 @@ interface Seen {
 
 /** Times are whole milliseconds, and timers may be a little early. */
 const CLOCK_MS = 5;
+/** How long a vendor that limits us wants to be left alone. */
+const REST_S = 1;
 
 const HELD: readonly (string | null)[] = [null];
 const ASYNC: readonly (string | null)[] = ['respond-async'];
@@ -38,12 +44,9 @@ const MIXED: readonly (string | null)[] = [null, 'respond-async', 'wait=1'];
 const WAYS = [HELD, ASYNC, MIXED];
 
 /** `copies` of one request at once: one start, one run, and one answer that is no replay. */
-export async function playRound(
-  parts: RoundParts,
-  { number, provider }: { number: number; provider: string },
-): Promise<Check> {
+export async function playRound(parts: RoundParts, { number, kind }: { number: number; kind: string }): Promise<Check> {
   const preferences = WAYS[Math.floor(number / Object.keys(parts.sandbox.vendors).length) % WAYS.length] ?? HELD;
-  const wish = await wishFor(parts, { provider, workflow: `round-${number}`, preferences });
+  const wish = await wishFor(parts, { kind, provider: kind, workflow: `round-${number}`, preferences });
   const seen = await sendCopies(parts, wish);
   const faults = [
     ...oneStart(seen),
@@ -51,21 +54,23 @@ export async function playRound(
     ...(seen.first.length === 1 ? [] : [`${seen.first.length} answers are no replays`]),
     ...unexpected(seen.answers, ({ status }, i) => (isHeld(preferences, i) ? status === 200 : isAccepted(status))),
   ];
-  return { name: `round ${number}: ${parts.copies} copies of one run at ${provider} begin one`, detail: '', faults };
+  return { name: `round ${number}: ${parts.copies} copies of one run at ${kind} begin one`, detail: '', faults };
 }
 
 /**
  * The vendor refuses with an answer that proves that nothing began. Copies that come while it thinks share one
- * run, whose end gives the key back: a copy that comes later may ask again, and so may the caller.
+ * run, whose end gives the key back: a copy that comes later is refused while the vendor is given its rest, and may
+ * ask again after it, as may the caller.
  */
 export async function playRefusal(
   parts: RoundParts,
-  { provider, slowMs }: { provider: string; slowMs: number },
+  { kind, slowMs }: { kind: string; slowMs: number },
 ): Promise<Check> {
-  const workflow = `slow-${slowMs}.status-429-retry-2`;
-  const wish = await wishFor(parts, { provider, workflow, preferences: HELD });
+  const workflow = `slow-${slowMs}.status-429-retry-${REST_S}`;
+  const wish = await wishFor(parts, { kind, provider: limitedProvider(kind), workflow, preferences: HELD });
   const seen = await sendCopies(parts, wish);
-  const { answer: later } = await sendLater(parts, wish, {});
+  await sleep(REST_S * 1000);
+  const later = await sendLater(parts, wish, {});
   const runs = seen.runIds.size;
   const faults = [
     ...(seen.starts.some(({ began }) => began) ? ['a refused start began a run'] : []),
@@ -73,15 +78,17 @@ export async function playRefusal(
     ...(seen.first.length === runs ? [] : [`${seen.first.length} answers are no replays, of ${runs} runs`]),
     ...overlapping(seen.starts, slowMs),
     ...unexpected(seen.answers, isRefusedForNow),
-    ...keyIsFree(later, seen),
+    ...keyIsFree(later.answer, seen),
   ];
-  const name = `${parts.copies} copies of one run that ${provider} refuses after ${slowMs} ms begin none`;
+  // The next ones begin with a rested credential.
+  await sleep(slowMs + REST_S * 1000);
+  const name = `${parts.copies} copies of one run that ${kind} refuses after ${slowMs} ms begin none`;
   return { name, detail: runs === 1 ? 'all shared one run' : `${runs} runs, one after the other`, faults };
 }
 
 /** Half of the calls have another body under the same key: one body wins, the others are told so. */
-export async function playOtherBodies(parts: RoundParts, provider: string): Promise<Check> {
-  const wish = await wishFor(parts, { provider, workflow: 'bodies', preferences: HELD });
+export async function playOtherBodies(parts: RoundParts, kind: string): Promise<Check> {
+  const wish = await wishFor(parts, { kind, provider: kind, workflow: 'bodies', preferences: HELD });
   const seen = await sendCopies(parts, wish, (i) => (i % 2 === 0 ? {} : { metadata: { other: 'body' } }));
   const refused = seen.answers.filter((answer) => refusalOf(answer)?.code === 'idempotency_key_reused');
   const { answer: later, start } = await sendLater(parts, wish, { inputs: { other: 'still' } });
@@ -96,11 +103,11 @@ export async function playOtherBodies(parts: RoundParts, provider: string): Prom
     ),
     ...(later.status === 422 && !start ? [] : [`a third body was answered with ${later.status}`]),
   ];
-  return { name: `two bodies under one key at ${provider}: one wins, the other is refused`, detail: '', faults };
+  return { name: `two bodies under one key at ${kind}: one wins, the other is refused`, detail: '', faults };
 }
 
 async function wishFor({ sandbox }: RoundParts, wish: Omit<Wish, 'workflowId'>): Promise<Wish> {
-  return { ...wish, workflowId: await sandbox.workflowId(wish.provider, wish.workflow) };
+  return { ...wish, workflowId: await sandbox.workflowId(wish.kind, wish.workflow) };
 }
 
 async function sendCopies(
@@ -126,7 +133,7 @@ async function startsOnceHeld(
 ): Promise<SeenStart[]> {
   for (const id of runIds) await client.ask({ method: 'GET', path: `/runs/${id}`, headers: { prefer: 'wait=30' } });
   const starts = await sandbox.starts(wish.workflow);
-  return starts.filter(({ kind }) => kind === wish.provider);
+  return starts.filter(({ kind }) => kind === wish.kind);
 }
 
 /** The same wish once more, or a change of it, without waiting; and whether it had reached the vendor by then. */

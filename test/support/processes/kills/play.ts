@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock as clock } from '../../../../src/core/clock.ts';
 import type { RenderedRun } from '../../../../src/runs/render-run.ts';
-import { createGatewayProcess, type GatewayProcess } from '../gateway-process.ts';
+import { createGatewayProcess, limitedProvider, type GatewayProcess } from '../gateway-process.ts';
 import { createHttpClient, refusalOf, runIdOf, type ClientRequest, type HttpClient } from '../http-client.ts';
 import { startSandboxProcess, type SandboxProcess, type SeenStart } from '../sandbox-process.ts';
 import { planKills, type PlannedLife, type PlannedRun, type PlanOptions } from './plan.ts';
@@ -142,7 +142,7 @@ async function callAgain(record: ClientRecord, found: PlayedKills['found'], clie
   record.again = { runId: runIdOf(answer), replayed: answer.headers['idempotent-replayed'] === 'true' };
 }
 
-function requestFor({ kind, workflowId, marker, prefer, idempotencyKey }: PlannedRun): ClientRequest {
+function requestFor({ kind, shape, workflowId, marker, prefer, idempotencyKey }: PlannedRun): ClientRequest {
   return {
     method: 'POST',
     path: '/runs',
@@ -150,7 +150,7 @@ function requestFor({ kind, workflowId, marker, prefer, idempotencyKey }: Planne
       ...(prefer === null ? {} : { prefer }),
       ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
     },
-    body: { provider: kind, workflow: workflowId, inputs: { marker } },
+    body: { provider: shape.limited ? limitedProvider(kind) : kind, workflow: workflowId, inputs: { marker } },
   };
 }
 

@@ -15,6 +15,8 @@ export interface Shape {
   vendorMs: number;
   /** Whether the vendor's answer proves that nothing began. */
   refused?: true;
+  /** Whether the answer rests the credential, so that no other run should depend on it. */
+  limited?: true;
   /** An end that only the patience of a look-up brings, 30 s after the start. */
   patient?: true;
 }
@@ -24,8 +26,15 @@ const EVERYWHERE: readonly Shape[] = [
   { part: 'runs-1500', weight: 14, end: 'succeeded', vendorMs: 1_500 },
   { part: 'runs-4000', weight: 10, end: 'succeeded', vendorMs: 4_000 },
   { part: 'slow-500', weight: 10, end: 'succeeded', vendorMs: 800 },
-  { part: 'status-429', weight: 6, end: 'upstream_rate_limited', vendorMs: 0, refused: true },
-  { part: 'slow-300.status-429', weight: 4, end: 'upstream_rate_limited', vendorMs: 300, refused: true },
+  { part: 'status-429-retry-1', weight: 6, end: 'upstream_rate_limited', vendorMs: 0, refused: true, limited: true },
+  {
+    part: 'slow-300.status-429-retry-1',
+    weight: 4,
+    end: 'upstream_rate_limited',
+    vendorMs: 300,
+    refused: true,
+    limited: true,
+  },
   { part: 'status-401', weight: 2, end: 'upstream_auth_failed', vendorMs: 0, refused: true },
   { part: 'status-400', weight: 2, end: 'upstream_rejected_input', vendorMs: 0 },
   { part: 'status-503', weight: 3, end: 'upstream_unavailable', vendorMs: 300 },

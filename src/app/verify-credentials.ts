@@ -1,0 +1,147 @@
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { OutboundError, type Outbound } from '../core/outbound.ts';
+import type { Random } from '../core/random.ts';
+import type { SealedCredential } from '../core/secret.ts';
+import type { Provider } from '../providers/registry.ts';
+import { createUpstream } from '../upstream/create-upstream.ts';
+import type { UpstreamLimits } from '../upstream/limits.ts';
+import type { CredentialState } from '../vault/credential-state.ts';
+import type { CredentialStates } from '../vault/credential-states.ts';
+import type { PoolEntry, Vault } from '../vault/credentials.ts';
+import { VERSION } from './version.ts';
+
+const TIMEOUT_MS = 15_000;
+/** A vendor that limits us is not to be asked by many at once. */
+const ASKED_AT_ONCE_MAX = 4;
+
+/** What a vendor says to a credential. */
+export interface CredentialVerdict {
+  credential: string;
+  origin: string;
+  /** `unclear`: the vendor answered, and its answer says nothing of the credential. `unreadable`: it cannot be opened. */
+  verdict: 'good' | 'refused' | 'unreachable' | 'unclear' | 'unreadable';
+  /** The vendor's HTTP status; null where no answer came. */
+  status: number | null;
+  /** What the verdict made of its state. */
+  state: CredentialState;
+  /** Why it cannot be opened; null: it can. */
+  fault: string | null;
+}
+
+export interface VerifyParts {
+  vault: Pick<Vault, 'pool'>;
+  states: Pick<CredentialStates, 'put'>;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  limits: UpstreamLimits;
+}
+
+/**
+ * Shows each of a provider's credentials to its vendor, with the cheapest call that changes nothing there. A good one is
+ * usable again; one that is refused with 401 or 402 is set aside. Throws `unsupported_operation` where the vendor has no
+ * such call, and `no_credential`.
+ */
+export async function verifyCredentials(provider: Provider, parts: VerifyParts): Promise<CredentialVerdict[]> {
+  const { verify, title } = provider.kind;
+  if (verify === undefined) {
+    const message = `${title} has no call that would show whether a credential is good and change nothing.`;
+    throw new GatewayError('unsupported_operation', { message, provider: provider.name });
+  }
+  const pool = await parts.vault.pool(provider);
+  if (pool.length === 0) throw noCredential(provider);
+  const { clock, random, log, limits } = parts;
+  const guard = { allowedLoopback: new Set<string>() };
+  const upstream = createUpstream({ clock, random, log, version: VERSION, limits, guard });
+  try {
+    const verdicts: CredentialVerdict[] = [];
+    for (let i = 0; i < pool.length; i += ASKED_AT_ONCE_MAX) {
+      const some = pool.slice(i, i + ASKED_AT_ONCE_MAX);
+      verdicts.push(...(await Promise.all(some.map((entry) => verifyOne(upstream, provider, entry, parts)))));
+    }
+    return verdicts;
+  } finally {
+    await upstream.close();
+  }
+}
+
+async function verifyOne(
+  upstream: Outbound,
+  provider: Provider,
+  { credential, state }: PoolEntry,
+  { states, clock }: VerifyParts,
+): Promise<CredentialVerdict> {
+  const { id, origin } = credential;
+  const found = { credential: id, origin, status: null, state, fault: null };
+  // Opened here once, so that a secret that cannot be opened is told as such.
+  const fault = await faultOf(credential);
+  if (fault !== null) return { ...found, verdict: 'unreadable', fault };
+  const status = await ask(upstream, provider, credential);
+  if (status === null) return { ...found, verdict: 'unreachable' };
+  const verdict = provider.kind.verify?.good({ status }) ? 'good' : isRefusal(status) ? 'refused' : 'unclear';
+  const after = stateAfter(verdict, { status, before: state, now: clock.now() });
+  if (after !== null) await states.put(provider.name, id, after);
+  return { ...found, verdict, status, state: after ?? state };
+}
+
+/** Null: as it was. A 403 may be about what was asked alone, as it is of a start. */
+function stateAfter(
+  verdict: CredentialVerdict['verdict'],
+  { status, before, now }: { status: number; before: CredentialState; now: number },
+): CredentialState | null {
+  if (verdict === 'good') return { is: 'usable' };
+  if (status !== 401 && status !== 402) return null;
+  const code = status === 401 ? 'upstream_auth_failed' : 'upstream_payment_required';
+  const at = before.is === 'set_aside' && before.code === code ? before.at : now;
+  return { is: 'set_aside', code, at };
+}
+
+async function faultOf(credential: SealedCredential): Promise<string | null> {
+  try {
+    await credential.open();
+    return null;
+  } catch (error) {
+    if (error instanceof GatewayError) return error.message;
+    throw error;
+  }
+}
+
+/** The status of the vendor's answer; null where there was none. */
+async function ask(outbound: Outbound, provider: Provider, credential: SealedCredential): Promise<number | null> {
+  const { kind, baseUrl, allowPrivateNetwork, settings } = provider;
+  const request = kind.verify?.request(settings);
+  if (request === undefined) return null;
+  try {
+    const answer = await outbound.send(
+      {
+        ...request,
+        baseUrl,
+        allowPrivateNetwork,
+        auth: kind.auth,
+        credential,
+        trace: null,
+        connection: 'any',
+        headersTimeoutMs: TIMEOUT_MS,
+        bodyTimeoutMs: TIMEOUT_MS,
+      },
+      AbortSignal.timeout(2 * TIMEOUT_MS),
+    );
+    return answer.status;
+  } catch (error) {
+    if (!(error instanceof OutboundError)) throw error;
+    if (error.failure !== 'forbidden_address') return null;
+    const message = `The address of ${provider.name} is private; allow it with allow_private_network in rungate.yaml.`;
+    throw new GatewayError('upstream_unreachable', { message, provider: provider.name });
+  }
+}
+
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 402 || status === 403;
+}
+
+function noCredential({ name }: Provider): GatewayError {
+  const message = `${name} has no credential. Add one with: rungate credentials add ${name} --stdin`;
+  return new GatewayError('no_credential', { message, provider: name });
+}

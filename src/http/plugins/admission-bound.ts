@@ -1,0 +1,97 @@
+/** Late as everything may be, so many at once are let in: whoever refuses everybody never learns that it is over. */
+const AT_ONCE_MIN = 16;
+/** At most by so much the bound shrinks in one step. */
+const SHRINK = 0.2;
+const GROW = 1.02;
+const GROW_CALM = 1.25;
+/** Delays of so many decisions in a row are a queue; one is a garbage collection, or another process that had its turn. */
+const PATIENCE = 2;
+/** A loop that is late by so many times the delay is reason enough, however few are inside. */
+const LAG_TIMES = 20;
+/** Below this share of the delay that is too much, more are let in; between the two nothing changes. */
+const LOW_SHARE = 0.25;
+/** How fast the usual time follows when it is less than thought, and when it is more. */
+const LEARN_LESS = 0.2;
+const LEARN_MORE = 0.05;
+
+/** What was seen since the last decision. */
+export interface Seen {
+  /** How late the event loop was on average. */
+  lagMs: number;
+  /** Nobody has been refused for a while. */
+  calm: boolean;
+}
+
+/** How many may be let in at once: falls with the delay that they meet, and rises again. */
+export interface AdmissionBound {
+  current(): number;
+  inside(): number;
+  hasRoom(): boolean;
+  enter(): void;
+  /** One is out again, after so long. */
+  leave(ms: number): void;
+  decide(seen: Seen): void;
+}
+
+/**
+ * The delay is how much longer than usual those inside take, or the event loop's lateness if that is more. What is usual
+ * is learnt while nobody is refused: a slow disk is no overload. Where fewer come than the bound lets in, they may take
+ * as long as they take, for their number limits itself. Once somebody has to be refused anyway, those who are let in had
+ * better be fast: as a queue's delay is in proportion to its length (Little's law), so the bound shrinks with the delay.
+ */
+export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: number }): AdmissionBound {
+  const min = Math.min(AT_ONCE_MIN, max);
+  let bound = max;
+  let usualMs: number | null = null;
+  let inside = 0;
+  let peak = 0;
+  let count = 0;
+  let sumMs = 0;
+  let delayedInARow = 0;
+  let wasFull = false;
+
+  /** Null: nobody has left. */
+  function takeMean(): number | null {
+    const mean = count === 0 ? null : sumMs / count;
+    count = 0;
+    sumMs = 0;
+    return mean;
+  }
+
+  function learn(tookMs: number, good: boolean): void {
+    usualMs ??= tookMs;
+    if (tookMs < usualMs) usualMs += (tookMs - usualMs) * LEARN_LESS;
+    else if (good) usualMs += (tookMs - usualMs) * LEARN_MORE;
+  }
+
+  return {
+    current: () => bound,
+    inside: () => inside,
+    hasRoom() {
+      if (inside + 1 <= bound) return true;
+      wasFull = true;
+      return false;
+    },
+    enter() {
+      inside += 1;
+      if (inside > peak) peak = inside;
+    },
+    leave(ms) {
+      inside -= 1;
+      count += 1;
+      sumMs += ms;
+    },
+    decide({ lagMs, calm }) {
+      const tookMs = takeMean();
+      if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * LOW_SHARE);
+      const excess = Math.max(lagMs, (tookMs ?? 0) - (usualMs ?? 0)) / delayMs;
+      const mustShrink = excess > 1 && (wasFull || lagMs > delayMs * LAG_TIMES);
+      delayedInARow = mustShrink ? delayedInARow + 1 : 0;
+      if (delayedInARow >= (bound < max ? 1 : PATIENCE))
+        bound = Math.max(min, Math.min(bound, peak) * Math.max(SHRINK, 1 / excess));
+      else if (excess < LOW_SHARE) bound = Math.min(max, bound * (calm ? GROW_CALM : GROW));
+      peak = inside;
+      wasFull = false;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import type { Caller } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Census } from './census.ts';
+import type { DayQuota, IdempotencyClaim } from './ports.ts';
+
+const DAY_MS = 86_400_000;
+/** Nobody knows when a run will end; some end every second. */
+const RETRY_CONCURRENCY_S = 1;
+
+/** A run that is being written, and that no row counts yet. */
+export interface Entry {
+  /** The run is written and counted, or will not be written. A second time it does nothing. */
+  leave(): void;
+}
+
+/** Keeps lines of keys to the runs that they may have and begin. Callers without limits pass at no cost. */
+export interface CallerLimitKeeper {
+  /**
+   * Throws `concurrency_limited` where the caller has as many unfinished runs as it may, those being written in. Copies
+   * with one idempotency key take one place together while any of them is being written, as only one can begin a run.
+   */
+  enter(caller: Caller, claim?: IdempotencyClaim | null): Entry;
+  /** What the store counts the caller's new run against; null: nothing. */
+  quotaOf(caller: Caller): DayQuota | null;
+  /** What a caller is told whose new run the store did not write because of this quota. */
+  overQuota(quota: DayQuota): GatewayError;
+}
+
+const NO_ENTRY: Entry = Object.freeze({ leave: () => {} });
+
+/** Makes the limits over a count of unfinished rows. */
+export function createCallerLimits({
+  counts,
+  clock,
+}: {
+  counts: Pick<Census, 'unfinishedOf'>;
+  clock: Pick<Clock, 'now'>;
+}): CallerLimitKeeper {
+  /** Runs being written, by lineage: how many requests write each. None is empty, and no run has no request. */
+  const writing = new Map<string, Map<string | symbol, number>>();
+
+  function leave(lineage: string, run: string | symbol): void {
+    const entered = writing.get(lineage);
+    const left = (entered?.get(run) ?? 0) - 1;
+    if (left > 0) entered?.set(run, left);
+    else entered?.delete(run);
+    if (entered?.size === 0) writing.delete(lineage);
+  }
+
+  return {
+    enter({ lineage, limits: { concurrentRuns } }, claim = null) {
+      if (concurrentRuns === null) return NO_ENTRY;
+      const run = claim === null ? Symbol('a run of its own') : JSON.stringify([claim.subject, claim.key]);
+      const entered = writing.get(lineage) ?? new Map<string | symbol, number>();
+      const copies = entered.get(run) ?? 0;
+      const others = counts.unfinishedOf(lineage) + entered.size;
+      if (copies === 0 && others >= concurrentRuns) throw tooMany(concurrentRuns);
+      writing.set(lineage, entered.set(run, copies + 1));
+      let inside = true;
+      return {
+        leave() {
+          if (inside) leave(lineage, run);
+          inside = false;
+        },
+      };
+    },
+    quotaOf({ limits: { runsPerDay } }) {
+      return runsPerDay === null ? null : { day: dayOf(clock.now()), runsMax: runsPerDay };
+    },
+    overQuota({ day, runsMax }) {
+      // By the day that was counted on: it may be over since.
+      const retryAfterS = Math.max(1, Math.ceil((Date.parse(day) + DAY_MS - clock.now()) / 1000));
+      const message = `This key may begin ${runsMax} ${runs(runsMax)} a day of UTC, and has done so today.`;
+      return new GatewayError('quota_exceeded', { message, retryAfterS });
+    },
+  };
+}
+
+function tooMany(runsMax: number): GatewayError {
+  const message = `This key may have ${runsMax} unfinished ${runs(runsMax)} at once; wait for one of them to end.`;
+  return new GatewayError('concurrency_limited', { message, retryAfterS: RETRY_CONCURRENCY_S });
+}
+
+function runs(count: number): string {
+  return count === 1 ? 'run' : 'runs';
+}
+
+/** `2027-03-01`, of UTC. */
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}

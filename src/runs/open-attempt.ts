@@ -1,0 +1,119 @@
+import type { Clock } from '../core/clock.ts';
+import type { ErrorBody } from '../core/errors.ts';
+import type { Owner } from '../core/ids.ts';
+import { closeAttempt } from './changes.ts';
+import { hasNotBegun } from './has-not-begun.ts';
+import type { Attempt, Run } from './model.ts';
+import type { Change, RunPatch } from './ports.ts';
+import type { StartSlot } from './targets.ts';
+
+/** What the loop that sends starts writes of attempts, as changes of the row as it is; null: a command was faster. */
+export interface AttemptWriter {
+  clock: Pick<Clock, 'now'>;
+  owner: Owner;
+}
+
+/** Room may be made sooner than can be foreseen: another run ends, or a credential is mended. */
+const ROOM_WAIT_MS_MAX = 5_000;
+
+/** The attempt of a run that is sent at once, as `create` writes it. */
+export function firstAttempt(
+  run: Pick<Run, 'provider' | 'kind' | 'baseUrl' | 'credentialId' | 'upstreamWorkflow'>,
+  step: Attempt['step'],
+  at: number,
+): Attempt {
+  return {
+    number: 1,
+    step,
+    provider: run.provider,
+    kind: run.kind,
+    origin: new URL(run.baseUrl).origin,
+    credentialId: run.credentialId,
+    workflow: run.upstreamWorkflow,
+    at,
+    state: 'open',
+    errorCode: null,
+  };
+}
+
+/** There is no room: somebody looks again later, or the deadline comes first. Null: a command was faster. */
+export function giveBack({ clock, owner }: AttemptWriter, run: Run, waitMs: number): Change | null {
+  if (run.owner !== owner) return null;
+  const untilDeadlineMs = Math.max(0, run.deadlineAt - clock.now());
+  // A queued run waits for room, not for a time.
+  const dueInMs = run.status === 'queued' ? untilDeadlineMs : Math.min(waitMs, ROOM_WAIT_MS_MAX, untilDeadlineMs);
+  return { status: run.status, patch: {}, events: [], owner: null, dueInMs };
+}
+
+/** What the next attempt is opened with. */
+export interface Opening {
+  step: Attempt['step'];
+  /** The run as its last start left with it: the row's open attempt is known to have begun nothing, or may be repeated. */
+  sent?: Run;
+  /** Where it goes, as far as that is elsewhere. */
+  patch?: RunPatch;
+  slot?: StartSlot;
+  /** What became of the attempt before it. */
+  error?: ErrorBody;
+  /** The attempt before may have begun a run, which this one cannot double. */
+  repeats?: boolean;
+}
+
+/** Write first: the attempt is on disk as `open` before a byte of it leaves. Null: a command was faster. */
+export function openAttempt(
+  parts: AttemptWriter,
+  run: Run,
+  { step, sent, patch, slot, error, repeats }: Opening,
+): Change | null {
+  if (!isOurs(parts, run) || (!hasNotBegun(run) && !isAsSent(run, sent))) return null;
+  // Where the answer to this very write was lost, the row's last attempt is one that nothing was sent for.
+  const known = isAsSent(run, sent) ? error : undefined;
+  const at = parts.clock.now();
+  const target = { ...run, ...patch };
+  const attempt: Attempt = { ...firstAttempt(target, step, at), number: run.attempts.length + 1 };
+  return {
+    status: 'running',
+    patch: {
+      ...patch,
+      attempts: [...closeAttempt(run, repeats ? 'began' : 'not_begun', known), attempt],
+      startedAt: run.startedAt ?? at,
+      care: { step: 'start' },
+    },
+    events: run.status === 'queued' ? [{ type: 'run.started', at, data: {} }] : [],
+    owner: parts.owner,
+    dueInMs: null,
+    ...(slot?.counted ? { countedStart: slot.counted } : {}),
+  };
+}
+
+/** The start that the row's open attempt stands for began nothing. Null: a command was faster. */
+export function closeProven(
+  parts: AttemptWriter,
+  run: Run,
+  { sent, error }: { sent: Run; error: ErrorBody },
+): Change | null {
+  if (!isOurs(parts, run) || !isAsSent(run, sent)) return null;
+  const attempts = closeAttempt(run, 'not_begun', error);
+  return { status: run.status, patch: { attempts }, events: [], owner: parts.owner, dueInMs: null };
+}
+
+function isOurs({ owner }: AttemptWriter, run: Run): boolean {
+  return run.status !== 'cancelling' && run.owner === owner;
+}
+
+/** No attempt was opened since, and the vendor has not named the run. */
+function isAsSent(run: Run, sent: Run | undefined): boolean {
+  return sent !== undefined && run.attempts.length === sent.attempts.length && run.upstream.runId === null;
+}
+
+/** The vendor's id, as soon as a stream has told it: should the stream break, the run can be polled. */
+export function nameRun({ owner }: AttemptWriter, run: Run, runId: string): Change | null {
+  if (run.owner !== owner || run.upstream.runId !== null) return null;
+  return {
+    status: run.status,
+    patch: { accepted: true, upstream: { ...run.upstream, runId }, attempts: closeAttempt(run, 'began') },
+    events: [],
+    owner,
+    dueInMs: null,
+  };
+}

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { createAdmissionBound, type AdmissionBound } from '../../../src/http/plugins/admission-bound.ts';
+
+const CALM = { lagMs: 0, calm: true };
+const BUSY = { lagMs: 0, calm: false };
+
+/** Lets in as many as want to, up to the bound, has them stay for so long, and decides. Returns how many were let in. */
+function turn(
+  bound: AdmissionBound,
+  { want, tookMs, ...seen }: { want: number; tookMs: number } & typeof CALM,
+): number {
+  let entered = 0;
+  while (entered < want && bound.hasRoom()) {
+    bound.enter();
+    entered += 1;
+  }
+  for (let i = 0; i < entered; i++) bound.leave(tookMs);
+  bound.decide(seen);
+  return entered;
+}
+
+function usually(tookMs: number): AdmissionBound {
+  const bound = createAdmissionBound({ max: 200, delayMs: 5 });
+  for (let i = 0; i < 100; i++) turn(bound, { want: 3, tookMs, ...CALM });
+  return bound;
+}
+
+describe('how many new runs are let in at once', () => {
+  it('is at first as many as there may be', () => {
+    const bound = createAdmissionBound({ max: 200, delayMs: 5 });
+
+    expect(turn(bound, { want: 500, tookMs: 2, ...CALM })).toBe(200);
+  });
+
+  it('stays so while fewer come, however long each takes', () => {
+    const bound = usually(2);
+    for (let i = 0; i < 50; i++) turn(bound, { want: 199, tookMs: 80, ...BUSY });
+
+    expect(bound.current()).toBe(200);
+  });
+
+  it('falls once more come and those inside are late, and not below what shows that it is over', () => {
+    const bound = usually(2);
+    const letIn = Array.from({ length: 20 }, () => turn(bound, { want: 500, tookMs: 40, ...BUSY }));
+
+    expect(letIn.slice(0, 3)).toEqual([200, 200, 40]);
+    expect(letIn.at(-1)).toBe(16);
+  });
+
+  it('does not fall for one late moment', () => {
+    const bound = usually(2);
+    turn(bound, { want: 500, tookMs: 90, ...BUSY });
+    turn(bound, { want: 500, tookMs: 2, ...BUSY });
+    turn(bound, { want: 500, tookMs: 90, ...BUSY });
+
+    expect(bound.current()).toBe(200);
+  });
+
+  it('takes a slow disk for what is usual', () => {
+    const bound = usually(60);
+    for (let i = 0; i < 20; i++) turn(bound, { want: 500, tookMs: 62, ...BUSY });
+
+    expect(bound.current()).toBe(200);
+  });
+
+  it('does not take a queue for what is usual', () => {
+    const bound = usually(2);
+    // The delay grows with the number inside, as it does in a queue.
+    for (let i = 0; i < 2_000; i++) turn(bound, { want: 500, tookMs: 2 + bound.current() * 0.25, ...BUSY });
+
+    expect(bound.current()).toBeLessThan(30);
+  });
+
+  it('falls while the event loop is very late, though few come', () => {
+    const bound = usually(2);
+    for (let i = 0; i < 20; i++) turn(bound, { want: 20, tookMs: 2, lagMs: 150, calm: false });
+
+    expect(bound.current()).toBe(16);
+  });
+
+  it('stays where it is while the delay is about what it may be', () => {
+    const bound = usually(2);
+    for (let i = 0; i < 20; i++) turn(bound, { want: 500, tookMs: 40, ...BUSY });
+    for (let i = 0; i < 20; i++) turn(bound, { want: 500, tookMs: 6, ...BUSY });
+
+    expect(bound.current()).toBe(16);
+  });
+
+  it('rises step by step when nobody is late, and soon when nobody is refused', () => {
+    const [slow, fast] = [usually(2), usually(2)];
+    for (const bound of [slow, fast]) for (let i = 0; i < 20; i++) turn(bound, { want: 500, tookMs: 40, ...BUSY });
+    for (let i = 0; i < 12; i++) {
+      turn(slow, { want: 500, tookMs: 3, ...BUSY });
+      turn(fast, { want: 3, tookMs: 3, ...CALM });
+    }
+
+    expect(slow.current()).toBeGreaterThan(20);
+    expect(slow.current()).toBeLessThan(40);
+    expect(fast.current()).toBe(200);
+  });
+
+  it('is one where only one may be in', () => {
+    const bound = createAdmissionBound({ max: 1, delayMs: 5 });
+
+    expect(turn(bound, { want: 3, tookMs: 90, ...BUSY })).toBe(1);
+    expect(turn(bound, { want: 3, tookMs: 90, ...BUSY })).toBe(1);
+  });
+});
