@@ -44,7 +44,10 @@ function wouldBeSent(run: Run): boolean {
 }
 
 function asIfSent(run: Run, at: number): Change {
-  const attempt = { ...firstAttempt(run, 'start', at), number: run.attempts.length + 1 };
+  const attempt = {
+    ...firstAttempt({ ...run, origin: new URL(run.baseUrl).origin }, 'start', at),
+    number: run.attempts.length + 1,
+  };
   return {
     status: 'running',
     patch: {

@@ -4,7 +4,7 @@ import type { RunId } from '../core/ids.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import type { Outcome } from '../providers/outcome.ts';
-import { rateLimitSeen, refusedStartError, vendorError } from './answers.ts';
+import { refusedStartError, vendorError } from './answers.ts';
 import type { OnceResult } from './call-once.ts';
 import { applyOutcome, closeAttempt, end, endAtDeadline, schedule, type Moment } from './changes.ts';
 import { mayHaveBegunBefore } from './has-not-begun.ts';
@@ -25,8 +25,7 @@ interface AfterStartParts {
 export function afterStart(parts: AfterStartParts, run: Run, result: OnceResult): Change {
   const kind = parts.kindOf(run);
   const nowMs = parts.clock.now();
-  const answer = result.is === 'answered' ? result.answer : null;
-  const rateLimit = answer ? rateLimitSeen(kind, answer, nowMs) : null;
+  const rateLimit = result.is === 'answered' ? result.rateLimit : null;
   const moment: Moment = { nowMs, random: parts.random, kind, rateLimit, followed: parts.isFollowed(run.id) };
   switch (result.is) {
     case 'answered':

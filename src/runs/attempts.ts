@@ -19,7 +19,7 @@ import type { OutputLogs } from './output-logs.ts';
 import type { Place, Places } from './places.ts';
 import type { Change, RunStore } from './ports.ts';
 import { streamOnce, type StreamOnceParts } from './stream-once.ts';
-import type { StartSlot } from './targets.ts';
+import type { StartSlot } from './start-slot.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
 /**

@@ -1,17 +1,18 @@
+import type { Clock } from '../core/clock.ts';
 import { errorBodyOf, GatewayError, type ErrorBody } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { OutboundError, type OutboundAnswer } from '../core/outbound.ts';
 import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
-import { rateLimitHeaders, readAnswer, vendorError, type Reading } from './answers.ts';
+import { rateLimitHeaders, rateLimitSeen, readAnswer, vendorError, type Reading } from './answers.ts';
 import type { OpenFlight } from './flights.ts';
-import type { Run } from './model.ts';
+import type { RateLimitSeen, Run } from './model.ts';
 
 /** Why a call in flight was given up. */
 export type AbortReason = 'deadline' | 'cancelled' | 'drain';
 
 /** How a call that must not be repeated ended, before it is decided what the run makes of it. */
 export type OnceResult =
-  | { is: 'answered'; reading: Reading; answer: OutboundAnswer }
+  | { is: 'answered'; reading: Reading; answer: OutboundAnswer; rateLimit: RateLimitSeen | null }
   /** No byte left, or nothing began; `attemptError`: what the last attempt came to, where the run ends with another error. */
   | { is: 'not_sent'; error: ErrorBody; attemptError?: ErrorBody }
   | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
@@ -21,7 +22,7 @@ export type OnceResult =
 
 /** Makes the call and says how it ended; rejects only where we have made a mistake. */
 export async function callOnce(
-  { heartbeatIsYoung, log }: { heartbeatIsYoung: () => boolean; log: Log },
+  { heartbeatIsYoung, log, clock }: { heartbeatIsYoung: () => boolean; log: Log; clock: Pick<Clock, 'now'> },
   { run, kind, operation }: { run: Run; kind: AnyProviderKind; operation: 'start' | 'resume' },
   flight: OpenFlight,
   send: (signal: AbortSignal) => Promise<OutboundAnswer>,
@@ -35,7 +36,7 @@ export async function callOnce(
     if (reading.is === 'broken' && signal.aborted) {
       return { is: 'aborted', reason: signal.reason as AbortReason, sent: true };
     }
-    return { is: 'answered', answer, reading };
+    return { is: 'answered', answer, reading, rateLimit: rateLimitSeen(kind, answer, clock.now()) };
   } catch (cause) {
     if (!signal.aborted) logFailure(log, run, { operation, cause });
     return failedOnce(kind, run, { cause, signal });

@@ -29,28 +29,30 @@ type SeenRun = UnfinishedRun & Pick<Run, 'version'>;
 interface Entry {
   /** Of the newest row that was seen; 0: of the store's own count. */
   version: number;
-  readonly lineage: string;
   readonly provider: string;
   readonly credentialId: string | null;
   /** Begun, and neither ended nor waiting for somebody: it takes up room at the vendor. */
   readonly busy: boolean;
+  /** What the run is counted in. */
+  readonly counters: readonly Counter[];
 }
 
 /** Runs that were seen to end are remembered for as long as an older row may still be on its way from the store. */
-const ENDED_MAX = 20_000;
+const ENDED_MAX = 4_000;
 
 export function createCensus({ endedMax = ENDED_MAX }: { endedMax?: number } = {}): Census {
   const entries = new BusyMap<RunId, Entry>();
   const ended = new LatestIds(endedMax);
   const byLineage = new Tally();
   const byProvider = new Tally();
-  const byCredential = new Tally();
+  const byCredential = new Map<string, Tally>();
 
-  function count({ lineage, provider, credentialId, busy }: Entry, by: 1 | -1): void {
-    byLineage.add(lineage, by);
-    if (!busy) return;
-    byProvider.add(provider, by);
-    if (credentialId !== null) byCredential.add(credentialKey(provider, credentialId), by);
+  function credentialsOf(provider: string): Tally {
+    const known = byCredential.get(provider);
+    if (known) return known;
+    const made = new Tally();
+    byCredential.set(provider, made);
+    return made;
   }
 
   function forget(id: RunId): void {
@@ -58,16 +60,23 @@ export function createCensus({ endedMax = ENDED_MAX }: { endedMax?: number } = {
     if (!entry) return;
     ended.add(id);
     entries.delete(id);
-    count(entry, -1);
+    for (const counter of entry.counters) counter.leave();
+  }
+
+  function count({ id, version, lineage, provider, credentialId }: SeenRun, busy: boolean): void {
+    const counters = [byLineage.enter(lineage)];
+    if (busy) counters.push(byProvider.enter(provider));
+    if (busy && credentialId !== null) counters.push(credentialsOf(provider).enter(credentialId));
+    entries.set(id, { version, provider, credentialId, busy, counters });
   }
 
   function saw(run: SeenRun): void {
+    const known = entries.get(run.id);
     if (hasEnded(run)) {
-      forget(run.id);
-      ended.add(run.id);
+      if (known) forget(run.id);
+      else ended.add(run.id);
       return;
     }
-    const known = entries.get(run.id);
     if (known ? known.version > run.version : ended.has(run.id)) return;
     const busy = run.status === 'running' || run.status === 'cancelling';
     // Most moves change nothing of this.
@@ -75,11 +84,8 @@ export function createCensus({ endedMax = ENDED_MAX }: { endedMax?: number } = {
       known.version = run.version;
       return;
     }
-    if (known) count(known, -1);
-    const { version, lineage, provider, credentialId } = run;
-    const entry = { version, lineage, provider, credentialId, busy };
-    entries.set(run.id, entry);
-    count(entry, 1);
+    if (known) for (const counter of known.counters) counter.leave();
+    count(run, busy);
   }
 
   return {
@@ -93,7 +99,7 @@ export function createCensus({ endedMax = ENDED_MAX }: { endedMax?: number } = {
     ids: () => entries.keys(),
     unfinishedOf: (lineage) => byLineage.of(lineage),
     busyAt: (provider) => byProvider.of(provider),
-    busyWith: (provider, credentialId) => byCredential.of(credentialKey(provider, credentialId)),
+    busyWith: (provider, credentialId) => byCredential.get(provider)?.of(credentialId) ?? 0,
     get unfinished() {
       return entries.size;
     },
@@ -122,25 +128,40 @@ class LatestIds {
   }
 }
 
-function credentialKey(provider: Run['provider'], credentialId: string): string {
-  return `${provider} ${credentialId}`;
-}
-
 /** Names with how many there are; those of which there are none are not kept. */
 class Tally {
-  readonly #counts = new Map<string, number>();
+  readonly #counters = new Map<string, Counter>();
 
-  add(name: string, by: 1 | -1): void {
-    const now = this.of(name) + by;
-    if (now <= 0) this.#counts.delete(name);
-    else this.#counts.set(name, now);
+  /** One more of this name, until it leaves. */
+  enter(name: string): Counter {
+    let counter = this.#counters.get(name);
+    if (!counter) {
+      counter = new Counter(() => this.#counters.delete(name));
+      this.#counters.set(name, counter);
+    }
+    counter.count++;
+    return counter;
   }
 
   of(name: string): number {
-    return this.#counts.get(name) ?? 0;
+    return this.#counters.get(name)?.count ?? 0;
   }
 
   clear(): void {
-    this.#counts.clear();
+    this.#counters.clear();
+  }
+}
+
+class Counter {
+  count = 0;
+  readonly #onEmpty: () => void;
+
+  constructor(onEmpty: () => void) {
+    this.#onEmpty = onEmpty;
+  }
+
+  leave(): void {
+    this.count--;
+    if (this.count === 0) this.#onEmpty();
   }
 }

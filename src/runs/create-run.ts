@@ -6,7 +6,7 @@ import type { Json } from '../core/json.ts';
 import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
-import { firstStep, type Attempts } from './attempts.ts';
+import type { Attempts } from './attempts.ts';
 import type { CallerLimitKeeper, Entry } from './caller-limits.ts';
 import type { Census } from './census.ts';
 import { findFallback } from './fallbacks.ts';
@@ -14,14 +14,15 @@ import type { Flights } from './flights.ts';
 import { claimOf, replay } from './idempotency.ts';
 import type { Run } from './model.ts';
 import type { RunObserver } from './observer.ts';
-import { firstAttempt } from './open-attempt.ts';
+import { newRun } from './new-run.ts';
 import type { Place, Places } from './places.ts';
-import type { DayQuota, IdempotencyClaim, NewRun, RunStore } from './ports.ts';
+import type { DayQuota, IdempotencyClaim, RunStore } from './ports.ts';
 import type { Queue, QueueTicket } from './queue.ts';
 import { resolveRun, type ResolvedRun } from './resolve-run.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RequestContext, RunRequest, StartedRun } from './run-service.ts';
-import { heldBack, type OpenTarget, type StartSlot, type Targets } from './targets.ts';
+import type { StartSlot } from './start-slot.ts';
+import { heldBack, type Choice, type OpenTarget, type Targets } from './targets.ts';
 
 export interface CreateRunParts {
   store: RunStore;
@@ -64,10 +65,10 @@ export function createRunCreator(parts: CreateRunParts) {
       if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
       if (!parts.heartbeatIsYoung()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
       const resolved = resolveRun(registry(), request, () => parts.random.float());
-      const opened = await parts.targets.open(resolved.provider);
-      const refusal = refusalOf(parts, { resolved, opened }, caller);
-      const plan = refusal ? await fallBack(parts, resolved, refusal) : { resolved, opened };
-      // From here to the write nothing is awaited: what is written, a drain waits for, and what was counted is released.
+      let plan = planOf(resolved, await parts.targets.open(resolved.provider));
+      const refusal = refusalOf(parts, plan, caller);
+      if (refusal) plan = await fallBack(parts, resolved, refusal);
+      // From the choice to the write nothing is awaited: what is written, a drain waits for, and what was counted is released.
       if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
       return await write(parts, { caller, request, context, plan, claim });
     } catch (error) {
@@ -90,15 +91,24 @@ async function copiedRun(
   return first && replay(first);
 }
 
-/** Where a new run goes. Whether it may leave now is decided where its place is taken. */
+/** Where a new run goes, and whether it may leave now. */
 interface Plan {
   resolved: ResolvedRun;
   opened: OpenTarget;
+  /** To be taken before anything is awaited. */
+  choice: Choice;
+}
+
+function planOf(resolved: ResolvedRun, opened: OpenTarget): Plan {
+  return { resolved, opened, choice: opened.choose() };
 }
 
 /** Why the run can go neither now nor later to where it is meant to; null: it can. */
-function refusalOf({ queue }: CreateRunParts, { resolved, opened }: Plan, { lineage }: Caller): GatewayError | null {
-  const choice = opened.choose();
+function refusalOf(
+  { queue }: CreateRunParts,
+  { resolved, opened, choice }: Plan,
+  { lineage }: Caller,
+): GatewayError | null {
   switch (choice.is) {
     case 'go':
       return null;
@@ -119,7 +129,7 @@ async function fallBack(parts: CreateRunParts, resolved: ResolvedRun, refusal: G
   const found = await findFallback(parts, from, [refusal.code]);
   if (!found) throw refusal;
   const { target, opened, rest: fallbacks } = found;
-  return { resolved: { ...resolved, ...target, fallbacks }, opened };
+  return planOf({ ...resolved, ...target, fallbacks }, opened);
 }
 
 /** The allowance does not come back before the run's deadline. */
@@ -142,11 +152,10 @@ type Room = { credential: SealedCredential; entry: Entry } & (
   { place: Place; slot: StartSlot; ticket: null } | { place: null; slot: null; ticket: QueueTicket }
 );
 
-/** Chooses anew: since the plan was made, others may have taken what was left. */
+/** Throws where there is no room for the run, neither at once nor in the queue. */
 function takeRoom({ places, queue, callerLimits }: CreateRunParts, { plan, caller, claim }: ToWrite): Room {
-  const { resolved, opened } = plan;
+  const { resolved, opened, choice } = plan;
   const { name } = resolved.provider;
-  const choice = opened.choose();
   if (choice.is === 'refused') throw choice.error;
   const credential = choice.is === 'go' ? choice.credential : opened.usual();
   if (!credential) throw new GatewayError('internal', { cause: new Error('a target waits without a credential') });
@@ -165,9 +174,9 @@ function takeRoom({ places, queue, callerLimits }: CreateRunParts, { plan, calle
  */
 async function write(parts: CreateRunParts, wanted: ToWrite): Promise<StartedRun> {
   const { store, callerLimits } = parts;
-  const { caller, request, context, claim } = wanted;
+  const { caller, request, context, plan, claim } = wanted;
   const { credential, entry, place, slot, ticket } = takeRoom(parts, wanted);
-  const run = newRun(parts, { ...wanted, credential, slot });
+  const run = newRun(parts, { caller, request, context, resolved: plan.resolved, credential, slot });
   // A drain waits for a start whose write is under way, as for one that was sent.
   const leave = slot ? parts.flights.board(run.id) : () => {};
   let sent = false;
@@ -222,73 +231,5 @@ function begun(
     vendorHeaders: () => flight?.vendorHeaders ?? NO_HEADERS,
     upstreamMs: () => flight?.upstreamMs ?? 0,
     refusal: () => null,
-  };
-}
-
-function newRun(
-  { ids, clock, owner }: CreateRunParts,
-  {
-    caller,
-    request,
-    context,
-    plan: { resolved },
-    credential,
-    slot,
-  }: Omit<ToWrite, 'claim'> & {
-    credential: SealedCredential;
-    /** Null: the run is queued. */
-    slot: StartSlot | null;
-  },
-): NewRun {
-  const at = clock.now();
-  const atOnce = slot !== null;
-  const { provider } = resolved;
-  const pinned = {
-    provider: provider.name,
-    kind: provider.kind.kind,
-    baseUrl: provider.baseUrl,
-    credentialId: credential.id,
-    upstreamWorkflow: resolved.upstreamWorkflow,
-  };
-  const created = { type: 'run.created', at, data: {} } as const;
-  return {
-    ...pinned,
-    id: ids.run(),
-    status: atOnce ? 'running' : 'queued',
-    keyId: caller.keyId,
-    keyName: caller.keyName,
-    lineage: caller.lineage,
-    subject: caller.subject,
-    workflow: request.workflow,
-    allowPrivateNetwork: provider.allowPrivateNetwork,
-    settings: provider.settings,
-    defaults: resolved.defaults,
-    options: resolved.options,
-    fallbacks: resolved.fallbacks,
-    metadata: request.metadata,
-    tags: request.tags,
-    timeoutMs: resolved.timeoutMs,
-    waitingTimeoutMs: resolved.waitingTimeoutMs,
-    onDisconnect: request.onDisconnect,
-    webhook: request.webhook,
-    accepted: false,
-    upstream: { runId: null, status: null, requestId: null, stopped: null, pollError: null, rateLimit: null },
-    error: null,
-    waiting: null,
-    partial: false,
-    attempts: atOnce ? [firstAttempt(pinned, firstStep(provider.kind, resolved.options, context.listening), at)] : [],
-    resolution: null,
-    trace: context.trace,
-    createdAt: at,
-    startedAt: atOnce ? at : null,
-    finishedAt: null,
-    deadlineAt: at + resolved.timeoutMs,
-    remainingMs: null,
-    owner: atOnce ? owner : null,
-    dueInMs: atOnce ? null : resolved.timeoutMs,
-    care: { step: 'start' },
-    countedStart: slot?.counted ?? null,
-    inputs: request.inputs,
-    events: atOnce ? [created, { type: 'run.started', at, data: {} }] : [created],
   };
 }

@@ -1,9 +1,9 @@
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { rateLimitSeen, refusedStartError, vendorError } from './answers.ts';
+import { refusedStartError, vendorError } from './answers.ts';
 import type { OnceResult } from './call-once.ts';
 import type { ErrorBody } from '../core/errors.ts';
 import type { Run } from './model.ts';
-import type { Lesson } from './targets.ts';
+import type { Lesson } from './start-slot.ts';
 
 /** What the result of a start says of the vendor and of the credential; null: nothing. */
 export function lessonOf(
@@ -17,7 +17,7 @@ export function lessonOf(
       const { reading, answer } = result;
       return {
         error: answeredError(kind, run, { reading, answer, nowMs }),
-        rateLimit: rateLimitSeen(kind, answer, nowMs),
+        rateLimit: result.rateLimit,
       };
     }
     case 'not_sent':

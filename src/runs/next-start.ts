@@ -15,7 +15,8 @@ import type { RunObserver } from './observer.ts';
 import type { RunPatch } from './ports.ts';
 import type { ResolvedTarget } from './resolve-run.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import type { Choice, StartSlot, Targets } from './targets.ts';
+import type { StartSlot } from './start-slot.ts';
+import type { Choice, Targets } from './targets.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
 /**

@@ -5,7 +5,7 @@ import { closeAttempt } from './changes.ts';
 import { hasNotBegun } from './has-not-begun.ts';
 import type { Attempt, Run } from './model.ts';
 import type { Change, RunPatch } from './ports.ts';
-import type { StartSlot } from './targets.ts';
+import type { StartSlot } from './start-slot.ts';
 
 /** What the loop that sends starts writes of attempts, as changes of the row as it is; null: a command was faster. */
 export interface AttemptWriter {
@@ -18,7 +18,7 @@ const ROOM_WAIT_MS_MAX = 5_000;
 
 /** The attempt of a run that is sent at once, as `create` writes it. */
 export function firstAttempt(
-  run: Pick<Run, 'provider' | 'kind' | 'baseUrl' | 'credentialId' | 'upstreamWorkflow'>,
+  run: Pick<Run, 'provider' | 'kind' | 'credentialId' | 'upstreamWorkflow'> & { origin: string },
   step: Attempt['step'],
   at: number,
 ): Attempt {
@@ -27,7 +27,7 @@ export function firstAttempt(
     step,
     provider: run.provider,
     kind: run.kind,
-    origin: new URL(run.baseUrl).origin,
+    origin: run.origin,
     credentialId: run.credentialId,
     workflow: run.upstreamWorkflow,
     at,
@@ -70,7 +70,8 @@ export function openAttempt(
   const known = isAsSent(run, sent) ? error : undefined;
   const at = parts.clock.now();
   const target = { ...run, ...patch };
-  const attempt: Attempt = { ...firstAttempt(target, step, at), number: run.attempts.length + 1 };
+  const { origin } = new URL(target.baseUrl);
+  const attempt: Attempt = { ...firstAttempt({ ...target, origin }, step, at), number: run.attempts.length + 1 };
   return {
     status: 'running',
     patch: {

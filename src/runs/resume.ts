@@ -6,7 +6,7 @@ import type { Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { rateLimitSeen, refusedStartError, vendorError } from './answers.ts';
+import { refusedStartError, vendorError } from './answers.ts';
 import { callOnce, type OnceResult } from './call-once.ts';
 import { applyOutcome, end, endAtDeadline, schedule, type Moment } from './changes.ts';
 import { claimOf, replay } from './idempotency.ts';
@@ -170,7 +170,7 @@ function afterResume(
 ): Change | null {
   const kind = parts.kindOf(run);
   const nowMs = parts.clock.now();
-  const rateLimit = result.is === 'answered' ? rateLimitSeen(kind, result.answer, nowMs) : null;
+  const rateLimit = result.is === 'answered' ? result.rateLimit : null;
   const moment: Moment = { nowMs, random: parts.random, kind, rateLimit, followed: parts.isFollowed(run.id) };
   const change = decide(run, { result, refused }, moment);
   // A cancel was faster, and since then the run may even have waited and been resumed again: only what the vendor

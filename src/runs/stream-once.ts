@@ -5,7 +5,7 @@ import { OutboundError, type OutboundAnswer, type OutboundStream } from '../core
 import { Secret, type SealedCredential } from '../core/secret.ts';
 import type { AnyProviderKind, StreamOperation } from '../providers/define-provider.ts';
 import { running } from '../providers/outcome.ts';
-import { rateLimitHeaders, readAnswer, refusedStartError, vendorError } from './answers.ts';
+import { rateLimitHeaders, rateLimitSeen, readAnswer, refusedStartError, vendorError } from './answers.ts';
 import { failedOnce, logFailure, type AbortReason, type OnceResult } from './call-once.ts';
 import type { OpenFlight } from './flights.ts';
 import type { Run } from './model.ts';
@@ -109,7 +109,7 @@ async function startStream(
     }
     const reading = await readAnswer(kind.start, answer);
     if (reading.is === 'broken' && signal.aborted) return aborted(flight, true);
-    return { is: 'answered', answer, reading };
+    return { is: 'answered', answer, reading, rateLimit: rateLimitSeen(kind, answer, parts.now()) };
   } catch (cause) {
     if (!signal.aborted) logFailure(parts.log, run, { operation: 'startStream', cause });
     return failedOnce(kind, run, { cause, signal });
@@ -133,6 +133,7 @@ async function readStart(
   const { status, headers } = stream;
   const answer: OutboundAnswer = { status, headers, body: { kind: 'empty' }, durationMs: 0 };
   flight.vendorHeaders = rateLimitHeaders(answer);
+  const rateLimit = rateLimitSeen(kind, answer, parts.now());
   let runId: string | null = null;
   const listener = {
     async named(id: string) {
@@ -148,14 +149,16 @@ async function readStart(
   const end = await readStream(stream, reader, { log, listener, signal: flight.signal });
   switch (end.is) {
     case 'outcome':
-      return { is: 'answered', answer, reading: { is: 'outcome', outcome: end.outcome } };
+      return { is: 'answered', answer, rateLimit, reading: { is: 'outcome', outcome: end.outcome } };
     case 'silent':
       // Nobody but the vendor's own record can tell, and only where it has one.
-      if (runId !== null) return { is: 'answered', answer, reading: { is: 'outcome', outcome: running({ runId }) } };
+      if (runId !== null)
+        return { is: 'answered', answer, rateLimit, reading: { is: 'outcome', outcome: running({ runId }) } };
       return { is: 'unknown', cause: 'outcome_unknown' };
     case 'unreadable':
-      if (runId !== null) return { is: 'answered', answer, reading: { is: 'outcome', outcome: running({ runId }) } };
-      return { is: 'answered', answer, reading: { is: 'unreadable', reason: 'wrong_shape' } };
+      if (runId !== null)
+        return { is: 'answered', answer, rateLimit, reading: { is: 'outcome', outcome: running({ runId }) } };
+      return { is: 'answered', answer, rateLimit, reading: { is: 'unreadable', reason: 'wrong_shape' } };
     case 'broken':
     case 'stale':
       return { is: 'unknown', cause: 'outcome_unknown' };

@@ -1,13 +1,13 @@
 import type { Clock } from '../core/clock.ts';
-import type { ErrorCode } from '../core/error-catalogue.ts';
 import { errorBodyOf, GatewayError, type ErrorBody } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Provider } from '../providers/registry.ts';
-import type { Breakers, BreakerTicket } from './breakers.ts';
-import type { RateLimitSeen, Run } from './model.ts';
+import type { Breakers } from './breakers.ts';
+import type { Run } from './model.ts';
 import type { PacedTarget, Pacing } from './pacing.ts';
-import type { CountedStart, CredentialSource, CredentialState, PooledCredential } from './ports.ts';
+import type { CredentialSource, PooledCredential } from './ports.ts';
+import { takeSlot, type StartSlot } from './start-slot.ts';
 
 /**
  * Where the next start of a provider may leave from: which of its credentials, now, later or not at all.
@@ -51,24 +51,6 @@ export type Choice =
   /** Nothing can be sent: `retryInMs` tells when that changes by itself, null: not at all. */
   | { is: 'refused'; error: GatewayError; retryInMs: number | null };
 
-/** One start that leaves. Exactly one of `learn` and `drop` ends it; more calls do nothing. */
-export interface StartSlot {
-  /** To be written with the attempt. */
-  readonly counted: CountedStart | null;
-  /** The attempt is on disk. */
-  written(): void;
-  /** What the vendor's answer, or its absence, says of the vendor and of the credential. */
-  learn(lesson: Lesson): void;
-  /** It was not sent, or says nothing. */
-  drop(): void;
-}
-
-export interface Lesson {
-  /** The error that the start amounts to; null: the vendor took it. */
-  error: Pick<ErrorBody, 'code' | 'retry_after_s'> | null;
-  rateLimit: RateLimitSeen | null;
-}
-
 export interface TargetsParts {
   credentials: CredentialSource;
   breakers: Breakers;
@@ -77,36 +59,46 @@ export interface TargetsParts {
   random: Random;
 }
 
-/** After a 429 that does not say when. */
-const REST_MS = 10_000;
-/** Whatever it says. */
-const REST_MS_MAX = 86_400_000;
-
-/** Errors that say that the vendor does not work, whatever was asked of it. */
-const VENDOR_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'upstream_unreachable',
-  'upstream_timeout',
-  'upstream_error',
-  'upstream_unavailable',
-  'upstream_invalid_response',
-  'outcome_unknown',
-]);
-
 export function createTargets(parts: TargetsParts): Targets {
-  const { credentials } = parts;
   return {
     async open(provider, begun) {
-      const pool = await credentials.pool(provider);
-      const from = begun && begun.status !== 'queued' ? begun : null;
-      return {
-        choose: (tried, only) => choose(parts, { provider, pool, from }, tried, only),
-        exhausted: () => (isExhausted(pool) ? errorBodyOf(exhausted(provider)) : null),
-        room: () => roomOf(parts, { provider, pool, from }),
-        waitBehindMs: (ahead) => waitBehindMs(parts, { provider, pool, from }, ahead),
-        usual: () => (usable(pool)[0] ?? pool[0])?.credential ?? null,
-      };
+      const pool = await parts.credentials.pool(provider);
+      return new OpenPool(parts, { provider, pool, from: begun && begun.status !== 'queued' ? begun : null });
     },
   };
+}
+
+/** A class, because one is made for every run. */
+class OpenPool implements OpenTarget {
+  readonly #parts: TargetsParts;
+  readonly #pooled: Pooled;
+
+  constructor(parts: TargetsParts, pooled: Pooled) {
+    this.#parts = parts;
+    this.#pooled = pooled;
+  }
+
+  choose(tried?: ReadonlySet<string>, only?: string | null): Choice {
+    return choose(this.#parts, this.#pooled, tried, only);
+  }
+
+  exhausted(): ErrorBody | null {
+    const { provider, pool } = this.#pooled;
+    return isExhausted(pool) ? errorBodyOf(exhausted(provider)) : null;
+  }
+
+  room(): number {
+    return roomOf(this.#parts, this.#pooled);
+  }
+
+  waitBehindMs(ahead: number): number | null {
+    return waitBehindMs(this.#parts, this.#pooled, ahead);
+  }
+
+  usual(): SealedCredential | null {
+    const { pool } = this.#pooled;
+    return (usable(pool)[0] ?? pool[0])?.credential ?? null;
+  }
 }
 
 interface Pooled {
@@ -129,13 +121,22 @@ function choose(
   if (untried.length === 0) return refuseAll(parts, { provider, pool, from });
   const waitMs = ({ credential }: PooledCredential) =>
     pacing.waitMs({ ...to(provider, credential), from: from ?? null });
+  const [first] = untried;
+  // Most providers have one credential, which nothing holds back.
+  if (untried.length === 1 && first && breakers.retryAfterMs(provider.name, first.credential.id) === 0) {
+    const ms = waitMs(first);
+    return ms === 0 ? goWith(parts, provider, first) : { is: 'wait', waitMs: ms };
+  }
   const breakerMs = untried.map(({ credential }) => breakers.retryAfterMs(provider.name, credential.id));
   const closed = untried.filter((_, i) => breakerMs[i] === 0);
   if (closed.length === 0) return refuseOpen(provider, Math.min(...breakerMs));
   const free = closed.filter((pooled) => waitMs(pooled) === 0);
   if (free.length === 0) return { is: 'wait', waitMs: soonest(closed, waitMs) };
-  const { credential } = byWeight(free, parts.random);
-  return { is: 'go', credential, take: () => takeSlot(parts, provider, credential) };
+  return goWith(parts, provider, byWeight(free, parts.random));
+}
+
+function goWith(parts: TargetsParts, provider: TargetProvider, { credential }: PooledCredential): Choice {
+  return { is: 'go', credential, take: () => takeSlot(parts, to(provider, credential)) };
 }
 
 function roomOf(parts: TargetsParts, pooled: Pooled): number {
@@ -202,56 +203,6 @@ export function heldBack(
 ): GatewayError {
   const retryAfterS = Math.max(1, Math.ceil(retryInMs / 1000));
   return new GatewayError(code, { provider: name, message, source: 'gateway', retryable: true, retryAfterS });
-}
-
-function takeSlot(parts: TargetsParts, provider: TargetProvider, credential: SealedCredential): StartSlot {
-  const { breakers, pacing, credentials, clock } = parts;
-  const paced = pacing.take(to(provider, credential));
-  const ticket = breakers.enter(provider.name, credential.id);
-  let open = true;
-  return {
-    counted: paced.counted,
-    written: () => paced.release(),
-    learn({ error, rateLimit }) {
-      if (!open) return;
-      open = false;
-      paced.release();
-      teach(ticket, error?.code ?? null);
-      if (rateLimit) pacing.told({ provider: provider.name, credentialId: credential.id }, rateLimit);
-      const state = stateAfter(error, rateLimit, clock.now());
-      if (state) credentials.mark(provider.name, credential.id, state);
-    },
-    drop() {
-      if (!open) return;
-      open = false;
-      paced.undo();
-      ticket.dropped();
-    },
-  };
-}
-
-function teach(ticket: BreakerTicket, code: ErrorCode | null): void {
-  if (code === null || code.startsWith('upstream_')) {
-    if (code !== null && VENDOR_FAULTS.has(code)) ticket.failed();
-    else ticket.succeeded();
-  } else if (VENDOR_FAULTS.has(code)) {
-    ticket.failed();
-  } else {
-    ticket.dropped();
-  }
-}
-
-/** What an answer says of the credential; null: nothing. */
-function stateAfter(error: Lesson['error'], rateLimit: RateLimitSeen | null, nowMs: number): CredentialState | null {
-  if (error === null) return { is: 'usable' };
-  const { code, retry_after_s: retryAfterS } = error;
-  if (code === 'upstream_auth_failed' || code === 'upstream_payment_required') {
-    return { is: 'set_aside', code, at: nowMs };
-  }
-  if (code !== 'upstream_rate_limited' && code !== 'upstream_quota_exhausted') return null;
-  const told = retryAfterS === null ? (rateLimit?.reset ?? null) : nowMs + retryAfterS * 1000;
-  const until = told === null || told <= nowMs ? nowMs + REST_MS : Math.min(told, nowMs + REST_MS_MAX);
-  return { is: 'resting', until };
 }
 
 function byWeight(pool: readonly PooledCredential[], random: Random): PooledCredential {

@@ -16,6 +16,8 @@ const LABEL_LENGTH_MAX = 100;
 /** Every start of a provider's run reads its list. */
 const CREDENTIALS_PER_PROVIDER_MAX = 100;
 const WEIGHT_MAX = 1000;
+/** Remembered; many reloads may bring many. */
+const ORIGINS_MAX = 1000;
 /** What a header value can carry unchanged. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u;
@@ -90,6 +92,17 @@ export interface VaultParts {
 /** Puts a vault together. No plaintext is kept: each `open()` decrypts. */
 export function createVault(parts: VaultParts): Vault {
   const { store, states, masterKeys, ids, clock, random, readReference } = parts;
+  const origins = new Map<string, string>();
+
+  /** Every start asks for that of one of a few base URLs. */
+  function originOf(baseUrl: string): string {
+    const known = origins.get(baseUrl);
+    if (known !== undefined) return known;
+    const { origin } = new URL(baseUrl);
+    if (origins.size >= ORIGINS_MAX) origins.clear();
+    origins.set(baseUrl, origin);
+    return origin;
+  }
 
   function referenced(reference: string, origin: string): SealedCredential {
     return {
@@ -127,7 +140,7 @@ export function createVault(parts: VaultParts): Vault {
       return removed;
     },
     async pool({ name, baseUrl, credentials }) {
-      const { origin } = new URL(baseUrl);
+      const origin = originOf(baseUrl);
       const entry = (credential: SealedCredential, weight: number): PoolEntry => {
         return { credential, weight, state: states.of(name, credential.id) };
       };
@@ -142,7 +155,7 @@ export function createVault(parts: VaultParts): Vault {
       return entries;
     },
     async reopen({ id, provider, baseUrl }) {
-      const { origin } = new URL(baseUrl);
+      const origin = originOf(baseUrl);
       if (!isStoredId(id)) return (await readReference(id)) === null ? null : referenced(id, origin);
       const row = await store.get(id);
       return row?.provider === provider ? stored(row, origin) : null;

@@ -5,8 +5,8 @@ interface Branch<Child> {
   child: Child | null;
 }
 
-/** A metric's children by the values of its labels, in the labels' order. */
-export type Family<Child> = (...values: readonly string[]) => Child;
+/** A metric's children by the values of its labels, in the labels' order: of as many as it has, at most four. */
+export type Family<Child> = (first?: string, second?: string, third?: string, fourth?: string) => Child;
 
 /**
  * Finds a child by one map a label, which costs a tenth of what the library needs to do the same. Beyond `childrenMax`
@@ -31,22 +31,19 @@ export function createFamily<Child>(
     return (at.child ??= make(values));
   }
 
-  return (...values) => {
-    const known = find(root, values);
-    if (known !== null) return known;
+  const depth = labels.length;
+  return (first, second, third, fourth) => {
+    // No arrays on the way to a child that is known: this is called several times a run.
+    let at: Branch<Child> | undefined = root;
+    if (depth > 0) at = at.below.get(first as string);
+    if (depth > 1) at = at?.below.get(second as string);
+    if (depth > 2) at = at?.below.get(third as string);
+    if (depth > 3) at = at?.below.get(fourth as string);
+    if (at !== undefined && at.child !== null) return at.child;
+    const values = [first, second, third, fourth].slice(0, depth) as string[];
     if (count < childrenMax) return add(values);
     return add(values.map((value, i) => (isOpen(labels[i]) ? OTHER : value)));
   };
-}
-
-function find<Child>(root: Branch<Child>, values: readonly string[]): Child | null {
-  let at = root;
-  for (const value of values) {
-    const next = at.below.get(value);
-    if (next === undefined) return null;
-    at = next;
-  }
-  return at.child;
 }
 
 function isOpen(label: LabelName | undefined): boolean {

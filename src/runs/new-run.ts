@@ -1,0 +1,91 @@
+import type { Caller } from '../core/caller.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Ids, Owner } from '../core/ids.ts';
+import type { SealedCredential } from '../core/secret.ts';
+import { firstStep } from './attempts.ts';
+import { firstAttempt } from './open-attempt.ts';
+import type { NewRun } from './ports.ts';
+import type { ResolvedRun } from './resolve-run.ts';
+import type { RequestContext, RunRequest } from './run-service.ts';
+import type { StartSlot } from './start-slot.ts';
+
+/** The run as it is written first: `running` with its attempt open where it is sent at once, else `queued`. */
+export function newRun(
+  { ids, clock, owner }: { ids: Pick<Ids, 'run'>; clock: Pick<Clock, 'now'>; owner: Owner },
+  {
+    caller,
+    request,
+    context,
+    resolved,
+    credential,
+    slot,
+  }: {
+    caller: Caller;
+    request: RunRequest;
+    context: RequestContext;
+    resolved: ResolvedRun;
+    credential: SealedCredential;
+    /** Null: the run is queued. */
+    slot: StartSlot | null;
+  },
+): NewRun {
+  const at = clock.now();
+  const atOnce = slot !== null;
+  const { provider } = resolved;
+  const pinned = {
+    provider: provider.name,
+    kind: provider.kind.kind,
+    baseUrl: provider.baseUrl,
+    credentialId: credential.id,
+    upstreamWorkflow: resolved.upstreamWorkflow,
+  };
+  const created = { type: 'run.created', at, data: {} } as const;
+  return {
+    ...pinned,
+    id: ids.run(),
+    status: atOnce ? 'running' : 'queued',
+    keyId: caller.keyId,
+    keyName: caller.keyName,
+    lineage: caller.lineage,
+    subject: caller.subject,
+    workflow: request.workflow,
+    allowPrivateNetwork: provider.allowPrivateNetwork,
+    settings: provider.settings,
+    defaults: resolved.defaults,
+    options: resolved.options,
+    fallbacks: resolved.fallbacks,
+    metadata: request.metadata,
+    tags: request.tags,
+    timeoutMs: resolved.timeoutMs,
+    waitingTimeoutMs: resolved.waitingTimeoutMs,
+    onDisconnect: request.onDisconnect,
+    webhook: request.webhook,
+    accepted: false,
+    upstream: { runId: null, status: null, requestId: null, stopped: null, pollError: null, rateLimit: null },
+    error: null,
+    waiting: null,
+    partial: false,
+    attempts: atOnce
+      ? [
+          firstAttempt(
+            { ...pinned, origin: credential.origin },
+            firstStep(provider.kind, resolved.options, context.listening),
+            at,
+          ),
+        ]
+      : [],
+    resolution: null,
+    trace: context.trace,
+    createdAt: at,
+    startedAt: atOnce ? at : null,
+    finishedAt: null,
+    deadlineAt: at + resolved.timeoutMs,
+    remainingMs: null,
+    owner: atOnce ? owner : null,
+    dueInMs: atOnce ? null : resolved.timeoutMs,
+    care: { step: 'start' },
+    countedStart: slot?.counted ?? null,
+    inputs: request.inputs,
+    events: atOnce ? [created, { type: 'run.started', at, data: {} }] : [created],
+  };
+}
