@@ -23,6 +23,13 @@ Make a key for the scrape, and put it into a file that Prometheus alone can read
 rungate keys create --name prometheus --role viewer
 \`\`\`
 
+The key is shown once (with \`--json\` as \`key\`). In a checkout, \`rungate\` is \`npm run -s rungate --\`; beside
+\`serve --sandbox\` the command takes \`--sandbox\` too. To look for yourself, with that key as \`RUNGATE_KEY\`:
+
+\`\`\`sh
+curl -H "Authorization: Bearer $RUNGATE_KEY" http://127.0.0.1:8081/metrics
+\`\`\`
+
 \`\`\`yaml
 # prometheus.yml
 rule_files: [rungate-alerts.yaml]

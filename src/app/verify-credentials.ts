@@ -141,7 +141,12 @@ function isRefusal(status: number): boolean {
   return status === 401 || status === 402 || status === 403;
 }
 
-function noCredential({ name }: Provider): GatewayError {
+function noCredential({ name, credentials }: Provider): GatewayError {
+  if (credentials.length > 0) {
+    const references = credentials.map(({ reference }) => reference).join(', ');
+    const message = `Nothing to ask with: ${references} of ${name} is not set in this environment. Run this where the server's variables are.`;
+    return new GatewayError('no_credential', { message, provider: name });
+  }
   const message = `${name} has no credential. Add one with: rungate credentials add ${name} --stdin`;
   return new GatewayError('no_credential', { message, provider: name });
 }

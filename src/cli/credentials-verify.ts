@@ -56,13 +56,16 @@ function sentenceOf({ verdict, credential, origin, status, fault, state }: Crede
   }
 }
 
-function adviceOf(provider: string, { verdict, status }: CredentialVerdict): string {
+function adviceOf(provider: string, { credential, verdict, status }: CredentialVerdict): string {
   switch (verdict) {
     case 'good':
     case 'unclear':
       return 'Try again later.';
     case 'refused':
       if (status === 402) return 'Pay the vendor, then verify it again.';
+      if (credential.startsWith('env:')) {
+        return `Set ${credential.slice('env:'.length)} to the right value in the server's environment, and start it again.`;
+      }
       return `Add the right one with: rungate credentials add ${provider} --stdin`;
     case 'unreachable':
       return 'Look at base_url in rungate.yaml and at the network.';

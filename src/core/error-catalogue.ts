@@ -150,7 +150,12 @@ export const ERROR_CATALOGUE = {
     'The vendor says that the request conflicts with its state.',
     'Read the vendor’s message.',
   ),
-  upstream_rate_limited: upstream(429, 'The vendor is limiting this account.', 'Wait for `Retry-After`.', true),
+  upstream_rate_limited: upstream(
+    429,
+    'The vendor is limiting this account, or (source `gateway`) nothing was sent because its limit is known to be used up.',
+    'Wait for `Retry-After`.',
+    true,
+  ),
   upstream_quota_exhausted: upstream(
     429,
     'The vendor’s quota for this account is used up.',

@@ -135,7 +135,7 @@ async function fallBack(parts: CreateRunParts, resolved: ResolvedRun, refusal: G
 /** The allowance does not come back before the run's deadline. */
 function tooLate({ provider }: ResolvedRun, waitMs: number): GatewayError {
   const { name, kind } = provider;
-  const message = `As many runs of ${kind.title} as fit before this one's deadline wait already; nothing was sent.`;
+  const message = `What ${name} may begin is used up until after this run's deadline, by its limits in rungate.yaml or by what ${kind.title} has said is left; nothing was sent.`;
   return heldBack('upstream_rate_limited', { name, message, retryInMs: waitMs });
 }
 

@@ -16,7 +16,7 @@ import type { RunPatch } from './ports.ts';
 import type { ResolvedTarget } from './resolve-run.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { StartSlot } from './start-slot.ts';
-import type { Choice, Targets } from './targets.ts';
+import type { Choice, OpenTarget, Targets } from './targets.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
 /**
@@ -103,7 +103,8 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
     async first(run) {
       const provider = configured(parts.registry(), run);
       if (!provider) return pinned(parts, run);
-      const choice = (await parts.targets.open(provider, run)).choose();
+      const opened = await parts.targets.open(provider, run);
+      const choice = chooseUntried(opened, refusedCredentials(run));
       if (choice.is === 'go') return go({ provider, options: run.options }, choice, { patch: {} });
       if (choice.is === 'wait') return { is: 'wait', waitMs: choice.waitMs ?? LOOK_AGAIN_MS };
       const { error, retryInMs } = choice;
@@ -126,6 +127,7 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
       if (!proven) return { is: 'end', result };
       const codes = [error.code];
       let last = error;
+      let mayWait = false;
       if (CREDENTIAL_CODES.has(error.code)) {
         const provider = configured(parts.registry(), run);
         const opened = provider && (await parts.targets.open(provider, run));
@@ -134,6 +136,7 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
           observer.triedAgain(run, error.code, 'credential');
           return go({ provider, options: run.options }, choice, { patch: {}, error });
         }
+        mayWait = choice?.is === 'wait' && clock.now() + (choice.waitMs ?? 0) < run.deadlineAt;
         // That none is left says more than what became of the last.
         last = opened?.exhausted() ?? error;
         codes.push(last.code);
@@ -144,6 +147,8 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
         observer.triedAgain(run, error.code, 'fallback');
         return there;
       }
+      // Another credential would do, and is only busy: the run is begun with it once there is room.
+      if (mayWait && (await close(run, error))) return { is: 'end', result: { is: 'held_back' } };
       return { is: 'end', result: last === error ? result : { is: 'not_sent', error: last, attemptError: error } };
     },
   };
@@ -247,6 +252,12 @@ function refusedCredentials({ attempts, provider }: Run): Set<string> {
     return at === provider && errorCode !== null && CREDENTIAL_CODES.has(errorCode);
   });
   return new Set(refused.flatMap(({ credentialId }) => credentialId ?? []));
+}
+
+/** Credentials that have refused the run come last: only where nothing else is left, and nothing began. */
+function chooseUntried(opened: OpenTarget, refused: ReadonlySet<string>): Choice {
+  const choice = opened.choose(refused);
+  return choice.is === 'refused' && refused.size > 0 ? opened.choose() : choice;
 }
 
 /** What a row pins of where its starts go. */

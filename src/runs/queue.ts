@@ -35,33 +35,30 @@ export function createQueue({ runsMax }: { runsMax: number }): Queue {
   let counts = new Counts([]);
   /** Written since the count that is under way began. */
   let arrived: QueuedShare[] = [];
-  /** About to be written, by key lineage. */
-  const joiningOf = new Map<string, number>();
-  let joining = 0;
+  /** About to be written. */
+  const joining = new Counts([]);
   const leaving = new Map<string, number>();
 
   return {
     hasFor: (provider) => leaving.has(provider) || counts.ofProvider(provider).size > 0,
     aheadOf(provider, lineage) {
-      const shares = counts.ofProvider(provider);
-      const own = shares.get(lineage) ?? 0;
+      const [shares, coming] = [counts.ofProvider(provider), joining.ofProvider(provider)];
+      const runsOf = (name: string) => (shares.get(name) ?? 0) + (coming.get(name) ?? 0);
+      const own = runsOf(lineage);
       let ahead = own;
-      for (const [other, runs] of shares) if (other !== lineage) ahead += Math.min(runs, own + 1);
+      for (const other of new Set([...shares.keys(), ...coming.keys()])) {
+        if (other !== lineage) ahead += Math.min(runsOf(other), own + 1);
+      }
       return ahead;
     },
     join(provider, lineage) {
-      const own = joiningOf.get(lineage) ?? 0;
-      if (counts.total + joining >= runsMax || counts.ofLineage(lineage) + own >= lineageMax) return null;
-      joining++;
-      joiningOf.set(lineage, own + 1);
+      const own = counts.ofLineage(lineage) + joining.ofLineage(lineage);
+      if (counts.total + joining.total >= runsMax || own >= lineageMax) return null;
+      joining.add({ provider, lineage, runs: 1 });
       let open = true;
       const leave = () => {
-        if (!open) return;
+        if (open) joining.add({ provider, lineage, runs: -1 });
         open = false;
-        joining--;
-        const left = (joiningOf.get(lineage) ?? 1) - 1;
-        if (left > 0) joiningOf.set(lineage, left);
-        else joiningOf.delete(lineage);
       };
       return {
         leave,
@@ -104,10 +101,13 @@ class Counts {
     for (const share of shares) this.add(share);
   }
 
+  /** Names of which nothing is left are not kept. */
   add({ provider, lineage, runs }: QueuedShare): void {
     const shares = this.#byProvider.get(provider) ?? new Map<string, number>();
-    this.#byProvider.set(provider, shares.set(lineage, (shares.get(lineage) ?? 0) + runs));
-    this.#byLineage.set(lineage, this.ofLineage(lineage) + runs);
+    addTo(shares, lineage, runs);
+    if (shares.size > 0) this.#byProvider.set(provider, shares);
+    else this.#byProvider.delete(provider);
+    addTo(this.#byLineage, lineage, runs);
     this.total += runs;
   }
 
@@ -118,4 +118,10 @@ class Counts {
   ofLineage(lineage: string): number {
     return this.#byLineage.get(lineage) ?? 0;
   }
+}
+
+function addTo(counts: Map<string, number>, name: string, by: number): void {
+  const now = (counts.get(name) ?? 0) + by;
+  if (now === 0) counts.delete(name);
+  else counts.set(name, now);
 }

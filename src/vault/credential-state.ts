@@ -32,6 +32,7 @@ export function isNews(known: CredentialState, told: CredentialState, clock: Pic
     case 'set_aside':
       return told.is === 'usable' || (told.is === 'set_aside' && told.code !== known.code);
     case 'resting':
+      if (restIsOver(known, clock.now())) return told.is === 'set_aside' || told.is === 'resting';
       return told.is === 'set_aside' || (told.is === 'resting' && told.until > known.until);
   }
 }
@@ -57,4 +58,12 @@ export function rowFromEntry({ provider, credentialId, state, at }: StateEntry):
     case 'resting':
       return { provider, credentialId, state: 'resting', code: null, at, until: state.until };
   }
+}
+
+/** A rest is a day at most. One that is to last longer was begun while the clock was ahead, and counts for nothing. */
+const REST_MS_MAX = 86_400_000;
+
+/** Whether a credential that was limited may be used again. */
+export function restIsOver({ until }: { until: number }, nowMs: number): boolean {
+  return until <= nowMs || until > nowMs + REST_MS_MAX;
 }

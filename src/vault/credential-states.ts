@@ -1,8 +1,9 @@
 import type { Clock } from '../core/clock.ts';
+import { isoTime } from '../core/iso-time.ts';
 import type { Log } from '../core/log.ts';
 import { isStoredId } from './credential-id.ts';
 import { createStateWrites } from './credential-state-writes.ts';
-import { entryFromRow, isNews, USABLE, type CredentialState, type StateEntry } from './credential-state.ts';
+import { entryFromRow, isNews, USABLE, type CredentialState, type StateEntry, restIsOver } from './credential-state.ts';
 import type { CredentialStore, StoredCredentialState } from './ports.ts';
 
 /*
@@ -53,7 +54,9 @@ export async function openCredentialStates(
   if (role === 'command' || rows.length === 0) return states;
   const providers = new Map((await store.list()).map(({ id, provider }) => [id, provider]));
   const isStale = ({ provider, credentialId, until }: StoredCredentialState) =>
-    !isStoredId(credentialId) || providers.get(credentialId) !== provider || (until !== null && until <= clock.now());
+    !isStoredId(credentialId) ||
+    providers.get(credentialId) !== provider ||
+    (until !== null && restIsOver({ until }, clock.now()));
   const deleted = rows.filter(isStale).map(({ provider, credentialId }) => states.put(provider, credentialId, USABLE));
   // A failure is logged, and tried again: a row too many must not keep a server from its start.
   await Promise.allSettled(deleted);
@@ -103,12 +106,14 @@ function createCredentialStates(
   return {
     of(provider, credentialId) {
       const state = entries.get(keyOf({ provider, credentialId }))?.state ?? USABLE;
-      return state.is === 'resting' && state.until <= clock.now() ? USABLE : state;
+      return state.is === 'resting' && restIsOver(state, clock.now()) ? USABLE : state;
     },
     mark(provider, credentialId, state) {
       writes.retry();
       const known = entries.get(keyOf({ provider, credentialId }))?.state ?? USABLE;
-      if (isNews(known, state, clock)) void change(provider, credentialId, state);
+      if (!isNews(known, state, clock)) return;
+      if (known.is === 'set_aside' || state.is !== 'usable') tell(log, { provider, credential: credentialId }, state);
+      void change(provider, credentialId, state);
     },
     async put(provider, credentialId, state) {
       const fault = await change(provider, credentialId, state);
@@ -125,6 +130,18 @@ function createCredentialStates(
       await writes.idle();
     },
   };
+}
+
+/** A rest ends by itself, and a vendor that limits us may do so every few seconds. */
+function tell(log: Pick<Log, 'warn'>, fields: { provider: string; credential: string }, state: CredentialState): void {
+  switch (state.is) {
+    case 'set_aside':
+      return log.warn({ ...fields, code: state.code }, 'a credential was refused by its vendor and is set aside');
+    case 'usable':
+      return log.warn(fields, 'a credential that was set aside is taken by its vendor again');
+    case 'resting':
+      return log.warn({ ...fields, until: isoTime(state.until) }, 'a credential is limited by its vendor and rests');
+  }
 }
 
 /** Providers' names have no space. */

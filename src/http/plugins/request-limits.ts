@@ -33,7 +33,8 @@ export function addRequestLimits(app: App, { clock }: Pick<AppParts, 'clock'>): 
     const counted = await count(request);
     // Nobody is exempt: there is no list of those who are.
     if (counted.isAllowed) return;
-    const { max, remaining, ttlInSeconds, isExceeded } = counted;
+    const { max, remaining, isExceeded } = counted;
+    const ttlInSeconds = Math.min(counted.ttlInSeconds, WINDOW_S);
     reply.header('ratelimit-policy', `${POLICY};q=${max};w=${WINDOW_S}`);
     reply.header('ratelimit', `${POLICY};r=${remaining};t=${ttlInSeconds}`);
     if (!isExceeded) return;

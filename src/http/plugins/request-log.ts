@@ -14,6 +14,8 @@ declare module 'fastify' {
   }
 }
 
+const METRICS_PATH = '/metrics';
+
 type Parts = Pick<AppParts, 'clock' | 'log' | 'tracing' | 'observeRequest'>;
 
 /** One line a request, and one span, of listed fields only: nothing of its headers, query or body. */
@@ -56,8 +58,8 @@ export function logWhenClosed(request: FastifyRequest, reply: FastifyReply, part
     };
     parts.observeRequest({ route: url ?? null, method: request.method, status, ms });
     if (span !== null) endSpan(span, fields);
-    // Probes come every few seconds and would hide the rest.
-    if (config.roles === 'anyone') log.debug(fields, 'request answered');
+    // Probes and scrapes come every few seconds and would hide the rest.
+    if (config.roles === 'anyone' || url === METRICS_PATH) log.debug(fields, 'request answered');
     else log.info(fields, 'request answered');
   });
 }

@@ -139,6 +139,20 @@ describe('concurrency', () => {
     expect(mostAtOnce(vendor.starts())).toBe(2);
   });
 
+  it('keeps a run that one credential was refused for until the other one has room', async () => {
+    await up({ per_credential: { concurrency: 1 } }, { secrets: SECRETS });
+    const first = await begin('slow-1200.runs-0.first');
+    await expect.poll(() => vendor.starts()).toHaveLength(1);
+    const busy = vendor.starts()[0]?.secret ?? '';
+    vendor.script = ({ secret, isStart }) => (isStart && secret !== busy ? { status: 403 } : 'works');
+    const second = await gateway.end(await begin('runs-0.second'));
+    expect(second).toMatchObject({ status: 'succeeded', error: null });
+    // oxlint-disable-next-line typescript/no-explicit-any -- a run of the API
+    expect(second.attempts.map(({ error_code }: any) => error_code)).toEqual(['upstream_forbidden', null]);
+    expect(vendor.starts(busy)).toHaveLength(2);
+    expect(await gateway.end(first)).toMatchObject({ status: 'succeeded' });
+  });
+
   it('lets keys take turns, however many runs one of them has queued', async () => {
     await up({ concurrency: 1 });
     const other = await gateway.client('runs', 'other');

@@ -59,6 +59,14 @@ describe('the queue, as one process knows it', () => {
     expect(queue.hasFor('ai-tutor')).toBe(false);
   });
 
+  it('foresees runs that are about to be written too', () => {
+    const queue = createQueue({ runsMax: 1_000 });
+    const ticket = queue.join('ai-tutor', 'a');
+    expect([queue.aheadOf('ai-tutor', 'a'), queue.aheadOf('ai-tutor', 'b')]).toEqual([1, 1]);
+    ticket?.leave();
+    expect(queue.aheadOf('ai-tutor', 'a')).toBe(0);
+  });
+
   it('foresees whose turn comes before a run: all of its own key, and as many of each other', async () => {
     const queue = createQueue({ runsMax: 1_000 });
     await queue.recount(async () => [share('flood', 200), share('some', 2)]);
