@@ -2,7 +2,7 @@ import type { ErrorCode } from '../core/error-catalogue.ts';
 import type { Registry } from '../providers/registry.ts';
 import type { Fallback, Run } from './model.ts';
 import { resolveFallback, type ResolvedTarget } from './resolve-run.ts';
-import type { OpenTarget, Targets } from './targets.ts';
+import type { BegunRun, OpenTarget, Targets } from './targets.ts';
 
 export interface FoundFallback {
   target: ResolvedTarget;
@@ -17,13 +17,15 @@ export async function findFallback(
   { targets, registry }: { targets: Targets; registry: () => Registry },
   from: Pick<Run, 'fallbacks' | 'kind' | 'options'>,
   errors: readonly ErrorCode[],
+  /** The run, where it is written: the room that it takes up is its own. */
+  begun?: BegunRun,
 ): Promise<FoundFallback | null> {
   const codes = new Set(errors);
   for (const [i, fallback] of from.fallbacks.entries()) {
     if (!fallback.when.some((code) => codes.has(code))) continue;
     const target = resolveFallback(registry(), from, fallback);
     if (!target) continue;
-    const opened = await targets.open(target.provider);
+    const opened = await targets.open(target.provider, begun);
     const choice = opened.choose();
     if (choice.is === 'go') return { target, opened, rest: from.fallbacks.slice(i + 1) };
     if (choice.is === 'refused') codes.add(choice.error.code);

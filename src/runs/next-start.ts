@@ -108,7 +108,7 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
       if (choice.is === 'go') return go({ provider, options: run.options }, choice, { patch: {} });
       if (choice.is === 'wait') return { is: 'wait', waitMs: choice.waitMs ?? LOOK_AGAIN_MS };
       const { error, retryInMs } = choice;
-      const fallback = await findFallback(parts, run, [error.code]);
+      const fallback = await findFallback(parts, run, [error.code], run);
       const there = fallback && goThere(fallback, null);
       if (there) return there;
       if (retryInMs !== null && clock.now() + retryInMs < run.deadlineAt) return { is: 'wait', waitMs: retryInMs };
@@ -141,7 +141,7 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
         last = opened?.exhausted() ?? error;
         codes.push(last.code);
       }
-      const fallback = await findFallback(parts, run, codes);
+      const fallback = await findFallback(parts, run, codes, run);
       const there = fallback && goThere(fallback, error);
       if (there) {
         observer.triedAgain(run, error.code, 'fallback');

@@ -73,6 +73,11 @@ beforeAll(async () => {
       for (const { kind } of cancellable) LONG.set(kind, vendorOf(sandbox, kind).workflowId('runs-60000'));
       Object.assign(registered, workflows(), {
         away: { provider: 'unreachable', workflow: 'any', fallbacks: [{ provider: 'last', workflow: 'runs-0' }] },
+        beside: {
+          provider: 'narrow',
+          workflow: 'gone',
+          fallbacks: [{ provider: 'narrow', workflow: 'runs-0', when: ['upstream_workflow_not_found'] }],
+        },
         bare: { provider: 'bare', workflow: 'any', fallbacks: [{ provider: 'last', workflow: 'runs-0' }] },
       });
       first = await startScriptedVendor(vendor, { secrets: SECRETS });
@@ -82,6 +87,7 @@ beforeAll(async () => {
         last: { kind: FIRST_KIND, baseUrl: vendor.baseUrl },
         unreachable: { kind: FIRST_KIND, baseUrl: `http://127.0.0.1:${port}` },
         bare: { kind: FIRST_KIND, baseUrl: vendor.baseUrl, secret: null },
+        narrow: { kind: FIRST_KIND, baseUrl: second.baseUrl, limits: { concurrency: 1 } },
       };
       for (let i = 0; i < FIRSTS; i++)
         providers[`first-${i}`] = { kind: FIRST_KIND, baseUrl: first.baseUrl, secrets: SECRETS };
@@ -103,6 +109,16 @@ const attemptsOf = (body: { attempts: { provider: string; error_code: string | n
   body.attempts.map(({ provider, error_code }) => [provider.replace(/-\d+$/, ''), error_code]);
 
 describe('a fallback', () => {
+  it('may be another workflow of a provider that has room for one run alone', async () => {
+    second.script = ({ isStart, line }) => (isStart && line.endsWith('/gone') ? { status: 404 } : 'works');
+    const { status, body } = await run('beside');
+    expect([status, body.status]).toEqual([200, 'succeeded']);
+    expect(attemptsOf(body)).toEqual([
+      ['narrow', 'upstream_workflow_not_found'],
+      ['narrow', null],
+    ]);
+  });
+
   it.each(BY_DEFAULT)('takes the run after $code at every credential', async ({ code, behaviour }) => {
     refuse(behaviour);
     second.script = () => 'works';
