@@ -12,7 +12,7 @@ import { end } from './changes.ts';
 import type { Flight, Flights, OpenFlight } from './flights.ts';
 import { lessonOf } from './lessons.ts';
 import { hasEnded, type Attempt, type Run } from './model.ts';
-import type { Mover } from './mover.ts';
+import type { Decide, Mover } from './mover.ts';
 import type { NextStart, NextStarts } from './next-start.ts';
 import { closeProven, giveBack, nameRun, openAttempt, type Opening } from './open-attempt.ts';
 import type { OutputLogs } from './output-logs.ts';
@@ -84,7 +84,7 @@ interface Leaving extends StartToSend {
 export function createAttempts(parts: AttemptsParts): Attempts {
   const { clock, mover, nextStarts, log } = parts;
 
-  const settle = (run: Run, decide: (latest: Run) => Change | null) => mover.settle(run, decide, parts.stopped);
+  const settle = (run: Run, decide: Decide) => mover.settle(run, decide, parts.stopped);
 
   function send(run: Run, start: StartToSend, place: Place): Flight {
     // As this start has last written it; a stream or a next attempt writes it again.
@@ -123,16 +123,28 @@ export function createAttempts(parts: AttemptsParts): Attempts {
       });
       if (next.is === 'end') return next.result;
       const sent = next.run ?? run;
-      const written = await settle(sent, (latest) => openAttempt(parts, latest, { ...opening(next, leaving), sent }));
+      const written = await openNext(next, sent, (latest) =>
+        openAttempt(parts, latest, { ...opening(next, leaving), sent }),
+      );
       if (written === null) {
-        next.slot.drop();
         // A command was faster: what became of the last start is all there is to say.
         leaving.run = sent;
         return result;
       }
-      next.slot.written();
       Object.assign(leaving, { run: written, credential: next.credential, slot: next.slot });
     }
+  }
+
+  /** Writes the attempt that is sent next; null, with its place given back: a command was faster. */
+  async function openNext({ slot }: NextStart, run: Run, decide: Decide): Promise<Run | null> {
+    let written: Run | null = null;
+    try {
+      written = await settle(run, decide);
+    } finally {
+      if (written) slot.written();
+      else slot.drop();
+    }
+    return written;
   }
 
   /** Proof that a start began nothing goes to disk before anything is waited for. */
@@ -195,14 +207,10 @@ export function createAttempts(parts: AttemptsParts): Attempts {
         break;
     }
     const leaving = { inputs: payloads.inputs, listening };
-    const started = await settle(run, (latest) =>
+    const started = await openNext(next, run, (latest) =>
       latest.version === run.version ? openAttempt(parts, latest, opening(next, leaving)) : null,
     );
-    if (!started) {
-      next.slot.drop();
-      return false;
-    }
-    next.slot.written();
+    if (!started) return false;
     send(started, { ...leaving, credential: next.credential, slot: next.slot }, place);
     return true;
   }
