@@ -41,9 +41,13 @@ function mayRun({ role, allowedWorkflows, allowedProviders }: StoredKey): string
 
 function limitsOf({ limits: { requestsPerMinute, concurrentRuns, runsPerDay } }: StoredKey): string | null {
   const limits = [
-    requestsPerMinute === null ? [] : `${requestsPerMinute} requests a minute`,
-    concurrentRuns === null ? [] : `${concurrentRuns} runs at once`,
-    runsPerDay === null ? [] : `${runsPerDay} runs a day`,
+    requestsPerMinute === null ? [] : `${counted(requestsPerMinute, 'request')} a minute`,
+    concurrentRuns === null ? [] : `${counted(concurrentRuns, 'run')} at once`,
+    runsPerDay === null ? [] : `${counted(runsPerDay, 'run')} a day`,
   ];
   return limits.flat().join(', ') || null;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import type { ErrorBody } from '../core/errors.ts';
+import { REST_MS_MAX } from '../vault/credential-state.ts';
 import type { Breakers, BreakerTicket } from './breakers.ts';
 import type { RateLimitSeen } from './model.ts';
 import type { PacedTarget, Pacing } from './pacing.ts';
@@ -33,8 +34,6 @@ export interface StartSlotParts {
 
 /** After a 429 that does not say when. */
 const REST_MS = 10_000;
-/** Whatever it says. */
-const REST_MS_MAX = 86_400_000;
 
 /** Errors that say that the vendor does not work, whatever was asked of it. */
 const VENDOR_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -60,8 +60,8 @@ export function rowFromEntry({ provider, credentialId, state, at }: StateEntry):
   }
 }
 
-/** A rest is a day at most. One that is to last longer was begun while the clock was ahead, and counts for nothing. */
-const REST_MS_MAX = 86_400_000;
+/** A rest is a day at most, whatever the vendor says. One that is to last longer was begun while the clock was ahead, and counts for nothing. */
+export const REST_MS_MAX = 86_400_000;
 
 /** Whether a credential that was limited may be used again. */
 export function restIsOver({ until }: { until: number }, nowMs: number): boolean {

@@ -1,34 +1,14 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { SpanAttributes, SpanStart, Tracing } from '../../src/core/tracing.ts';
+import type { Tracing } from '../../src/core/tracing.ts';
 import type { RunsAppParts } from '../../src/http/runs-parts.ts';
+import { memoryTracing } from '../support/memory-tracing.ts';
 import { startRunsApp, type RunningApp } from '../support/runs-app.ts';
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const OWN = '00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01';
 
-interface SeenSpan extends SpanStart {
-  name: string;
-  set: SpanAttributes;
-  ends: (string | null | undefined)[];
-}
-
-function memoryTracing(): Tracing & { spans: SeenSpan[] } {
-  const spans: SeenSpan[] = [];
-  return {
-    enabled: true,
-    spans,
-    start(name, options) {
-      const span: SeenSpan = { name, ...options, set: {}, ends: [] };
-      spans.push(span);
-      return {
-        context: { traceparent: OWN, tracestate: null },
-        set: (attributes) => void (span.set = { ...span.set, ...attributes }),
-        end: (error) => void span.ends.push(error),
-      };
-    },
-  };
-}
+const ownTracing = () => memoryTracing(() => ({ traceparent: OWN, tracestate: null }));
 
 async function post(app: RunningApp, body: object, headers: Record<string, string> = {}) {
   const answer = await fetch(`${app.url}/runs`, {
@@ -92,7 +72,7 @@ describe('the span of a request', () => {
   const traced = (tracing: Tracing) => ({ tracing }) as Partial<RunsAppParts>;
 
   it('continues the caller’s trace, and the run is told of it', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     await using app = await startRunsApp(traced(tracing));
     await post(app, RUN, { traceparent: TRACEPARENT, tracestate: 'a=1', prefer: 'respond-async' });
     const [line] = await linesOf(app);
@@ -113,7 +93,7 @@ describe('the span of a request', () => {
   });
 
   it('is no error where the caller was wrong, and has its word', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     await using app = await startRunsApp(traced(tracing));
     await post(app, { workflow: 7 });
     await linesOf(app);
@@ -121,7 +101,7 @@ describe('the span of a request', () => {
   });
 
   it('is not there for what anybody may ask', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     await using app = await startRunsApp(traced(tracing));
     await (await fetch(`${app.url}/healthz`, { headers: { connection: 'close' } })).text();
     expect((await linesOf(app)).map(({ level }) => level)).toEqual(['debug']);

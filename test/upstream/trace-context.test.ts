@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SpanAttributes, SpanStart, Tracing } from '../../src/core/tracing.ts';
+import { memoryTracing } from '../support/memory-tracing.ts';
 import {
   answerText,
   chunk,
@@ -60,36 +60,19 @@ describe('the trace context', () => {
   });
 });
 
-interface SeenSpan extends SpanStart {
-  name: string;
-  set: SpanAttributes;
-  ends: (string | null | undefined)[];
-}
-
 const OWN_SPAN = '00f067aa0ba902b7';
 const trace = { traceparent: `00-${traceId}-${parent}-01`, tracestate: 'a=1' };
 const about = { provider: 'ai-tutor', operation: 'start', runId: 'run_1' };
 
-function memoryTracing(): Tracing & { spans: SeenSpan[] } {
-  const spans: SeenSpan[] = [];
-  return {
-    enabled: true,
-    spans,
-    start(name, options) {
-      const span: SeenSpan = { name, ...options, set: {}, ends: [] };
-      spans.push(span);
-      return {
-        context: { traceparent: `00-${traceId}-${OWN_SPAN}-01`, tracestate: options.parent?.tracestate ?? null },
-        set: (attributes) => void (span.set = { ...span.set, ...attributes }),
-        end: (error) => void span.ends.push(error),
-      };
-    },
-  };
-}
+const ownTracing = () =>
+  memoryTracing(({ parent: above }) => ({
+    traceparent: `00-${traceId}-${OWN_SPAN}-01`,
+    tracestate: above?.tracestate ?? null,
+  }));
 
 describe('a traced call', () => {
   it('has a span, which is what the vendor is told as parent', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     const server = await httpServer(
       echo(({ headers }) => ({ parent: headers.traceparent ?? null, state: headers.tracestate ?? null })),
     );
@@ -114,7 +97,7 @@ describe('a traced call', () => {
   });
 
   it('has none where its run has none', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     const server = await httpServer(echo(({ headers }) => ({ parent: headers.traceparent ?? null })));
     expect(jsonOf(await testUpstream({ tracing }).call(server.origin))).toEqual({ parent: null });
     expect(tracing.spans).toEqual([]);
@@ -124,14 +107,14 @@ describe('a traced call', () => {
     ['a refusal', answerText('{}', { status: '429 Too Many Requests' }), '429'],
     ['a broken body', 'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{', 'reset'],
   ])('ends its span once, with %s', async (_name, text, error) => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     const server = await rawServer(({ socket }) => void socket.end(text));
     await testUpstream({ tracing }).call(server.origin, { trace, about });
     expect(tracing.spans.map(({ ends }) => ends)).toEqual([[error]]);
   });
 
   it('ends its span where nothing was sent, and where it was given up', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     const upstream = testUpstream({ tracing });
     await failureOf(upstream.call('http://127.0.0.1:1', { trace, about }));
     const server = await rawServer(() => undefined);
@@ -141,7 +124,7 @@ describe('a traced call', () => {
   });
 
   it('lasts as long as its stream', async () => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     const server = await rawServer(({ socket }) => {
       socket.write(CHUNKED);
       socket.write(chunk('data: 1\n\n'));
@@ -157,7 +140,7 @@ describe('a traced call', () => {
     [1000, null],
     [1011, 'reset'],
   ])('lasts as long as its WebSocket, and ends with its code (%d)', async (code, error) => {
-    const tracing = memoryTracing();
+    const tracing = ownTracing();
     const { server, peer, closed } = await onePeer();
     const opening = testUpstream({ tracing }).stream(server.origin, { via: 'websocket', body: {}, trace, about });
     const vendor = await peer;

@@ -1,3 +1,4 @@
+import { FALLBACK_CODES_DEFAULT } from '../../../src/config/fallback-codes.ts';
 import type { Caller } from '../../../src/core/caller.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import {
@@ -60,16 +61,6 @@ const OUTAGES = [
   'unpaid',
   'forbidden',
 ] as const satisfies readonly Outage['how'][];
-const FALLBACK_CODES = [
-  'upstream_unreachable',
-  'upstream_unavailable',
-  'upstream_rate_limited',
-  'upstream_quota_exhausted',
-  'upstream_auth_failed',
-  'upstream_payment_required',
-  'credentials_exhausted',
-  'no_credential',
-] as const;
 
 /** Drawn from chances of its own, so that it leaves those of the schedule as they are. */
 export function planResilience(seed: number, faultsMs: number): ResiliencePlan {
@@ -80,7 +71,7 @@ export function planResilience(seed: number, faultsMs: number): ResiliencePlan {
   const target = (provider: string) => ({ provider, workflow: workflowIdOf(kindOf(provider), 'wf') });
   const [first = NARROW, second = 'b3os', ...others] = shuffled(TARGETS_OF_REGISTERED, random);
   const fallbacks = others.map((provider): FallbackTarget => {
-    return { ...target(provider), when: FALLBACK_CODES.filter(() => random.chance(0.8)) };
+    return { ...target(provider), when: FALLBACK_CODES_DEFAULT.filter(() => random.chance(0.8)) };
   });
   const registry = createRegistry({
     kinds: PROVIDER_KINDS,
