@@ -84,6 +84,8 @@ const CREDENTIAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'upstream_quota_exhausted',
   'no_credential',
 ]);
+/** A refusal of this start alone: its credential's state does not tell. */
+const FORBIDDEN_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['upstream_forbidden']);
 /** A call that never got there. */
 const UNSENT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['upstream_unreachable', 'upstream_timeout']);
 /** What a vendor that tells copies apart may be asked again after. */
@@ -104,7 +106,8 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
       const provider = configured(parts.registry(), run);
       if (!provider) return pinned(parts, run);
       const opened = await parts.targets.open(provider, run);
-      const choice = chooseUntried(opened, refusedCredentials(run));
+      // Time has passed: whether a credential that was limited, or refused altogether, is good again is in its state.
+      const choice = chooseUntried(opened, refusedCredentials(run, FORBIDDEN_CODES));
       if (choice.is === 'go') return go({ provider, options: run.options }, choice, { patch: {} });
       if (choice.is === 'wait') return { is: 'wait', waitMs: choice.waitMs ?? LOOK_AGAIN_MS };
       const { error, retryInMs } = choice;
@@ -246,15 +249,15 @@ async function pinned(
 
 const UNCOUNTED: StartSlot = { counted: null, written: () => {}, learn: () => {}, drop: () => {} };
 
-/** Credentials that this run's provider has refused this run with. */
-function refusedCredentials({ attempts, provider }: Run): Set<string> {
+/** Credentials that this run's provider has refused this run with, by one of these codes. */
+function refusedCredentials({ attempts, provider }: Run, codes = CREDENTIAL_CODES): Set<string> {
   const refused = attempts.filter(({ provider: at, errorCode }) => {
-    return at === provider && errorCode !== null && CREDENTIAL_CODES.has(errorCode);
+    return at === provider && errorCode !== null && codes.has(errorCode);
   });
   return new Set(refused.flatMap(({ credentialId }) => credentialId ?? []));
 }
 
-/** Credentials that have refused the run come last: only where nothing else is left, and nothing began. */
+/** Credentials with which the run was refused come last: only where nothing else is left, and nothing began. */
 function chooseUntried(opened: OpenTarget, refused: ReadonlySet<string>): Choice {
   const choice = opened.choose(refused);
   return choice.is === 'refused' && refused.size > 0 ? opened.choose() : choice;

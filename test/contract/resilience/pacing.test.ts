@@ -153,6 +153,22 @@ describe('concurrency', () => {
     expect(await gateway.end(first)).toMatchObject({ status: 'succeeded' });
   });
 
+  it('begins a run with the credential that was limited, once it has rested, where the other one is still busy', async () => {
+    await up({ per_credential: { concurrency: 1 } }, { secrets: SECRETS });
+    const first = await begin('slow-3000.runs-0.first');
+    await expect.poll(() => vendor.starts()).toHaveLength(1);
+    const busy = vendor.starts()[0]?.secret ?? '';
+    let limits = 1;
+    vendor.script = ({ secret, isStart }) =>
+      isStart && secret !== busy && limits-- > 0 ? { status: 429, headers: { 'retry-after': '1' } } : 'works';
+    const second = await gateway.end(await begin('runs-0.second'));
+    expect(second).toMatchObject({ status: 'succeeded', error: null });
+    // oxlint-disable-next-line typescript/no-explicit-any -- a run of the API
+    expect(second.attempts.map(({ error_code }: any) => error_code)).toEqual(['upstream_rate_limited', null]);
+    expect(vendor.starts(busy)).toHaveLength(1);
+    expect(await gateway.end(first)).toMatchObject({ status: 'succeeded' });
+  });
+
   it('lets keys take turns, however many runs one of them has queued', async () => {
     await up({ concurrency: 1 });
     const other = await gateway.client('runs', 'other');

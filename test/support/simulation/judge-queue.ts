@@ -78,8 +78,13 @@ function judgeRoom(run: Run, rows: readonly Row[], played: QueuePlayed): string[
     (noted) => noted.is === 'breaker' && noted.credentialId.startsWith(run.provider) && noted.state !== 'closed',
   );
   if (!limits || isHeldBack || starting >= PLACES) return [];
+  // A credential with which the vendor forbade this very start is of no use to it.
+  const forbade = new Set(
+    run.attempts.map((one) => (one.errorCode === 'upstream_forbidden' ? one.credentialId : null)),
+  );
   const free = credentials.some((_, i) => {
     const id = credentialIdOf(run.provider, i);
+    if (forbade.has(id)) return false;
     return isUsable(id, at, journal.starts) && hasRoom(limits.perCredential, ({ credentialId }) => credentialId === id);
   });
   const isFree = free && hasRoom(limits, ({ provider }) => provider === run.provider);
