@@ -19,21 +19,31 @@ const SUITES = [
   ['npm run -s bench:streams -- --rounds 2 --streams 50 --limit 6', 3],
 ];
 
+/** What is shown of each suite's output, from its end. */
+const LINES_WHEN_GOOD = 12;
+const LINES_WHEN_BAD = 400;
+const FAULTS_SHOWN_MAX = 40;
+
 const clone = mkdtempSync(join(tmpdir(), 'rungate-ci-'));
 let passed = 0;
 let failed = 0;
+/** What to look at first: said again at the very end, because whoever looks there sees only the last of much output. */
+const faults = [];
 
 function run(command, minutes) {
   console.log(`\n== ${command}`);
-  const { status, stdout, signal } = spawnSync('bash', ['-c', command], {
+  // In one stream: vitest names what failed on its standard error.
+  const { status, stdout, signal } = spawnSync('bash', ['-c', `(${command}) 2>&1`], {
     cwd: clone,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: minutes * 60_000,
     maxBuffer: 256 * 1024 * 1024,
   });
-  process.stdout.write(stdout ?? '');
-  return { ok: status === 0 && signal === null, output: stdout ?? '' };
+  const ok = status === 0 && signal === null;
+  const lines = (stdout ?? '').trimEnd().split('\n');
+  console.log(lines.slice(ok ? -LINES_WHEN_GOOD : -LINES_WHEN_BAD).join('\n'));
+  return { ok, output: stdout ?? '' };
 }
 
 /** Counts of a suite's own closing line: vitest's, or a plain `N passed, N failed`. */
@@ -46,6 +56,13 @@ function countsOf(output) {
   return { passed: count('passed'), failed: count('failed') };
 }
 
+/** Lines of a suite's output that name what failed: vitest's, and those of our own scripts. */
+function faultsOf(output) {
+  const lines = stripVTControlCharacters(output).split('\n');
+  const named = lines.filter((line) => /^\s*(?:FAIL|MISS|[A-Za-z]*Error:|seed \d+)\s/.test(line));
+  return [...new Set(named.map((line) => line.trim().slice(0, 300)))].slice(0, FAULTS_SHOWN_MAX);
+}
+
 function suite(command, minutes) {
   const { ok, output } = run(command, minutes);
   const counts = countsOf(output);
@@ -53,11 +70,16 @@ function suite(command, minutes) {
   failed += counts.failed;
   // A suite that died, or ran nothing, is a failure even where it counted none.
   if ((!ok && counts.failed === 0) || counts.passed + counts.failed === 0) failed += 1;
+  if (!ok || counts.failed > 0) faults.push(`== ${command}`, ...faultsOf(output));
 }
 
 function step(command, minutes) {
-  if (run(command, minutes).ok) passed += 1;
-  else failed += 1;
+  const { ok, output } = run(command, minutes);
+  if (ok) passed += 1;
+  else {
+    failed += 1;
+    faults.push(`== ${command}`, ...faultsOf(output));
+  }
 }
 
 try {
@@ -68,6 +90,7 @@ try {
   for (const [command, minutes] of SUITES) suite(command, minutes);
 } finally {
   rmSync(clone, { recursive: true, force: true });
+  if (faults.length > 0) console.log(`\nWhat failed:\n${faults.join('\n')}`);
   console.log(`\n${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }
