@@ -40,7 +40,7 @@ const begin = (path = '/runs', headers: Record<string, string> = {}) =>
 
 describe('an overloaded gateway', () => {
   it('refuses a new run in the contract’s envelope, with a time to come back', async () => {
-    shedder.admit();
+    shedder.admit('key');
     const response = await begin('/runs', { 'x-request-id': 'mine' });
     const { error } = (await response.json()) as Envelope;
 
@@ -66,7 +66,7 @@ describe('an overloaded gateway', () => {
   });
 
   it('looks at neither key nor body, and begins nothing', async () => {
-    shedder.admit();
+    shedder.admit('key');
     const head =
       'POST /runs?x=1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{';
     const { status } = await sendRaw(app.port, head);
@@ -77,7 +77,7 @@ describe('an overloaded gateway', () => {
   });
 
   it('keeps the connection, with the refused body read away', async () => {
-    shedder.admit();
+    shedder.admit('key');
     const once = `POST /runs HTTP/1.1\r\nHost: a\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
     const { head, body } = await sendRaw(
       app.port,
@@ -93,7 +93,7 @@ describe('an overloaded gateway', () => {
   });
 
   it('refuses one that came by in another spelling', async () => {
-    shedder.admit();
+    shedder.admit('key');
     const response = await begin('/%72uns');
 
     expect(response.status).toBe(503);
@@ -102,10 +102,10 @@ describe('an overloaded gateway', () => {
   });
 
   it('serves everything else', async () => {
-    const leave = shedder.admit();
+    const leave = shedder.admit('key');
     leave();
     const { id } = (await (await begin()).json()) as { id: string };
-    shedder.admit();
+    shedder.admit('key');
     const get = (path: string) => fetch(app.url + path, { headers: HEADERS });
 
     expect((await get(`/runs/${id}`)).status).toBe(200);
@@ -125,7 +125,7 @@ describe('an overloaded gateway', () => {
   });
 
   it('says that it is about to stop, where it is', async () => {
-    shedder.admit();
+    shedder.admit('key');
     app.state.unready = 'draining';
 
     expect(((await (await begin()).json()) as Envelope).error.code).toBe('shutting_down');

@@ -3,6 +3,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import { createAdmissionBound } from './admission-bound.ts';
+import { createFairPlaces, type Asking } from './fair-places.ts';
 
 /** What tells how hard it goes for the process. Asked many times a second. */
 export interface PressureSignals {
@@ -33,10 +34,13 @@ export interface LoadShedderParts {
 
 /** Refuses new runs while there is more work than fits. Everything else is none of its business. */
 export interface LoadShedder {
-  /** Null: there is room for a new run at this moment, of which nothing is taken. Else after how many seconds to ask again. */
-  refusal(): number | null;
-  /** Takes the room for a new run until it is written or refused; call what it returns then. Throws `overloaded`. */
-  admit(): () => void;
+  /**
+   * Null: there is room for a new run at this moment, of which nothing is taken. Else after how many seconds to ask again.
+   * `key`: the id of the key that the request claims to have; null: it claims none that could be read.
+   */
+  refusal(key: string | null): number | null;
+  /** Takes the room for a new run until it is written or refused; call what it returns then. `key`: the caller's, proven. Throws `overloaded`. */
+  admit(key: string): () => void;
 }
 
 /** So often the event loop's lateness is seen, by a timer's own. */
@@ -60,6 +64,7 @@ type Reason = 'delay' | 'store_queue' | 'memory';
 export function createLoadShedder(parts: LoadShedderParts): LoadShedder {
   const { clock, random, signals, limits, onShed } = parts;
   const bound = createAdmissionBound({ max: limits.atOnceMax, delayMs: limits.delayMs });
+  const places = createFairPlaces();
   const tally = createTally(parts.log);
   let short: Exclude<Reason, 'delay'> | null = null;
   let enteredAt = -Infinity;
@@ -70,6 +75,7 @@ export function createLoadShedder(parts: LoadShedderParts): LoadShedder {
       const now = clock.monotonic();
       bound.decide({ lagMs, calm: now - refusedAt >= CALM_MS });
       short = shortOf();
+      places.count(now);
       tally.tell(now, { lag_ms: Math.round(lagMs), at_once_max: Math.floor(bound.current()) });
     },
     isNeeded: () => bound.inside() > 0 || tally.waits(),
@@ -81,14 +87,15 @@ export function createLoadShedder(parts: LoadShedderParts): LoadShedder {
     return signals.memoryShare() > limits.memoryShareMax - gap ? 'memory' : null;
   }
 
-  function reasonAt(now: number): Reason | null {
+  function reasonAt(asking: Asking, now: number): Reason | null {
     if (short === 'memory' && now - enteredAt >= TRICKLE_MS) return null;
     if (short !== null) return short;
-    return bound.hasRoom() ? null : 'delay';
+    if (bound.hasRoom()) return null;
+    return places.mayExceed(asking, { bound: bound.current(), inside: bound.inside(), now }) ? null : 'delay';
   }
 
-  function refusalAt(now: number): number | null {
-    const reason = reasonAt(now);
+  function refusalAt(asking: Asking, now: number): number | null {
+    const reason = reasonAt(asking, now);
     if (reason === null) return null;
     watch.used(now);
     refusedAt = now;
@@ -98,15 +105,19 @@ export function createLoadShedder(parts: LoadShedderParts): LoadShedder {
   }
 
   return {
-    refusal: () => refusalAt(clock.monotonic()),
-    admit() {
+    refusal: (key) => refusalAt({ key, proven: false }, clock.monotonic()),
+    admit(key) {
       const now = clock.monotonic();
-      const retryAfterS = refusalAt(now);
+      const retryAfterS = refusalAt({ key, proven: true }, now);
       if (retryAfterS !== null) throw new GatewayError('overloaded', { retryAfterS });
       watch.used(now);
       enteredAt = now;
       bound.enter();
-      return () => bound.leave(clock.monotonic() - now);
+      places.enter(key, now);
+      return () => {
+        places.leave(key);
+        bound.leave(clock.monotonic() - now);
+      };
     },
   };
 }

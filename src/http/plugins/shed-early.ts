@@ -5,13 +5,16 @@ import { requestIdOf } from '../headers/request-id.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
 import type { LoadShedder } from './load-shedder.ts';
 
+/** Of a client key's public part. */
+const KEY_ID_LENGTH = 16;
+
 export interface ShedEarlyParts extends Pick<AppParts, 'ids' | 'health' | 'observeRequest'> {
   shedder: LoadShedder;
 }
 
 /**
- * Refuses `POST /runs` before Fastify sees it, while there is no room for new runs: no key, no body, no line in the log,
- * because a refusal has to cost next to nothing where there are many. The shedder writes one line for all of a second.
+ * Refuses `POST /runs` before Fastify sees it, while there is no room for new runs: no key is proven, no body read, no line
+ * written to the log, because a refusal has to cost next to nothing where there are many. The shedder writes one line for all of a second.
  * A request that comes by here in another spelling meets the shedder in its route.
  */
 export function addEarlyShedding(app: App, parts: ShedEarlyParts): void {
@@ -28,11 +31,17 @@ function beginsRun({ method, url = '' }: IncomingMessage): boolean {
   return method === 'POST' && (url === '/runs' || url.startsWith('/runs?'));
 }
 
+/** The id in `Bearer rgk_<id>_…`, unproven; null where it is not written quite like that. */
+function claimedKeyId({ headers: { authorization } }: IncomingMessage): string | null {
+  if (authorization === undefined || !authorization.startsWith('Bearer rgk_')) return null;
+  return authorization.slice('Bearer rgk_'.length, 'Bearer rgk_'.length + KEY_ID_LENGTH);
+}
+
 /** Whether the request was answered. */
 function shed(raw: IncomingMessage, response: ServerResponse, parts: ShedEarlyParts): boolean {
   const { shedder, health, ids, observeRequest } = parts;
   // A drain has another word for it.
-  const retryAfterS = health.unready() === 'draining' ? null : shedder.refusal();
+  const retryAfterS = health.unready() === 'draining' ? null : shedder.refusal(claimedKeyId(raw));
   if (retryAfterS === null) return false;
   const requestId = requestIdOf(raw, ids);
   const error = errorBody('overloaded', { retryAfterS, requestId });

@@ -36,7 +36,7 @@ async function pass(ms: number): Promise<void> {
 /** As many as are let in now. */
 function admitAll(): Array<() => void> {
   const leaves: Array<() => void> = [];
-  while (shedder.refusal() === null) leaves.push(shedder.admit());
+  while (shedder.refusal('key') === null) leaves.push(shedder.admit('key'));
   return leaves;
 }
 
@@ -54,7 +54,7 @@ async function flood(tookMs: number, times: number): Promise<number> {
 
 /** Is asked and lets one in, so that it looks around. */
 async function lookAround(): Promise<void> {
-  if (shedder.refusal() === null) shedder.admit()();
+  if (shedder.refusal('key') === null) shedder.admit('key')();
   await pass(100);
 }
 
@@ -64,10 +64,12 @@ describe('shedding load', () => {
     chance = 0.99;
 
     expect(leaves).toHaveLength(AT_ONCE_MAX);
-    expect(() => shedder.admit()).toThrow(expect.objectContaining({ code: 'overloaded', details: { retryAfterS: 4 } }));
+    expect(() => shedder.admit('key')).toThrow(
+      expect.objectContaining({ code: 'overloaded', details: { retryAfterS: 4 } }),
+    );
     expect(shed).toBe(2);
     leaves[0]?.();
-    expect(shedder.refusal()).toBeNull();
+    expect(shedder.refusal('key')).toBeNull();
   });
 
   it('lets in fewer while too many come and are written late, and all again when it is over', async () => {
@@ -81,7 +83,7 @@ describe('shedding load', () => {
 
   it('lets in fewer while its own timers are very late', async () => {
     for (let i = 0; i < 10; i++) {
-      const leaves = Array.from({ length: 17 }, () => (shedder.refusal() ? null : shedder.admit()));
+      const leaves = Array.from({ length: 17 }, () => (shedder.refusal('key') ? null : shedder.admit('key')));
       clock.skip(200);
       await clock.step();
       for (const leave of leaves) leave?.();
@@ -92,26 +94,26 @@ describe('shedding load', () => {
   it('refuses everybody while more writes wait than should', async () => {
     pressure.storeQueue = 51;
     await lookAround();
-    expect(shedder.refusal()).not.toBeNull();
+    expect(shedder.refusal('key')).not.toBeNull();
     await pass(10_000);
-    expect(shedder.refusal()).not.toBeNull();
+    expect(shedder.refusal('key')).not.toBeNull();
 
     pressure.storeQueue = 50;
     await lookAround();
-    expect(shedder.refusal()).toBeNull();
+    expect(shedder.refusal('key')).toBeNull();
   });
 
   it('lets one in from time to time while memory is short, and everybody when it has fallen well below', async () => {
     pressure.memoryShare = 0.86;
     await lookAround();
-    expect(shedder.refusal()).toBeNull();
-    shedder.admit()();
-    expect(shedder.refusal()).not.toBeNull();
+    expect(shedder.refusal('key')).toBeNull();
+    shedder.admit('key')();
+    expect(shedder.refusal('key')).not.toBeNull();
 
     pressure.memoryShare = 0.83;
     await lookAround();
-    shedder.admit()();
-    expect(shedder.refusal()).not.toBeNull();
+    shedder.admit('key')();
+    expect(shedder.refusal('key')).not.toBeNull();
 
     pressure.memoryShare = 0.79;
     await lookAround();
@@ -120,9 +122,9 @@ describe('shedding load', () => {
 
   it('writes one line for all refusals of a second', async () => {
     const leaves = admitAll();
-    for (let i = 0; i < 999; i++) shedder.refusal();
+    for (let i = 0; i < 999; i++) shedder.refusal('key');
     await pass(60);
-    for (let i = 0; i < 10; i++) shedder.refusal();
+    for (let i = 0; i < 10; i++) shedder.refusal('key');
     await pass(500);
     expect(lines).toEqual([expect.objectContaining({ refused: 1_000, reason: 'delay' })]);
 
@@ -134,9 +136,47 @@ describe('shedding load', () => {
 
   it('watches nothing while nobody comes', async () => {
     expect(await clock.step()).toBe(false);
-    shedder.admit()();
+    shedder.admit('key')();
     await pass(2_000);
 
     expect(await clock.step()).toBe(false);
+  });
+});
+
+describe('a key that wants every place', () => {
+  it('keeps no other key out', () => {
+    while (shedder.refusal('flood') === null) shedder.admit('flood');
+    expect(() => shedder.admit('flood')).toThrow(expect.objectContaining({ code: 'overloaded' }));
+
+    expect(shedder.refusal('other')).toBeNull();
+    const leave = shedder.admit('other');
+    expect(shedder.refusal('other')).toBeNull();
+    shedder.admit('other');
+    leave();
+    expect(shedder.refusal('flood')).not.toBeNull();
+  });
+
+  it('leaves each of several its equal part, and half as much again in all at most', async () => {
+    const keys = ['a', 'b', 'c'];
+    for (const key of keys) shedder.admit(key)();
+    const places = { a: 0, b: 0, c: 0 } as Record<string, number>;
+    while (shedder.refusal('a') === null) places['a'] = (shedder.admit('a'), (places['a'] ?? 0) + 1);
+    await pass(50);
+    for (const key of ['b', 'c']) {
+      while (shedder.refusal(key) === null) places[key] = (shedder.admit(key), (places[key] ?? 0) + 1);
+    }
+
+    expect(places).toEqual({ a: AT_ONCE_MAX, b: Math.floor(AT_ONCE_MAX / 3), c: 17 });
+  });
+
+  it('lets those by whom nobody has proven, one at a time', () => {
+    while (shedder.refusal('flood') === null) shedder.admit('flood');
+    const made = (i: number) => `made-up-${i}`;
+
+    expect(shedder.refusal(made(0))).toBeNull();
+    for (let i = 1; i < 1_000; i++) expect(shedder.refusal(made(i))).not.toBeNull();
+    clock.skip(10);
+    expect(shedder.refusal(null)).toBeNull();
+    expect(shedder.refusal(made(1))).not.toBeNull();
   });
 });

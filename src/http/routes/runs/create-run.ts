@@ -1,3 +1,4 @@
+import type { Caller } from '../../../core/caller.ts';
 import { answerStart } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
 import { preferredType } from '../../headers/accept.ts';
@@ -110,7 +111,7 @@ export function addCreateRun(app: App, { runs, shedder, webhooks, policy, clock,
       policy.mayStart(caller, asked);
       requireWebhook(caller, asked.webhook, webhooks.checkTarget);
       const hold = holdOfStart(request.headers.prefer as string | undefined);
-      const started = await admitted(shedder, () => runs.create(caller, asked, context));
+      const started = await admitted(shedder, caller, () => runs.create(caller, asked, context));
       request.runId = started.run.id;
       const attendance = runs.attend(started.run, started.replayed);
       if (listening) {
@@ -132,8 +133,12 @@ export function addCreateRun(app: App, { runs, shedder, webhooks, policy, clock,
 }
 
 /** Holds a new run's place among those that are let in at once, until it is written or refused. */
-async function admitted<Result>(shedder: LoadShedder, create: () => Promise<Result>): Promise<Result> {
-  const leave = shedder.admit();
+async function admitted<Result>(
+  shedder: LoadShedder,
+  { keyId }: Caller,
+  create: () => Promise<Result>,
+): Promise<Result> {
+  const leave = shedder.admit(keyId);
   try {
     return await create();
   } finally {
