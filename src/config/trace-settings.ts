@@ -20,6 +20,20 @@ export const TRACE_SETTINGS = {
     secret: false,
     docs: 'The same, as the whole address; it goes before `OTEL_EXPORTER_OTLP_ENDPOINT`.',
   },
+  protocol: {
+    variable: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+    form: 'http/json or http/protobuf',
+    default: 'http/json',
+    secret: false,
+    docs: 'Spans are always posted as JSON, which a collector takes at the same address; `grpc` is refused, because its port does not.',
+  },
+  tracesProtocol: {
+    variable: 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL',
+    form: 'http/json or http/protobuf',
+    default: null,
+    secret: false,
+    docs: 'The same; it goes before `OTEL_EXPORTER_OTLP_PROTOCOL`.',
+  },
   headers: {
     variable: 'OTEL_EXPORTER_OTLP_HEADERS',
     form: 'name=value,name=value',
@@ -73,6 +87,8 @@ const SAMPLERS = [
   'parentbased_traceidratio',
 ] as const;
 
+const PROTOCOLS: readonly string[] = ['http/json', 'http/protobuf'];
+
 const TRACES_PATH = '/v1/traces';
 const TEXT_LENGTH_MAX = 8_192;
 /** A header's name, or an attribute's, and a value that may be written into a header. */
@@ -97,6 +113,7 @@ interface Reader {
 export function readTraceSettings(reader: Reader): TraceSettings | null {
   const url = readUrl(reader);
   if (url === null) return null;
+  checkProtocol(reader);
   const { serviceName } = TRACE_SETTINGS;
   const headers = {
     ...readPairs(reader, TRACE_SETTINGS.headers, HEADER_VALUE),
@@ -130,6 +147,16 @@ function readUrl(reader: Reader): string | null {
   }
   if (setting === endpoint) url.pathname = url.pathname.replace(/\/*$/, TRACES_PATH);
   return url.href;
+}
+
+function checkProtocol(reader: Reader): void {
+  const { protocol, tracesProtocol } = TRACE_SETTINGS;
+  const setting = reader.text(tracesProtocol) === undefined ? protocol : tracesProtocol;
+  if (PROTOCOLS.includes(reader.text(setting) ?? protocol.default)) return;
+  reader.fault(
+    setting.variable,
+    `expected ${setting.form}: the collector's HTTP port, 4318 with most, not the one for gRPC`,
+  );
 }
 
 /** Faults never quote: a value can be secret. */

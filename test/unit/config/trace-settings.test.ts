@@ -40,6 +40,13 @@ describe('the settings of traces', () => {
     expect(tracesOf({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })?.url).toBe(url);
   });
 
+  it('refuse a protocol that spans are not sent by', () => {
+    const grpc = { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
+    expect(faultsOf(grpc)).toEqual([expect.stringMatching(/^OTEL_EXPORTER_OTLP_PROTOCOL: expected http\/json .*4318/)]);
+    expect(faultsOf({ ...grpc, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf' })).toEqual([]);
+    expect(faultsOf({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' })).toHaveLength(1);
+  });
+
   it('take the address for traces as it is', () => {
     const traces = tracesOf({ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://other/spans' });
     expect(traces?.url).toBe('https://other/spans');
