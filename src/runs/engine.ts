@@ -212,10 +212,12 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   /** Another process may have changed this run: whoever waits for it or flies for it looks again. */
   async function recheck(id: RunId): Promise<void> {
     // Its row may be written while the answer, that there is none, is on its way.
-    const isBeingWritten = flights.has(id);
+    const isBeingWritten = flights.isBoarding(id);
     const run = await peekAgain(id);
     if (run) return settled(run, null);
     if (isBeingWritten) return onUnsure(id);
+    // A row that was there is only removed once its run has ended: nobody wants to know any more what flies for it.
+    flights.abort(id, 'cancelled');
     census.forget(id);
     waits.wake(id, null);
   }

@@ -24,6 +24,8 @@ export interface Flights {
    */
   board(id: RunId): () => void;
   has(id: RunId): boolean;
+  /** Nothing flies yet: the row may not be there. What flies was written before. */
+  isBoarding(id: RunId): boolean;
   /** In flight, and the vendor has not spoken yet. */
   isUnanswered(id: RunId): boolean;
   ids(): RunId[];
@@ -149,6 +151,7 @@ export function createFlights({
       return () => leave(id);
     },
     has: (id) => flights.has(id) || boarding.has(id),
+    isBoarding: (id) => boarding.has(id) && !flights.has(id),
     isUnanswered: (id) => flights.get(id)?.answered === false,
     ids: () => [...flights.keys(), ...boarding.keys()],
     abort,

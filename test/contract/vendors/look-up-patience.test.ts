@@ -1,34 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Caller } from '../../../src/core/caller.ts';
-import { createIds } from '../../../src/core/ids.ts';
-import { OutboundError, type Outbound, type OutboundAnswer } from '../../../src/core/outbound.ts';
-import { Secret, type SealedCredential } from '../../../src/core/secret.ts';
+import { OutboundError, type OutboundAnswer } from '../../../src/core/outbound.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import { createRegistry } from '../../../src/providers/registry.ts';
-import { createRunEngine } from '../../../src/runs/engine.ts';
 import { hasEnded, type Run } from '../../../src/runs/model.ts';
-import { openStore, type Store } from '../../../src/store/open-store.ts';
-import { oneCredential, UNOBSERVED } from '../../support/quiet-engine.ts';
-import { engineLimits } from '../../support/engine-limits.ts';
-import { quietLog } from '../../support/simulation/quiet-log.ts';
-import { seededRandom } from '../../support/simulation/seeded-random.ts';
+import type { Store } from '../../../src/store/open-store.ts';
+import { startLoneEngine } from '../../support/lone-engine.ts';
 import { simulatedClock } from '../../support/simulation/simulated-clock.ts';
-import { workflowIdOf } from '../../support/workflow-ids.ts';
 
 const PATIENCE_MS = 30_000;
 const STEPS_MAX = 10_000;
-const CALLER: Caller = {
-  keyId: 'k',
-  keyName: 'k',
-  lineage: 'k',
-  subject: null,
-  role: 'runs',
-  allowedWorkflows: [],
-  allowedProviders: [],
-  limits: { requestsPerMinute: null, concurrentRuns: null, runsPerDay: null },
-};
-const CONTEXT = { requestId: 'r', trace: null, idempotencyKey: null, listening: false };
-const credential: SealedCredential = { id: 'c', origin: 'https://vendor.example', open: async () => new Secret('s') };
 
 interface Played {
   run: Run;
@@ -44,12 +23,10 @@ afterEach(() => store?.close());
 /** A start whose connection breaks, and look-ups that are answered 404 except where `faultAt` says otherwise. */
 async function play(kind: string, faultAt: (ms: number) => number = () => 404, timeoutS = 300): Promise<Played> {
   const clock = simulatedClock();
-  const random = seededRandom(1);
-  store = await openStore({ url: 'sqlite::memory:', clock, log: quietLog, role: 'serve', writer: 'inline' });
   const played = { starts: 0, lookUps: [] as number[] };
   let brokenAt = 0;
-  const outbound: Outbound = {
-    async send({ method }): Promise<OutboundAnswer> {
+  const outbound = {
+    async send({ method }: { method: string }): Promise<OutboundAnswer> {
       if (method === 'POST') {
         played.starts += 1;
         brokenAt = clock.monotonic();
@@ -59,37 +36,10 @@ async function play(kind: string, faultAt: (ms: number) => number = () => 404, t
       played.lookUps.push(ms);
       return { status: faultAt(ms), headers: {}, body: { kind: 'json', value: { message: 'no' } }, durationMs: 1 };
     },
-    openStream: () => Promise.reject(new Error('nobody listens')),
-    post: () => Promise.reject(new Error('nobody has a webhook')),
   };
-  const registry = createRegistry({ kinds: PROVIDER_KINDS, providers: {}, workflows: [] });
-  const engine = createRunEngine({
-    store: store.runs,
-    outbound,
-    clock,
-    random,
-    log: quietLog,
-    limits: engineLimits(),
-    webhooks: { sign: async () => [], verify: async () => 'wrong', allowPrivateNetwork: false },
-    credentials: oneCredential(credential),
-    ...UNOBSERVED,
-    registry: () => registry,
-    ids: createIds({ clock, random }),
-  });
-  await engine.start();
-  const request = {
-    provider: kind,
-    workflow: workflowIdOf(kind, 'wf'),
-    inputs: {},
-    options: {},
-    metadata: {},
-    tags: [],
-    timeoutS,
-    waitingTimeoutS: 60,
-    onDisconnect: 'continue' as const,
-    webhook: null,
-  };
-  const { run } = await engine.service.create(CALLER, request, CONTEXT);
+  const lone = await startLoneEngine({ clock, outbound });
+  store = lone.store;
+  const { run } = await lone.begin(kind, timeoutS);
   for (let steps = 0; steps < STEPS_MAX; steps++) {
     await clock.step();
     const now = await store.runs.peek(run.id);
