@@ -121,6 +121,8 @@ function authText({ auth }: AnyProviderKind): string {
       return code(`${auth.name}: …`);
     case 'query':
       return code(`?${auth.name}=…`);
+    case 'body':
+      return `${code(auth.name)} in the body`;
     case 'none':
       return 'nothing: it takes none';
   }

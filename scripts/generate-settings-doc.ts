@@ -1,6 +1,7 @@
 /** Writes `docs/settings.md`, every environment variable, from the tables in `src/config/settings-table.ts`. */
 import { LIMIT_SETTINGS, TEXT_SETTINGS, type LimitSetting, type TextSetting } from '../src/config/settings-table.ts';
 import { TRACE_SETTINGS } from '../src/config/trace-settings.ts';
+import { VAULT_SETTINGS } from '../src/config/vault-settings.ts';
 import { writeOrCheck } from './support/generated-file.ts';
 import { code, table } from './support/markdown.ts';
 
@@ -19,6 +20,10 @@ Whole numbers, in the unit of the name's end.`;
 const TRACES = `## Traces
 
 OpenTelemetry's own variables; [Logs and traces](logs-and-traces.md) tells what is traced.`;
+
+const VAULT = `## HashiCorp Vault or OpenBao
+
+For [\`vault:\` references](configuration.md#references); [Operations](operations.md#hashicorp-vault-or-openbao) tells how to set it up.`;
 
 const BYTES: ReadonlyArray<readonly [unit: string, bytes: number]> = [
   ['MiB', 1024 * 1024],
@@ -49,6 +54,8 @@ function render(): string {
     table(columns('form'), Object.values<TextSetting>(TEXT_SETTINGS).map(textRow)),
     LIMITS,
     table(columns('range'), Object.values<LimitSetting>(LIMIT_SETTINGS).map(limitRow)),
+    VAULT,
+    table(columns('form'), Object.values<TextSetting>(VAULT_SETTINGS).map(textRow)),
     TRACES,
     table(columns('form'), Object.values<TextSetting>(TRACE_SETTINGS).map(textRow)),
   ].join('\n\n');

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import {
+  AccessEntry,
   ConfigFile,
   CredentialEntry,
   FallbackEntry,
+  IssuerEntry,
   LimitsEntry,
   NAME,
   object,
@@ -18,8 +20,10 @@ import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts
 import type { AnyProviderKind } from '../../src/providers/define-provider.ts';
 
 const TYPES = ['string', 'number', 'integer', 'boolean', 'array', 'object', 'null'];
-const REFERENCE = '^env:[A-Za-z_][A-Za-z0-9_]{0,199}$';
+const REFERENCE = '^(env:[A-Za-z_][A-Za-z0-9_]{0,199}|file:/[^/].*|vault:[^/#]+/[^#]+#[^#]+)$';
 const ANY_URL = '^[Hh][Tt][Tt][Pp][Ss]?://[^/\\s?#@]+(/[^\\s?#]*)?$';
+const URL_WITH_QUERY = '^[Hh][Tt][Tt][Pp][Ss]?://[^/\\s?#@]+(/[^\\s?#]*)?(\\?[^\\s#]*)?$';
+const ORIGIN = '^(https://|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:|$))[^/?#@]*$';
 const HTTPS_URL = '^[Hh][Tt][Tt][Pp][Ss]://';
 
 /**
@@ -39,6 +43,7 @@ export function configJsonSchema(kinds: readonly AnyProviderKind[]): JsonObject 
     propertyNames: { pattern: NAME.source },
     additionalProperties: { $ref: '#/definitions/workflow' },
   });
+  extend(propertyOf(root, 'access'), orNull({ $ref: '#/definitions/access' }));
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'rungate.yaml',
@@ -46,6 +51,7 @@ export function configJsonSchema(kinds: readonly AnyProviderKind[]): JsonObject 
     definitions: {
       provider: providerSchema(kinds),
       workflow: workflowSchema(),
+      access: accessSchema(),
       inputs: inputsSchema(),
       ...Object.fromEntries(kinds.map(({ kind, settings }) => [settingsName(kind), draft7(settings)])),
     },
@@ -75,10 +81,7 @@ function providerSchema(kinds: readonly AnyProviderKind[]): JsonObject {
       { properties: { settings: orNull({ $ref: `#/definitions/${settingsName(kind)}` }) } },
     ),
   );
-  const plainHttp = when(
-    { not: { properties: { allow_private_network: { const: true } }, required: ['allow_private_network'] } },
-    { properties: { base_url: orNull({ pattern: HTTPS_URL }) } },
-  );
+  const plainHttp = whenPublic({ base_url: orNull({ pattern: HTTPS_URL }) });
   return { ...provider, allOf: [plainHttp, ...settings] };
 }
 
@@ -102,6 +105,17 @@ function workflowSchema(): JsonObject {
       { properties: one, required: ['provider', 'workflow'] },
     ),
   };
+}
+
+function accessSchema(): JsonObject {
+  const access = draft7(AccessEntry);
+  extend(propertyOf(access, 'origins'), { items: { type: 'string', pattern: ORIGIN }, uniqueItems: true });
+  const issuer = draft7(IssuerEntry);
+  extend(propertyOf(issuer, 'issuer'), { pattern: ANY_URL });
+  extend(propertyOf(issuer, 'jwks_uri'), { pattern: URL_WITH_QUERY });
+  const plainHttp = whenPublic({ issuer: { pattern: HTTPS_URL }, jwks_uri: orNull({ pattern: HTTPS_URL }) });
+  extend(propertyOf(access, 'issuers'), { items: { ...issuer, ...plainHttp }, uniqueItems: true });
+  return access;
 }
 
 /** A schema that holds schemas, from the keywords that the loader takes. */
@@ -159,6 +173,12 @@ function extend(schema: JsonObject, more: JsonObject): void {
 
 function orNull(schema: JsonObject): JsonObject {
   return { anyOf: [schema, { type: 'null' }] };
+}
+
+/** What holds of properties where private networks are not let in. */
+function whenPublic(properties: JsonObject): JsonObject {
+  const isAllowed = { properties: { allow_private_network: { const: true } }, required: ['allow_private_network'] };
+  return when({ not: isAllowed }, { properties });
 }
 
 function when(condition: JsonObject, consequence: JsonObject, otherwise?: JsonObject): JsonObject {

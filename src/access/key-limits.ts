@@ -11,19 +11,19 @@ export const NO_LIMITS: Readonly<CallerLimits> = Object.freeze({
   runsPerDay: null,
 });
 
-/** Each limit as whoever makes a key calls it. */
+/** Each limit as the admin API calls it, and every document. */
 const LIMIT_NAMES = {
-  requestsPerMinute: 'rpm',
-  concurrentRuns: 'concurrency',
-  runsPerDay: 'daily',
+  requestsPerMinute: 'requests_per_minute',
+  concurrentRuns: 'concurrent_runs',
+  runsPerDay: 'runs_per_day',
 } as const satisfies Record<keyof CallerLimits, string>;
 
 /** Checks a new key's limits. Throws `invalid_request` naming the one at fault. */
 export function checkLimits(limits: CallerLimits): void {
-  for (const [limit, param] of Object.entries(LIMIT_NAMES)) {
+  for (const [limit, name] of Object.entries(LIMIT_NAMES)) {
     const value = limits[limit as keyof CallerLimits];
     if (value === null || (Number.isInteger(value) && value >= 1 && value <= KEY_LIMIT_MAX)) continue;
-    const message = `A key's ${param} limit is a whole number from 1 to ${KEY_LIMIT_MAX}.`;
-    throw new GatewayError('invalid_request', { message, param });
+    const message = `A key's limit ${name} is a whole number from 1 to ${KEY_LIMIT_MAX}.`;
+    throw new GatewayError('invalid_request', { message, param: `limits.${name}` });
   }
 }

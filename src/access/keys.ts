@@ -2,14 +2,17 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller, CallerLimits, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { isOrigin, ORIGIN_FORM } from '../core/origin.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { checkAllowLists } from './policy.ts';
 import { drawKeyParts, formatKey, KEY_LENGTH, parseKey } from './key-format.ts';
 import { checkLimits, NO_LIMITS } from './key-limits.ts';
+import type { KeyUse } from './key-use.ts';
 import type { KeyStore, StoredKey } from './ports.ts';
 
 const NAME_LENGTH_MAX = 100;
+const ORIGINS_MAX = 20;
 const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u;
 /** The scheme, a few spaces and a key; anything longer is none. */
 const AUTHORIZATION_LENGTH_MAX = 'Bearer'.length + 16 + KEY_LENGTH;
@@ -17,6 +20,8 @@ const BEARER = /^bearer +([^ ]+) *$/i;
 const HASH_BYTES = 32;
 /** What the secret of an unknown key is compared with; no text has this hash. */
 const NO_HASH = new Uint8Array(HASH_BYTES);
+/** No key has this id: it has letters that ids do not. */
+const NO_ID = 'uuuuuuuuuuuuuuuu';
 
 export interface NewKey {
   name: string;
@@ -26,6 +31,8 @@ export interface NewKey {
   allowedProviders: readonly string[];
   /** None: no bounds. */
   limits?: CallerLimits;
+  /** Browser origins whose pages may use it; none: it is for servers. */
+  origins?: readonly string[];
   /** Milliseconds since 1970; null: never. */
   expiresAt: number | null;
   /** Of the key that it replaces; none: it begins a line of its own. */
@@ -40,14 +47,15 @@ export function createKey(
   wanted: NewKey,
   { clock, random }: { clock: Pick<Clock, 'now'>; random: Random },
 ): { stored: StoredKey; key: Secret } {
-  const { name, role, allowedWorkflows, allowedProviders, limits = NO_LIMITS, expiresAt } = wanted;
+  const { name, role, allowedWorkflows, allowedProviders, limits = NO_LIMITS, origins = [], expiresAt } = wanted;
   const now = clock.now();
   if (name.length > NAME_LENGTH_MAX || !PRINTABLE.test(name)) {
     throw wrong('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
   }
-  if (expiresAt !== null && expiresAt <= now) throw wrong('expires', 'A key cannot expire before it is made.');
+  if (expiresAt !== null && expiresAt <= now) throw wrong('expires_at', 'A key cannot expire before it is made.');
   checkAllowLists(wanted);
   checkLimits(limits);
+  checkOrigins(origins);
   const parts = drawKeyParts(random);
   const stored: StoredKey = {
     id: parts.id,
@@ -58,9 +66,11 @@ export function createKey(
     allowedWorkflows: [...new Set(allowedWorkflows)],
     allowedProviders: [...new Set(allowedProviders)],
     limits: { ...limits },
+    origins: [...new Set(origins)],
     createdAt: now,
     expiresAt,
     revokedAt: null,
+    lastUsedAt: null,
   };
   return { stored, key: new Secret(formatKey(parts)) };
 }
@@ -69,6 +79,13 @@ export function createKey(
 export interface KeyVerifier {
   /** Throws `unauthorized`, the same for every reason, or what the store throws. */
   verify(authorization: string | undefined): Promise<Caller>;
+  /**
+   * Who a key stands for, without its secret, for what was given out in its name. Null where there is no such key, or it is
+   * revoked or has expired. Throws what the store throws.
+   */
+  holder(keyId: string): Promise<Caller | null>;
+  /** Whether the key may be used now, as the store has it at this moment. Throws what the store throws. */
+  isValid(keyId: string): Promise<boolean>;
 }
 
 /** A revocation must count within a second; half of it goes to whatever else is slow. */
@@ -81,9 +98,12 @@ const KNOWN_MAX = 10_000;
  */
 export function createKeyVerifier({
   keys,
+  use,
   clock,
 }: {
   keys: Pick<KeyStore, 'find'>;
+  /** None: nobody wants to know when keys are used. */
+  use?: Pick<KeyUse, 'note'>;
   clock: Pick<Clock, 'now'>;
 }): KeyVerifier {
   const known = new Map<string, { stored: StoredKey; untilMs: number }>();
@@ -102,15 +122,40 @@ export function createKeyVerifier({
     return stored;
   }
 
+  /**
+   * After a secret that is wrong: has the store read what it has not read for it yet, so that every such request costs one
+   * row that is there and one that is not.
+   */
+  async function evenOut(id: string, stored: StoredKey | null, wasKnown: boolean): Promise<void> {
+    if (wasKnown) await keys.find(id);
+    await keys.find(stored === null ? (known.keys().next().value ?? NO_ID) : NO_ID);
+  }
+
   return {
     async verify(authorization) {
       const claimed = readBearer(authorization);
       if (claimed === null) throw unauthorized();
+      const knownBefore = known.get(claimed.id);
       const stored = await find(claimed.id);
       // Unknown keys go the whole way too, so that time does not tell which ids exist.
       const proven = sameHash(hashSecret(claimed.secret), stored?.secretHash ?? NO_HASH);
+      if (!proven) await evenOut(claimed.id, stored, stored !== null && knownBefore?.stored === stored);
       if (stored === null || !proven || !isValid(stored, clock.now())) throw unauthorized();
+      use?.note(stored.id);
       return callerOf(stored);
+    },
+    async holder(keyId) {
+      const stored = await find(keyId);
+      if (stored === null || !isValid(stored, clock.now())) return null;
+      use?.note(stored.id);
+      return callerOf(stored);
+    },
+    async isValid(keyId) {
+      const stored = await keys.find(keyId);
+      if (stored !== null && isValid(stored, clock.now())) return true;
+      // Requests are to know it too. A key that is good is not remembered: it may be one of very many that wait.
+      known.delete(keyId);
+      return false;
     },
   };
 }
@@ -129,12 +174,30 @@ function sameHash(left: Uint8Array, right: Uint8Array): boolean {
   return right.length === HASH_BYTES && timingSafeEqual(left, right);
 }
 
+function checkOrigins(origins: readonly string[]): void {
+  if (origins.length > ORIGINS_MAX) throw wrong('origins', `A key has at most ${ORIGINS_MAX} origins.`);
+  if (!origins.every(isOrigin)) throw wrong('origins', `An origin is ${ORIGIN_FORM}.`);
+}
+
 function isValid({ expiresAt, revokedAt }: StoredKey, now: number): boolean {
   return revokedAt === null && (expiresAt === null || now < expiresAt);
 }
 
-function callerOf({ id, name, lineage, role, allowedWorkflows, allowedProviders, limits }: StoredKey): Caller {
-  return { keyId: id, keyName: name, lineage, subject: null, role, allowedWorkflows, allowedProviders, limits };
+function callerOf(stored: StoredKey): Caller {
+  const { id, name, expiresAt, lineage, role, allowedWorkflows, allowedProviders, limits, origins } = stored;
+  return {
+    keyId: id,
+    keyName: name,
+    keyExpiresAt: expiresAt,
+    lineage,
+    subject: null,
+    token: null,
+    role,
+    allowedWorkflows,
+    allowedProviders,
+    limits,
+    origins,
+  };
 }
 
 function unauthorized(): GatewayError {

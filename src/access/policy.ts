@@ -21,6 +21,7 @@ export function mayStart(caller: Caller, { workflow, provider }: StartTarget): v
     if (allowsWorkflow(caller, workflow)) return;
     throw forbidden('This key may not run this workflow: its allow-list does not name it.');
   }
+  if (caller.token !== null) throw forbidden('A token runs registered workflows only; leave `provider` out.');
   if (allowsEverything(caller)) return;
   // An entry is cut at its first slash, so no name with one may pass for an entry.
   const wanted = provider.includes('/') ? [] : [provider, `${provider}/${workflow}`];
@@ -34,7 +35,8 @@ export function allowsWorkflow(caller: Allowances, name: string): boolean {
 }
 
 /** Whether a provider, or one workflow of it, belongs into what this caller is shown. */
-export function allowsProvider(caller: Allowances, name: string): boolean {
+export function allowsProvider(caller: Allowances & Pick<Caller, 'token'>, name: string): boolean {
+  if (caller.token !== null) return false;
   return (
     allowsEverything(caller) || caller.allowedProviders.some((entry) => entry === name || entry.startsWith(`${name}/`))
   );
@@ -47,16 +49,19 @@ function allowsEverything({ allowedWorkflows, allowedProviders }: Allowances): b
 /** Checks the form of a new key's allow-lists. Throws `invalid_request` naming the entry. */
 export function checkAllowLists({ allowedWorkflows, allowedProviders }: Allowances): void {
   if (allowedWorkflows.length + allowedProviders.length > ENTRIES_MAX) {
-    throw wrong('allow_workflow', `A key's allow-lists have at most ${ENTRIES_MAX} entries.`);
+    throw wrong('allowed_workflows', `A key's allow-lists have at most ${ENTRIES_MAX} entries.`);
   }
   for (const entry of allowedWorkflows) {
-    if (!NAME.test(entry)) throw wrong('allow_workflow', 'An allowed workflow is the name of a registered one.');
+    if (!NAME.test(entry)) throw wrong('allowed_workflows', 'An allowed workflow is the name of a registered one.');
   }
   for (const entry of allowedProviders) {
     const slash = entry.indexOf('/');
     const named = NAME.test(slash === -1 ? entry : entry.slice(0, slash));
     if (!named || (slash !== -1 && !VENDOR_ID.test(entry.slice(slash + 1)))) {
-      throw wrong('allow_provider', "An allowed provider is its name, or its name, `/` and the vendor's workflow id.");
+      throw wrong(
+        'allowed_providers',
+        "An allowed provider is its name, or its name, `/` and the vendor's workflow id.",
+      );
     }
   }
 }

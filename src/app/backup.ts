@@ -1,13 +1,17 @@
+import { resolve } from 'node:path';
 import type { Environment } from '../config/environment.ts';
 import { settingsFor, type Settings } from '../config/load-settings.ts';
+import type { Deed } from '../core/audited.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createSystemRandom } from '../core/random.ts';
 import { createLogger } from '../observability/logger.ts';
-import { backUpStore, restoreStore, type BackupFacts } from '../store/back-up-store.ts';
+import { backUpStore, hasCurrentSchema, restoreStore, type BackupFacts } from '../store/back-up-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { openMasterKeys } from '../vault/open-master-keys.ts';
+import { commandActor, createAudited } from './audit.ts';
 import { doubtUnsentStarts } from './doubt-unsent-starts.ts';
+import { masterKeySource } from './master-key-source.ts';
 
 interface Where {
   environment: Environment;
@@ -16,12 +20,29 @@ interface Where {
   file: string;
 }
 
-export type BackUp = (request: Where & { force: boolean }) => Promise<BackupFacts>;
+export type BackUp = (
+  request: Where & { force: boolean; logTo: { write(text: string): unknown } },
+) => Promise<BackupFacts>;
 
 /** Copies the store that the environment names into a file, while a server may be using it. */
-export const backUp: BackUp = async ({ environment, sandbox, file, force }) => {
-  return backUpStore({ url: settingsFor(environment, { sandbox }).databaseUrl, file, force });
+export const backUp: BackUp = async ({ environment, sandbox, file, force, logTo }) => {
+  const url = settingsFor(environment, { sandbox }).databaseUrl;
+  const make = async () => backUpStore({ url, file, force });
+  // One of an older version has no audit log that could be written, and whoever backs it up wants it as it is.
+  if (!hasCurrentSchema(url)) return make();
+  const log = createLogger({ level: 'warn', destination: { write: (text) => void logTo.write(text) } });
+  const store = await openStore({ url, role: 'command', clock, log });
+  try {
+    const audited = createAudited({ store: store.audit, clock, log });
+    return await audited(deedOf('backup.create', file), make);
+  } finally {
+    await store.close();
+  }
 };
+
+function deedOf(action: 'backup.create' | 'backup.restore', file: string): Deed {
+  return { actor: commandActor(), action, target: { type: 'store', id: 'database' }, details: { file: resolve(file) } };
+}
 
 export interface Restored {
   database: string;
@@ -45,7 +66,13 @@ export const restoreBackup: RestoreBackup = async ({ environment, sandbox, file,
   const stamp = new Date(clock.now()).toISOString().replaceAll(':', '-');
   const restore = restoreStore({ url: settings.databaseUrl, file, stamp });
   try {
-    const doubted = await prepare(restore.stagedUrl, { settings, log, masterKeys: restore.facts.masterKeys });
+    const doubted = await prepare(restore.stagedUrl, {
+      settings,
+      environment,
+      log,
+      masterKeys: restore.facts.masterKeys,
+      file,
+    });
     const kept = restore.install();
     const { runs, masterKeys } = restore.facts;
     return { database: settings.databaseUrl.slice('sqlite:'.length), kept, runs, doubted, masterKeys };
@@ -57,15 +84,29 @@ export const restoreBackup: RestoreBackup = async ({ environment, sandbox, file,
 /** Migrates the copy, proves that its credentials can be opened, and sees that no start is sent twice. */
 async function prepare(
   url: string,
-  { settings, log, masterKeys }: { settings: Settings; log: Log; masterKeys: readonly string[] },
+  {
+    settings,
+    environment,
+    log,
+    masterKeys,
+    file,
+  }: {
+    settings: Settings;
+    environment: Environment;
+    log: Log;
+    masterKeys: readonly string[];
+    file: string;
+  },
 ): Promise<number> {
   const store = await openStore({ url, role: 'serve', writer: 'inline', clock, log, limits: { watchIntervalMs: 0 } });
   try {
     if (masterKeys.length > 0) {
-      const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: false };
-      await openMasterKeys(source, { store: store.credentials, random: createSystemRandom(), log });
+      const source = masterKeySource(settings, { environment, mayMake: false });
+      await openMasterKeys(source, { store: store.credentials, clock, random: createSystemRandom(), log });
     }
-    return await doubtUnsentStarts({ store: store.runs, clock, log });
+    // Into the copy, which has no place yet: the log that goes on from here tells where it came from.
+    const audited = createAudited({ store: store.audit, clock, log });
+    return await audited(deedOf('backup.restore', file), () => doubtUnsentStarts({ store: store.runs, clock, log }));
   } finally {
     await store.close();
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { firstAttempt } from '../runs/open-attempt.ts';
+import { newAttempt } from '../runs/open-attempt.ts';
 import { closeAttempt } from '../runs/changes.ts';
 import { hasNotBegun } from '../runs/has-not-begun.ts';
 import type { Run } from '../runs/model.ts';
@@ -44,10 +44,8 @@ function wouldBeSent(run: Run): boolean {
 }
 
 function asIfSent(run: Run, at: number): Change {
-  const attempt = {
-    ...firstAttempt({ ...run, origin: new URL(run.baseUrl).origin }, 'start', at),
-    number: run.attempts.length + 1,
-  };
+  const { origin } = new URL(run.baseUrl);
+  const attempt = newAttempt({ ...run, origin, number: run.attempts.length + 1 }, 'start', at);
   return {
     status: 'running',
     patch: {

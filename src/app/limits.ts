@@ -3,6 +3,7 @@ import { FIXED_HTTP_LIMITS, type HttpLimits } from '../http/app.ts';
 import type { ShedLimits } from '../http/plugins/load-shedder.ts';
 import type { EngineLimits } from '../runs/limits.ts';
 import { FIXED_UPSTREAM_LIMITS, type UpstreamLimits } from '../upstream/limits.ts';
+import type { SecretsServerLimits } from '../vault/references/kv-secrets.ts';
 
 const DAY_MS = 86_400_000;
 const RETRY_WAIT_MS = 250;
@@ -58,6 +59,15 @@ export function shedLimits(limits: Limits): ShedLimits {
     atOnceMax: limits.overloadAtOnceMax,
     storeQueueMax: limits.storeQueueMax * (limits.overloadStorePercent / 100),
     memoryShareMax: limits.overloadMemoryPercent / 100,
+  };
+}
+
+/** What the settings' bounds mean to secrets that a server keeps for us. */
+export function secretsServerLimits(limits: Limits): SecretsServerLimits {
+  return {
+    cacheMs: limits.vaultCacheS * 1000,
+    outageMs: limits.vaultOutageS * 1000,
+    timeoutMs: limits.vaultTimeoutMs,
   };
 }
 

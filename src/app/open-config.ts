@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import { createRegistry, type WorkflowTarget, type Registry } from '../providers/registry.ts';
+import type { ConfigAudit } from './audit-config.ts';
 import type { OwnSandbox } from './own-sandbox.ts';
 import { watchConfig, type ConfigWatch } from './watch-config.ts';
 
@@ -14,6 +15,8 @@ export interface OpenConfigParts {
   source: ConfigSource;
   context: Omit<ConfigContext, 'compileInputs'>;
   sandbox: OwnSandbox | null;
+  /** Hears of each configuration before it is used. */
+  audit: ConfigAudit;
   clock: Clock;
   log: Log;
   pollMs?: number;
@@ -27,7 +30,9 @@ export async function openConfig({ source, context, sandbox, ...watching }: Open
     return toRegistry(config, context.kinds, { sandbox, log: watching.log });
   };
   const text = await loadConfigText(source);
-  return watchConfig({ path: source.path, started: { registry: await read(text ?? ''), text }, read, ...watching });
+  const registry = await read(text ?? '');
+  await watching.audit.loaded(text, registry);
+  return watchConfig({ path: source.path, started: { registry, text }, read, ...watching });
 }
 
 function toRegistry(
@@ -41,7 +46,7 @@ function toRegistry(
   const [played, leftOut] = partition(config.workflows, ({ targets }) => targets.every(isPlayed));
   if (leftOut.length > 0) log.warn({ workflows: leftOut.map(({ name }) => name) }, LEFT_OUT);
   const workflows = played.map((workflow) => ({ ...workflow, fallbacks: workflow.fallbacks.filter(isPlayed) }));
-  return createRegistry({ kinds, providers: sandbox.providers, workflows });
+  return createRegistry({ kinds, providers: sandbox.providers, workflows, access: config.access });
 }
 
 /** Those that fit, and those that do not. */

@@ -11,6 +11,8 @@ export interface NameChanges {
 export interface RegistryChanges {
   providers: NameChanges;
   workflows: NameChanges;
+  /** Of `access`: `origins`, or an issuer. */
+  access: NameChanges;
 }
 
 /** What a reload changed, by name alone: addresses, settings and references are nobody's business in a log. */
@@ -18,6 +20,7 @@ export function findChanges(before: Registry, after: Registry): RegistryChanges 
   return {
     providers: changesOf(providerTexts(before), providerTexts(after)),
     workflows: changesOf(workflowTexts(before), workflowTexts(after)),
+    access: changesOf(accessTexts(before), accessTexts(after)),
   };
 }
 
@@ -57,6 +60,14 @@ function workflowTexts(registry: Registry): TextByName {
       };
     }),
   );
+}
+
+function accessTexts({ access: { origins, issuers } }: Registry): TextByName {
+  const sorted = { name: 'origins', origins: [...origins].sort() };
+  return textByName([
+    ...(origins.size === 0 ? [] : [sorted]),
+    ...issuers.map((issuer) => ({ name: issuer.issuer, ...issuer, algorithms: [...issuer.algorithms] })),
+  ]);
 }
 
 function textByName(entries: readonly (JsonObject & { name: string })[]): TextByName {

@@ -1,10 +1,7 @@
 import { allowsProvider, allowsWorkflow, mayStart } from '../access/policy.ts';
 import { seesEveryone } from '../core/caller.ts';
-import { createKeyVerifier } from '../access/keys.ts';
-import type { KeyStore } from '../access/ports.ts';
 import type { Environment } from '../config/environment.ts';
-import type { ListenAddress, Settings } from '../config/load-settings.ts';
-import { readReference } from '../config/references.ts';
+import type { Settings } from '../config/load-settings.ts';
 import { TEXT_SETTINGS } from '../config/settings-table.ts';
 import { pause, systemClock as clock } from '../core/clock.ts';
 import { createIds, type Ids } from '../core/ids.ts';
@@ -25,18 +22,25 @@ import { createUpstream } from '../upstream/create-upstream.ts';
 import { openCredentialStates } from '../vault/credential-states.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
 import { followStates } from '../vault/follow-states.ts';
+import { createSigningKeyBox } from '../vault/signing-key-box.ts';
 import { createSignatureVerifier } from '../vault/verify-signature.ts';
 import { createWebhookSecrets } from '../vault/webhook-secrets.ts';
 import { openMasterKeys } from '../vault/open-master-keys.ts';
+import type { References } from '../vault/references/references.ts';
+import { createAudited } from './audit.ts';
+import { createConfigAudit } from './audit-config.ts';
 import { createTargetCheck } from './check-webhook-target.ts';
 import { engineLimits, httpLimits, shedLimits, upstreamLimits } from './limits.ts';
+import { masterKeySource } from './master-key-source.ts';
+import { closeApp, listen, warnOfReach } from './listen.ts';
 import { observe, type Observation } from './observe.ts';
+import { openAccess, type Access } from './open-access.ts';
+import { openAdmin, type AdminServices } from './open-admin.ts';
 import { openConfig } from './open-config.ts';
+import { openReferences } from './open-references.ts';
 import { startOwnSandbox, type OwnSandbox } from './own-sandbox.ts';
 import { VERSION } from './version.ts';
 
-/** For answers that are under way when the listeners close. */
-const LAST_ANSWERS_MS = 2_000;
 /** For what nobody waits for, when the process stops. */
 const LAST_WRITES_MS = 2_000;
 
@@ -81,7 +85,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onCommitted: (sample) => observation?.metrics.storeObserver.committed(sample),
   });
   undo.defer(() => store.close());
-  const { vault, states, webhookSecrets, verifySignature } = await openVault(options, { store, ids, random });
+  const references = openReferences({ settings, environment: options.environment, clock, random, log });
+  undo.defer(() => references.close());
+  const { vault, states, webhookSecrets, verifySignature, signingKeyBox } = await openVault(options, {
+    store,
+    ids,
+    random,
+    references,
+  });
   undo.defer(() => withinMs(states.idle(), LAST_WRITES_MS));
   followStates({ states, watch: (hint, signal) => store.runs.watch(hint, signal), clock, signal: abortedBy(undo) });
 
@@ -89,7 +100,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   if (sandbox) undo.defer(() => sandbox.close());
   // In the sandbox the file's providers are not used, and so neither are the references that they name.
   const context = { kinds, environment: withSandbox ? null : options.environment };
-  const config = await openConfig({ source: settings.config, context, sandbox, clock, log });
+  const audited = createAudited({ store: store.audit, clock, log });
+  const audit = createConfigAudit(audited);
+  const config = await openConfig({ source: settings.config, context, sandbox, audit, clock, log });
   undo.defer(() => config.stop());
 
   const observed = await observe({
@@ -145,7 +158,33 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits: shedLimits(settings.limits),
     onShed: () => observed.observer.refused('overloaded'),
   });
-  const parts = { keys: store.keys, vault, registry: config.registry, engine, shedder, ids, webhooks, observed };
+  const access = openAccess({
+    keys: store.keys,
+    signingKeys: store.signingKeys,
+    signingKeyBox,
+    documents: upstream,
+    registry: config.registry,
+    clock,
+    random,
+    log,
+  });
+  undo.defer(() => withinMs(access.stop(), LAST_WRITES_MS));
+  const admin = openAdmin({
+    settings,
+    store,
+    audited,
+    vault,
+    states,
+    webhookSecrets,
+    references,
+    registry: config.registry,
+    runs: engine.service,
+    ids,
+    random,
+    log,
+    allowedLoopback: sandbox?.addresses ?? new Set(),
+  });
+  const parts = { access, admin, vault, registry: config.registry, engine, shedder, ids, webhooks, observed };
   const { runsApp, adminApp } = buildApps(options, parts);
   undo.defer(() => closeApp(runsApp));
   undo.defer(() => closeApp(adminApp));
@@ -154,29 +193,38 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   undo.defer(() => engine.drain());
   const runsUrl = await listen(runsApp, settings.listen, TEXT_SETTINGS.port.variable);
   const adminUrl = await listen(adminApp, settings.admin, TEXT_SETTINGS.adminPort.variable);
+  warnOfReach(adminApp, log);
   const stopping = undo.move();
   return { runsUrl, adminUrl, sandbox, reload: config.reload, stop: () => stopping.disposeAsync() };
 }
 
+interface OpenVaultParts {
+  store: Pick<Store, 'credentials' | 'webhookSecrets'>;
+  ids: Ids;
+  random: Random;
+  references: References;
+}
+
 async function openVault(
   { settings, environment, log }: GatewayOptions,
-  { store, ids, random }: { store: Pick<Store, 'credentials' | 'webhookSecrets'>; ids: Ids; random: Random },
+  { store, ids, random, references }: OpenVaultParts,
 ) {
-  const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
-  const masterKeys = await openMasterKeys(source, { store: store.credentials, random, log });
-  const fromEnvironment = async (reference: string) => readReference(reference, environment);
+  const source = masterKeySource(settings, { environment, mayMake: true });
+  const masterKeys = await openMasterKeys(source, { store: store.credentials, clock, random, log });
   const states = await openCredentialStates({ store: store.credentials, clock, log }, 'serve');
-  const parts = { store: store.credentials, states, masterKeys, ids, clock, random, readReference: fromEnvironment };
+  const parts = { store: store.credentials, states, masterKeys, ids, clock, random, references };
   return {
     vault: createVault(parts),
     states,
     webhookSecrets: createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock, random }),
     verifySignature: createSignatureVerifier({ store: store.credentials, masterKeys }),
+    signingKeyBox: createSigningKeyBox({ masterKeys, random }),
   };
 }
 
 interface AppsParts {
-  keys: KeyStore;
+  access: Access;
+  admin: AdminServices;
   vault: Vault;
   registry: () => Registry;
   engine: RunEngine;
@@ -189,11 +237,10 @@ interface AppsParts {
 /** Makes what listens, without letting it. */
 function buildApps(
   { settings, log }: GatewayOptions,
-  { keys, vault, registry, engine, shedder, ids, webhooks, observed }: AppsParts,
+  { access, admin, vault, registry, engine, shedder, ids, webhooks, observed }: AppsParts,
 ): { runsApp: App; adminApp: App } {
-  const verifier = createKeyVerifier({ keys, clock });
   const shared = {
-    verifyKey: (authorization: string | undefined) => verifier.verify(authorization),
+    authenticate: access.authenticate,
     health: engine,
     ids,
     clock,
@@ -204,38 +251,26 @@ function buildApps(
   };
   const runsApp = buildRunsApp({
     ...shared,
+    openCalls: access.openCalls,
+    tokens: access.tokens,
+    usedBy: (caller) => engine.usedBy(caller),
+    servesOrigin: access.servesOrigin,
     runs: engine.service,
     shedder,
     webhooks,
     registry,
     policy: { mayStart, seesEveryone, allowsProvider, allowsWorkflow },
+    audited: admin.audited,
     credentialPresent: (provider) => credentialPresent(vault, registry(), provider),
     breakerOf: (provider) => engine.breakerOf(provider),
     version: VERSION,
   });
-  return { runsApp, adminApp: buildAdminApp({ ...shared, metrics: observed.metrics }) };
+  return { runsApp, adminApp: buildAdminApp({ ...shared, ...admin, metrics: observed.metrics }) };
 }
 
 async function credentialPresent(vault: Vault, registry: Registry, name: string): Promise<boolean> {
   const provider = registry.provider(name);
   return provider !== null && (await vault.pool(provider)).length > 0;
-}
-
-/** Answers under way get a moment; whoever has a connection open and says nothing must not hold the process up. */
-async function closeApp(app: App): Promise<void> {
-  const cutOff = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
-  await app.close();
-  clearTimeout(cutOff);
-}
-
-async function listen(app: App, { host, port }: ListenAddress, setting: string): Promise<string> {
-  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
-    const message = `cannot listen on ${host} port ${port} (${cause.code ?? cause.message}); ${setting} sets another`;
-    throw new Error(message, { cause });
-  });
-  const address = app.server.address();
-  const taken = typeof address === 'object' && address ? address.port : port;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
 }
 
 /** A signal that is aborted when its turn to be undone comes. */

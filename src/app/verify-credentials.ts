@@ -9,26 +9,13 @@ import { createUpstream } from '../upstream/create-upstream.ts';
 import type { UpstreamLimits } from '../upstream/limits.ts';
 import type { CredentialState } from '../vault/credential-state.ts';
 import type { CredentialStates } from '../vault/credential-states.ts';
+import type { CredentialVerdict } from '../vault/credential-verdict.ts';
 import type { PoolEntry, Vault } from '../vault/credentials.ts';
 import { VERSION } from './version.ts';
 
 const TIMEOUT_MS = 15_000;
 /** A vendor that limits us is not to be asked by many at once. */
 const ASKED_AT_ONCE_MAX = 4;
-
-/** What a vendor says to a credential. */
-export interface CredentialVerdict {
-  credential: string;
-  origin: string;
-  /** `unclear`: the vendor answered, and its answer says nothing of the credential. `unreadable`: it cannot be opened. */
-  verdict: 'good' | 'refused' | 'unreachable' | 'unclear' | 'unreadable';
-  /** The vendor's HTTP status; null where no answer came. */
-  status: number | null;
-  /** What the verdict made of its state. */
-  state: CredentialState;
-  /** Why it cannot be opened; null: it can. */
-  fault: string | null;
-}
 
 export interface VerifyParts {
   vault: Pick<Vault, 'pool'>;
@@ -37,6 +24,8 @@ export interface VerifyParts {
   random: Random;
   log: Log;
   limits: UpstreamLimits;
+  /** Exact `127.0.0.1:port` pairs that pass although they are loopback: the sandbox's. */
+  allowedLoopback: ReadonlySet<string>;
 }
 
 /**
@@ -52,9 +41,8 @@ export async function verifyCredentials(provider: Provider, parts: VerifyParts):
   }
   const pool = await parts.vault.pool(provider);
   if (pool.length === 0) throw noCredential(provider);
-  const { clock, random, log, limits } = parts;
-  const guard = { allowedLoopback: new Set<string>() };
-  const upstream = createUpstream({ clock, random, log, version: VERSION, limits, guard });
+  const { clock, random, log, limits, allowedLoopback } = parts;
+  const upstream = createUpstream({ clock, random, log, version: VERSION, limits, guard: { allowedLoopback } });
   try {
     const verdicts: CredentialVerdict[] = [];
     for (let i = 0; i < pool.length; i += ASKED_AT_ONCE_MAX) {

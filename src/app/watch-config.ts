@@ -5,7 +5,8 @@ import { readConfigText } from '../config/load-config.ts';
 import { pause, type Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../providers/registry.ts';
-import { findChanges } from './registry-changes.ts';
+import type { ConfigAudit } from './audit-config.ts';
+import { findChanges, type RegistryChanges } from './registry-changes.ts';
 
 /*
  * The configuration in use, and the file that it came from.
@@ -15,7 +16,8 @@ import { findChanges } from './registry-changes.ts';
  * file systems. What is read has to be the same twice, so that a file in the middle of being written is not taken.
  *
  *   looked at, the same        → nothing
- *   other content, good        → the new registry replaces the old one in one assignment; what changed is logged
+ *   other content, good        → it is in the audit log, then the new registry replaces the old one in one assignment; what
+ *                                changed is logged
  *   other content, with faults → the last good one stays; every fault is logged, once for this content
  *   gone, or empty             → the last good one stays; logged once. `{}` is how a file says that there is nothing
  *
@@ -37,6 +39,8 @@ export interface ConfigWatchParts {
   started: { registry: Registry; text: string | null };
   /** Throws `ConfigError` with all faults. */
   read: (text: string) => Promise<Registry>;
+  /** Hears of another content before it is used; where it cannot, the last good one stays and the file is looked at again. */
+  audit: Pick<ConfigAudit, 'reloaded'>;
   clock: Clock;
   log: Log;
   pollMs?: number;
@@ -74,6 +78,8 @@ class ConfigWatcher {
   readonly #parts: ConfigWatchParts;
   /** Of the content that was last judged. */
   #judged: string;
+  /** Of the content in use. */
+  #used: string;
   /** The file's time, size and inode when it was last read. */
   #mark = '';
   /** Files' times are coarse: a write may share the tick of the one that was read, so a changed file is read twice. */
@@ -85,6 +91,7 @@ class ConfigWatcher {
     this.registry = parts.started.registry;
     const { text } = parts.started;
     this.#judged = fingerprint(text === null ? { is: 'absent' } : { is: 'text', text });
+    this.#used = this.#judged;
   }
 
   async poll(): Promise<void> {
@@ -146,12 +153,28 @@ class ConfigWatcher {
       if (content.is === 'unreadable') throw content.error;
       const next = await read(content.text);
       const changes = findChanges(this.registry, next);
-      this.registry = next;
+      await this.#use(content, next, changes);
       log.info({ file: path, ...changes }, 'configuration reloaded');
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
+      if (!(error instanceof ConfigError)) {
+        // It was not judged after all: the next look is to find it new.
+        this.#judged = '';
+        this.#lookAgain = true;
+        throw error;
+      }
       this.#logFaults(error);
     }
+  }
+
+  async #use(content: Content & { is: 'text' }, next: Registry, changes: RegistryChanges): Promise<void> {
+    const used = fingerprint(content);
+    const take = () => {
+      this.registry = next;
+      this.#used = used;
+    };
+    // Somebody asked for it to be read again, and it is as it was.
+    if (used === this.#used) take();
+    else await this.#parts.audit.reloaded(content.text, changes, take);
   }
 
   #logFaults({ faults }: ConfigError): void {

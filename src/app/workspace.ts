@@ -1,8 +1,10 @@
+import { createKeyManager, type KeyManager } from '../access/manage-keys.ts';
 import type { KeyStore } from '../access/ports.ts';
 import type { Environment } from '../config/environment.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { settingsFor, type Settings } from '../config/load-settings.ts';
-import { readReference } from '../config/references.ts';
+import type { Actor, AuditStore } from '../core/audit.ts';
+import type { Audited } from '../core/audited.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { createIds, type RunId } from '../core/ids.ts';
@@ -10,19 +12,24 @@ import type { Log } from '../core/log.ts';
 import { createSystemRandom } from '../core/random.ts';
 import { createLogger } from '../observability/logger.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
-import { createRegistry, type Provider, type Registry } from '../providers/registry.ts';
+import { createRegistry, type Provider } from '../providers/registry.ts';
 import { createRunCommands } from '../runs/commands.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
 import { createMover } from '../runs/mover.ts';
 import type { RunStore } from '../runs/ports.ts';
+import { recordResolution, type Finding } from '../runs/record-resolution.ts';
 import { openStore } from '../store/open-store.ts';
-import { openCredentialStates, type CredentialStates } from '../vault/credential-states.ts';
+import { openCredentialStates } from '../vault/credential-states.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
+import { createCredentialManager, type CredentialManager } from '../vault/manage-credentials.ts';
 import { masterKeysOnDemand, openMasterKeys } from '../vault/open-master-keys.ts';
 import type { CredentialStore } from '../vault/ports.ts';
 import { createWebhookSecrets, type WebhookSecrets } from '../vault/webhook-secrets.ts';
+import { commandActor, createAudited } from './audit.ts';
 import { upstreamLimits } from './limits.ts';
-import { verifyCredentials, type CredentialVerdict } from './verify-credentials.ts';
+import { masterKeySource } from './master-key-source.ts';
+import { openReferences } from './open-references.ts';
+import { verifyCredentials } from './verify-credentials.ts';
 
 /**
  * What commands work on: the store, which a server may be using at the same time. What a command does
@@ -31,19 +38,20 @@ import { verifyCredentials, type CredentialVerdict } from './verify-credentials.
  */
 export interface Workspace {
   settings: Settings;
-  store: { runs: RunStore; keys: KeyStore; credentials: CredentialStore };
+  store: { runs: RunStore; keys: KeyStore; credentials: CredentialStore; audit: AuditStore };
+  /** Whoever runs the command. */
+  actor: Actor;
+  audited: Audited;
+  keys: KeyManager;
+  credentials: CredentialManager<Provider>;
+  runs: {
+    /** The run after the command, or as it is where it has ended. Throws `not_found`. */
+    cancel: (id: RunId) => Promise<RunWithPayloads>;
+    /** The run with what an operator found out about it. */
+    resolve: (id: RunId, finding: Finding) => Promise<RunWithPayloads>;
+  };
   vault: Vault;
-  /** What vendors made of credentials, as it was when the command began. */
-  credentialStates: Pick<CredentialStates, 'of'>;
   webhookSecrets: WebhookSecrets;
-  /** Reads the configuration. Throws `ConfigError`. */
-  registry: () => Promise<Registry>;
-  /** Asks the vendor whether it takes the credentials that the provider's next run may use, and keeps what it says. */
-  verifyCredentials: (provider: Provider) => Promise<CredentialVerdict[]>;
-  /** Whether a reference names a secret in the command's own environment, which may not be the server's. */
-  isReferenceSet: (reference: string) => boolean;
-  /** The run after the command, or as it is where it has ended. Throws `not_found`. */
-  cancelRun: (id: RunId) => Promise<RunWithPayloads>;
   close(): Promise<void>;
 }
 
@@ -67,37 +75,62 @@ export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOp
   const store = await openStore({ url: settings.databaseUrl, role: 'command', clock: systemClock, log });
   undo.defer(() => store.close());
   const random = createSystemRandom();
-  const source = { ...settings.masterKey, dataDir: settings.dataDir, mayMake: true };
-  const masterKeys = masterKeysOnDemand(() => openMasterKeys(source, { store: store.credentials, random, log }));
+  const source = masterKeySource(settings, { environment, mayMake: true });
+  const masterKeys = masterKeysOnDemand(() =>
+    openMasterKeys(source, { store: store.credentials, clock: systemClock, random, log }),
+  );
   const states = await openCredentialStates({ store: store.credentials, clock: systemClock, log }, 'command');
+  const ids = createIds({ clock: systemClock, random });
+  const references = openReferences({ settings, environment, clock: systemClock, random, log });
+  undo.defer(() => references.close());
   const vault = createVault({
     store: store.credentials,
     states,
     masterKeys,
-    ids: createIds({ clock: systemClock, random }),
+    ids,
     clock: systemClock,
     random,
-    readReference: async (reference) => readReference(reference, environment),
+    references,
   });
+  const webhookSecrets = createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock: systemClock, random });
+  const registry = async () => {
+    const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
+    return createRegistry({ kinds: PROVIDER_KINDS, ...config });
+  };
+  const actor = commandActor();
+  const audited = createAudited({ store: store.audit, clock: systemClock, log });
   const closing = undo.move();
   return {
     settings,
     store,
+    actor,
+    audited,
     vault,
-    credentialStates: states,
-    isReferenceSet: (reference) => readReference(reference, environment) !== null,
-    webhookSecrets: createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock: systemClock, random }),
-    async verifyCredentials(provider) {
-      // Only the process that serves knows where its simulated vendors listen; the real ones are not to be asked.
-      if (sandbox) throw new GatewayError('unsupported_operation', { message: NO_VERIFY_IN_SANDBOX });
-      const limits = upstreamLimits(settings.limits);
-      return verifyCredentials(provider, { vault, states, clock: systemClock, random, log, limits });
+    webhookSecrets,
+    keys: createKeyManager({ keys: store.keys, webhookSecrets, audited, clock: systemClock, random }),
+    credentials: createCredentialManager({
+      vault,
+      states,
+      ids,
+      audited,
+      providers: async () => (await registry()).providers(),
+      isReferenceSet: (reference) => references.names(reference),
+      async verify(provider) {
+        // Only the process that serves knows where its simulated vendors listen; the real ones are not to be asked.
+        if (sandbox) throw new GatewayError('unsupported_operation', { message: NO_VERIFY_IN_SANDBOX });
+        const limits = upstreamLimits(settings.limits);
+        const allowedLoopback = new Set<string>();
+        return verifyCredentials(provider, { vault, states, clock: systemClock, random, log, limits, allowedLoopback });
+      },
+    }),
+    runs: {
+      cancel: (id) =>
+        audited({ actor, action: 'run.cancel', target: { type: 'run', id }, details: {} }, () =>
+          cancelRun(id, store.runs, log),
+        ),
+      resolve: (id, finding) =>
+        recordResolution(id, finding, actor, { store: store.runs, clock: systemClock, audited }),
     },
-    registry: async () => {
-      const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
-      return createRegistry({ kinds: PROVIDER_KINDS, ...config });
-    },
-    cancelRun: (id) => cancelRun(id, store.runs, log),
     close: () => closing.disposeAsync(),
   };
 }

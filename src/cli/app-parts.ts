@@ -5,5 +5,6 @@ export const appParts: CliParts = {
   openWorkspace: async (options) => (await import('../app/workspace.ts')).openWorkspace(options),
   backUp: async (request) => (await import('../app/backup.ts')).backUp(request),
   restoreBackup: async (request) => (await import('../app/backup.ts')).restoreBackup(request),
+  rotateMasterKey: async (request) => (await import('../app/rotate-master-key.ts')).openAndRotateMasterKey(request),
   serve: async (request) => (await import('../app/serve.ts')).serve(request),
 };

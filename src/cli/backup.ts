@@ -15,8 +15,8 @@ export function backupCommand(context: CommandContext): Command {
     .option('--force', 'replace the file where it is there');
   withExamples(command, 'backup /backups/rungate-$(date +%F).db', 'restore /backups/rungate-2026-01-31.db');
   return answering<Options>(command, context, async ({ sandbox = false, force = false }, file = '') => {
-    const { environment } = context;
-    const made = await context.parts.backUp({ environment, sandbox, file, force });
+    const { environment, stderr: logTo } = context;
+    const made = await context.parts.backUp({ environment, sandbox, file, force, logTo });
     const { bytes, runs, schemaVersion, masterKeys } = made;
     return {
       document: { object: 'backup', file, bytes, runs, schema: schemaVersion, master_keys: masterKeys },

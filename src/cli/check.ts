@@ -2,8 +2,11 @@ import { access } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load-config.ts';
 import { loadSettings } from '../config/load-settings.ts';
+import type { Clock } from '../core/clock.ts';
+import { parseReference } from '../core/secret-reference.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
-import { createRegistry } from '../providers/registry.ts';
+import { createRegistry, type Registry } from '../providers/registry.ts';
+import { createFileSecrets } from '../vault/references/file-secrets.ts';
 import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { printable } from './printable.ts';
@@ -12,7 +15,7 @@ import { printable } from './printable.ts';
 export function checkCommand(context: CommandContext): Command {
   const command = answerCommand('check', 'validate a configuration').argument('[file]', 'default: RUNGATE_CONFIG');
   return answering(command, context, async (_options, file) => {
-    const { environment, stderr } = context;
+    const { environment, stderr, clock } = context;
     const settings = loadSettings(environment);
     for (const warning of settings.warnings) stderr.write(`rungate: ${printable(warning)}\n`);
     const source = file === undefined ? settings.config : { path: file, mayBeAbsent: false };
@@ -20,6 +23,8 @@ export function checkCommand(context: CommandContext): Command {
     const registry = createRegistry({ kinds: PROVIDER_KINDS, ...config });
     const providers = registry.providers().map(({ name }) => name);
     const workflows = registry.workflows().map(({ name }) => name);
+    // They may be mounted where the server runs alone, so that they are no faults.
+    for (const warning of await missingFiles(registry, clock)) stderr.write(`rungate: ${printable(warning)}\n`);
     const present = await exists(source.path);
     const verdict = `${printable(source.path)} ${present ? 'is good' : 'is not there, which is good too'}`;
     return {
@@ -27,6 +32,23 @@ export function checkCommand(context: CommandContext): Command {
       text: `${verdict}: ${providers.length} providers, ${workflows.length} workflows.`,
     };
   });
+}
+
+/** What `file:` references lead to nowhere, as this process sees it. */
+async function missingFiles(registry: Registry, clock: Clock): Promise<string[]> {
+  const files = createFileSecrets({ clock });
+  const references = registry.providers().flatMap(({ credentials }) => credentials.map(({ reference }) => reference));
+  const warnings: string[] = [];
+  for (const text of new Set(references)) {
+    const parsed = parseReference(text);
+    if (!parsed.ok || parsed.reference.in !== 'file') continue;
+    const fault = await files.read(parsed.reference).then(
+      (secret) => (secret === null ? 'There is no such file here.' : null),
+      (error: Error) => error.message,
+    );
+    if (fault !== null) warnings.push(`${text}: ${fault}`);
+  }
+  return warnings;
 }
 
 async function exists(path: string): Promise<boolean> {

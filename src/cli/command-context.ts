@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Environment } from '../config/environment.ts';
 import type { BackUp, RestoreBackup } from '../app/backup.ts';
+import type { RotateMasterKey } from '../app/rotate-master-key.ts';
 import type { Serve } from '../app/serve.ts';
 import type { OpenWorkspace, Workspace } from '../app/workspace.ts';
 
@@ -19,6 +20,7 @@ export interface CliParts {
   serve: Serve;
   backUp: BackUp;
   restoreBackup: RestoreBackup;
+  rotateMasterKey: RotateMasterKey;
 }
 
 /** Everything that a command may touch. */

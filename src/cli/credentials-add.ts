@@ -1,12 +1,11 @@
 import { Option, type Command } from 'commander';
-import { readReference } from '../config/references.ts';
-import { GatewayError } from '../core/errors.ts';
+import { readEnvironmentReference } from '../config/references.ts';
 import { Secret } from '../core/secret.ts';
-import type { Provider, Registry } from '../providers/registry.ts';
+import type { Provider } from '../providers/registry.ts';
 import type { CredentialPurpose } from '../vault/credentials.ts';
+import { renderCredential } from '../vault/render-credential.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext, type SecretSource } from './command-context.ts';
-import { credentialDocument } from './credential-document.ts';
 import { withExamples } from './examples.ts';
 
 /** More than any secret may have, so that the vault is who says that it is too long. */
@@ -38,16 +37,13 @@ export function credentialsAddCommand(context: CommandContext): Command {
   return answering<Options>(command, context, async (options, provider = '') => {
     const weight = readWeight(options);
     const secret = await readSecret(options, context);
-    return withWorkspace(context, options, async ({ vault, registry }) => {
-      const configured = await registry();
-      const known = configured.provider(provider);
-      if (known === null) throw unknownProvider(configured);
+    return withWorkspace(context, options, async ({ credentials, actor }) => {
       const { label = null, purpose } = options;
-      const added = await vault.add({ provider, label, purpose, secret, weight });
-      const others = (await vault.list(provider)).filter(({ id, purpose: use }) => use === 'api' && id !== added.id);
-      const use = purpose === 'webhook' ? [] : useOf(known, others.length);
+      const wanted = { provider, label, purpose, secret, weight };
+      const { added, provider: known, others } = await credentials.add(wanted, actor);
+      const use = purpose === 'webhook' ? [] : useOf(known, others);
       const text = [`Added ${added.id} for ${provider}.`, ...use].join(' ');
-      return { document: credentialDocument(added, { is: 'usable' }), text };
+      return { document: renderCredential(added, { is: 'usable' }), text };
     });
   });
 }
@@ -72,7 +68,7 @@ function readWeight({ weight, purpose }: Options): number {
 async function readSecret({ stdin, env }: Options, context: CommandContext): Promise<Secret> {
   if (stdin === true) return readStdin(context.stdin);
   if (env === undefined) throw new UsageError('say where the secret comes from: --stdin, or --env and a variable name');
-  const secret = readReference(`env:${env}`, context.environment);
+  const secret = readEnvironmentReference(`env:${env}`, context.environment);
   // The name is not repeated: whoever puts the secret itself there should not find it in a log.
   if (secret === null) throw new UsageError('--env takes the name of an environment variable that is set');
   return secret;
@@ -91,12 +87,4 @@ async function readStdin(stdin: SecretSource): Promise<Secret> {
     chunks.push(bytes);
   }
   return new Secret(Buffer.concat(chunks).toString('utf8'));
-}
-
-/** Names the providers that there are. */
-export function unknownProvider(registry: Registry): GatewayError {
-  const names = registry.providers().map(({ name }) => name);
-  return new GatewayError('unknown_provider', {
-    message: `No provider of this name is configured. There is ${names.join(', ')}; others go into rungate.yaml.`,
-  });
 }

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { GatewayError } from '../core/errors.ts';
 import { answering, dataCommand } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 
@@ -7,11 +6,8 @@ import { withWorkspace, type CommandContext } from './command-context.ts';
 export function credentialsRemoveCommand(context: CommandContext): Command {
   const command = dataCommand('remove', 'take a secret out of the vault for good').argument('<id>', 'cred_…');
   return answering(command, context, (options, id = '') => {
-    return withWorkspace(context, options, async ({ vault }) => {
-      if (!(await vault.remove(id))) {
-        const message = 'There is no such credential. List them with: rungate credentials list';
-        throw new GatewayError('not_found', { message });
-      }
+    return withWorkspace(context, options, async ({ credentials, actor }) => {
+      await credentials.remove(id, actor);
       return { document: { id, object: 'credential', removed: true }, text: `Removed ${id}.` };
     });
   });

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import type { CredentialVerdict } from '../app/verify-credentials.ts';
 import type { ErrorCode } from '../core/error-catalogue.ts';
+import type { CredentialVerdict } from '../vault/credential-verdict.ts';
+import { renderVerdict } from '../vault/render-credential.ts';
 import { answering, dataCommand, type Answer } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
-import { stateFields } from './credential-document.ts';
-import { unknownProvider } from './credentials-add.ts';
 import { withExamples } from './examples.ts';
 
 /** `rungate credentials verify`: asks the vendor whether it takes each of the provider's credentials, and mends states. */
@@ -15,28 +14,21 @@ export function credentialsVerifyCommand(context: CommandContext): Command {
   ).argument('<provider>', "the provider's name");
   withExamples(command, 'credentials verify ai-tutor');
   return answering(command, context, (options, name = '') => {
-    return withWorkspace(context, options, async ({ registry, verifyCredentials }) => {
-      const configured = await registry();
-      const provider = configured.provider(name);
-      if (provider === null) throw unknownProvider(configured);
-      return answerOf(name, await verifyCredentials(provider));
+    return withWorkspace(context, options, async ({ credentials, actor }) => {
+      return answerOf(name, await credentials.verify(name, actor));
     });
   });
 }
 
 function answerOf(provider: string, found: readonly CredentialVerdict[]): Answer {
   const text = found.map((one) => `${one.verdict}: ${sentenceOf(one)}`).join('\n');
-  const document = { object: 'credential_verdicts', provider, data: found.map(verdictDocument) };
+  const document = { object: 'credential_verdicts', provider, data: found.map(renderVerdict) };
   const bad = found.filter(({ verdict }) => verdict !== 'good');
   const [first] = bad;
   if (first === undefined) return { document, text };
   const share = found.length === 1 ? '' : `${bad.length} of ${found.length} credentials are not good. `;
   const message = `${share}${first.verdict}: ${sentenceOf(first)} ${adviceOf(provider, first)}`;
   return { document, text, failure: { code: codeOf(first), message } };
-}
-
-function verdictDocument({ credential, origin, verdict, status, state }: CredentialVerdict): object {
-  return { object: 'credential_verdict', credential, origin, verdict, status, ...stateFields(state) };
 }
 
 function sentenceOf({ verdict, credential, origin, status, fault, state }: CredentialVerdict): string {
@@ -66,6 +58,8 @@ function adviceOf(provider: string, { credential, verdict, status }: CredentialV
       if (credential.startsWith('env:')) {
         return `Set ${credential.slice('env:'.length)} to the right value in the server's environment, and start it again.`;
       }
+      if (credential.startsWith('file:')) return `Write the right one into ${credential.slice('file:'.length)}.`;
+      if (credential.startsWith('vault:')) return `Write the right one to ${credential.slice('vault:'.length)} there.`;
       return `Add the right one with: rungate credentials add ${provider} --stdin`;
     case 'unreachable':
       return 'Look at base_url in rungate.yaml and at the network.';

@@ -1,18 +1,14 @@
 import { Option, type Command } from 'commander';
 import { KEY_LIMIT_MAX } from '../access/key-limits.ts';
-import { createKey } from '../access/keys.ts';
+import { renderMadeKey } from '../access/render-key.ts';
 import { ROLES, type CallerLimits, type Role } from '../core/caller.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { parseDuration } from './duration.ts';
 import { withExamples } from './examples.ts';
-import { keyDocument } from './key-document.ts';
 import { printable } from './printable.ts';
 import { formatTime } from './table.ts';
-import { webhookSecretFields, webhookSecretLines } from './webhook-secret-lines.ts';
-
-/** Recognised, so that nobody believes in a limit that is not kept. */
-const LATER_OPTIONS = [['--origin <origin>', 'origin']] as const;
+import { webhookSecretLines } from './webhook-secret-lines.ts';
 
 interface Options extends CommonOptions {
   name: string;
@@ -23,7 +19,7 @@ interface Options extends CommonOptions {
   rpm?: string;
   concurrency?: string;
   daily?: string;
-  origin?: string;
+  origin: string[];
 }
 
 /** `rungate keys create`: makes a client key and shows it once. */
@@ -41,52 +37,50 @@ export function keysCreateCommand(context: CommandContext): Command {
     .option('--rpm <n>', 'how many requests it may send a minute (default: no bound)')
     .option('--concurrency <n>', 'how many unfinished runs it may have at once (default: no bound)')
     .option('--daily <n>', 'how many runs it may begin in a day of UTC (default: no bound)')
+    .option(
+      '--origin <origin>',
+      'a browser origin whose pages may use it: https://app.example.com; repeatable',
+      collect,
+      [],
+    )
     .option('--expires <duration>', 'when it stops to work: 45m, 12h or 30d (default: never)');
   withExamples(
     command,
     'keys create --name website --allow-workflow summarize-ticket --expires 90d',
+    'keys create --name frontend --allow-workflow summarize-ticket --origin https://app.example.com',
     'keys create --name dashboard --role viewer',
     'keys create --name partner --rpm 60 --concurrency 5 --daily 1000',
     'keys create --name trial --allow-provider draft-and-goal/0cf35172-859e-4b26-8ce9-6c2588a77b40',
   );
-  for (const [flags] of LATER_OPTIONS) command.option(flags, 'not supported by this version');
   return answering<Options>(command, context, async (options) => {
-    refuseLaterOptions(options);
     const limits = readLimits(options);
     const expiresInMs = options.expires === undefined ? null : parseDuration(options.expires);
     if (expiresInMs === null && options.expires !== undefined) {
       throw new UsageError('--expires takes a number and m, h or d, up to ten years: 45m, 12h, 30d');
     }
-    return withWorkspace(context, options, async ({ store, webhookSecrets }) => {
+    return withWorkspace(context, options, async ({ keys, actor }) => {
       const now = context.clock.now();
-      const { stored, key } = createKey(
+      const made = await keys.create(
         {
           name: options.name,
           role: options.role,
           allowedWorkflows: options.allowWorkflow,
           allowedProviders: options.allowProvider,
           limits,
+          origins: options.origin,
           expiresAt: expiresInMs === null ? null : now + expiresInMs,
         },
-        context,
+        actor,
       );
-      // Before the key: nobody is to hold one that came without it.
-      const webhookSecret = stored.role === 'runs' ? await webhookSecrets.ensure(stored.lineage) : null;
-      await store.keys.insert(stored);
+      const { stored, key, webhookSecret } = made;
       const until = stored.expiresAt === null ? '' : `, until ${formatTime(stored.expiresAt)}`;
-      const made = `Made the key ${printable(stored.name)} (${stored.id}, role ${stored.role}${until}). It is shown only now:`;
+      const told = `Made the key ${printable(stored.name)} (${stored.id}, role ${stored.role}${until}). It is shown only now:`;
       return {
-        document: { ...keyDocument(stored, now), key: key.open(), ...webhookSecretFields(webhookSecret) },
-        text: [made, '', key.open(), ...webhookSecretLines(webhookSecret)].join('\n'),
+        document: renderMadeKey(made, now),
+        text: [told, '', key.open(), ...webhookSecretLines(webhookSecret)].join('\n'),
       };
     });
   });
-}
-
-function refuseLaterOptions(options: Options): void {
-  for (const [, name] of LATER_OPTIONS) {
-    if (options[name] !== undefined) throw new UsageError(`--${name} is not supported by this version; leave it out`);
-  }
 }
 
 function readLimits({ rpm, concurrency, daily }: Options): CallerLimits {

@@ -1,23 +1,23 @@
 import type { Command } from 'commander';
 import type { StoredKey } from '../access/ports.ts';
+import { keyStatus, renderKey } from '../access/render-key.ts';
 import { answering, dataCommand } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
-import { keyDocument, keyStatus } from './key-document.ts';
 import { formatTime, table } from './table.ts';
 
 /** `rungate keys list`: every client key, newest first, never a secret. */
 export function keysListCommand(context: CommandContext): Command {
   return answering(dataCommand('list', 'every client key, newest first'), context, (options) => {
-    return withWorkspace(context, options, async ({ store }) => {
+    return withWorkspace(context, options, async (workspace) => {
       const now = context.clock.now();
-      const keys = (await store.keys.list()).toSorted((left, right) => right.createdAt - left.createdAt);
+      const keys = await workspace.keys.list();
       return {
-        document: { data: keys.map((key) => keyDocument(key, now)) },
+        document: { data: keys.map((key) => renderKey(key, now)) },
         text:
           keys.length === 0
             ? 'No keys. Make one with: rungate keys create --name <name>'
             : table(
-                ['ID', 'NAME', 'ROLE', 'STATUS', 'MAY RUN', 'LIMITS', 'CREATED', 'EXPIRES'],
+                ['ID', 'NAME', 'ROLE', 'STATUS', 'MAY RUN', 'LIMITS', 'ORIGINS', 'CREATED', 'EXPIRES', 'LAST USED'],
                 keys.map((key) => [
                   key.id,
                   key.name,
@@ -25,8 +25,10 @@ export function keysListCommand(context: CommandContext): Command {
                   keyStatus(key, now),
                   mayRun(key),
                   limitsOf(key),
+                  key.origins.join(', ') || null,
                   formatTime(key.createdAt),
                   formatTime(key.expiresAt),
+                  formatTime(key.lastUsedAt),
                 ]),
               ),
       };

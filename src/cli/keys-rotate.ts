@@ -1,15 +1,13 @@
 import type { Command } from 'commander';
-import { createKey } from '../access/keys.ts';
 import type { StoredKey } from '../access/ports.ts';
-import { GatewayError } from '../core/errors.ts';
+import { renderRotatedKey } from '../access/render-key.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { parseDuration } from './duration.ts';
 import { withExamples } from './examples.ts';
-import { keyDocument } from './key-document.ts';
 import { printable } from './printable.ts';
 import { formatTime } from './table.ts';
-import { webhookSecretFields, webhookSecretLines } from './webhook-secret-lines.ts';
+import { webhookSecretLines } from './webhook-secret-lines.ts';
 
 const OVERLAP_DEFAULT = '24h';
 
@@ -29,31 +27,15 @@ export function keysRotateCommand(context: CommandContext): Command {
   return answering<Options>(command, context, (options, id = '') => {
     const overlapMs = parseDuration(options.overlap);
     if (overlapMs === null) throw new UsageError('--overlap takes a number and m, h or d: 45m, 12h, 30d');
-    return withWorkspace(context, options, async ({ store, webhookSecrets }) => {
-      const old = await store.keys.find(id);
-      if (old === null || old.revokedAt !== null) throw cannotRotate(old);
-      const now = context.clock.now();
-      const { stored, key } = createKey({ ...old, expiresAt: sameLifetime(old, now) }, context);
-      // The line's secret goes on to sign; one made before there were any gets its first.
-      const webhookSecret = stored.role === 'runs' ? await webhookSecrets.ensure(stored.lineage) : null;
-      if (!(await store.keys.replace(id, stored, now + overlapMs))) throw cannotRotate(await store.keys.find(id));
-      const replaced = (await store.keys.find(id)) ?? old;
+    return withWorkspace(context, options, async ({ keys, actor }) => {
+      const made = await keys.rotate(id, overlapMs, actor);
+      const { stored, key, webhookSecret, replaced } = made;
       return {
-        document: {
-          ...keyDocument(stored, now),
-          key: key.open(),
-          ...webhookSecretFields(webhookSecret),
-          replaces: keyDocument(replaced, now),
-        },
+        document: renderRotatedKey(made, context.clock.now()),
         text: [describe({ stored, replaced, shown: key.open() }), ...webhookSecretLines(webhookSecret)].join('\n'),
       };
     });
   });
-}
-
-/** What was made for thirty days lasts thirty days again. */
-function sameLifetime({ createdAt, expiresAt }: StoredKey, now: number): number | null {
-  return expiresAt === null ? null : now + (expiresAt - createdAt);
 }
 
 function describe({ stored, replaced, shown }: { stored: StoredKey; replaced: StoredKey; shown: string }): string {
@@ -64,12 +46,4 @@ function describe({ stored, replaced, shown }: { stored: StoredKey; replaced: St
     '',
     shown,
   ].join('\n');
-}
-
-function cannotRotate(key: StoredKey | null): GatewayError {
-  const message =
-    key === null
-      ? 'There is no such key. List them with: rungate keys list'
-      : `${key.id} is revoked, and stays so. Make another with: rungate keys create --name <name>`;
-  return new GatewayError('not_found', { message });
 }

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../app/version.ts';
+import { auditExportCommand } from './audit-export.ts';
+import { auditVerifyCommand } from './audit-verify.ts';
 import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import type { CommandContext } from './command-context.ts';
@@ -19,6 +21,7 @@ import { runsGetCommand } from './runs-get.ts';
 import { runsListCommand } from './runs-list.ts';
 import { runsResolveCommand } from './runs-resolve.ts';
 import { serveCommand } from './serve.ts';
+import { vaultRotateCommand } from './vault-rotate.ts';
 
 const EXIT_STATUS = `
 Exit status: 0 done, 1 failed, 2 wrong usage. With --json, a failure prints { "error": { "code", "message" } }.
@@ -59,6 +62,8 @@ export function createProgram(context: CommandContext): Command {
       runsCancelCommand(context),
       runsResolveCommand(context),
     ]),
+    group('vault', "the master key that the vendors' secrets are encrypted with", [vaultRotateCommand(context)]),
+    group('audit', 'the log of who changed what', [auditVerifyCommand(context), auditExportCommand(context)]),
     backupCommand(context),
     restoreCommand(context),
   ]);

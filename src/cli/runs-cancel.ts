@@ -10,8 +10,8 @@ export function runsCancelCommand(context: CommandContext): Command {
   const command = dataCommand('cancel', 'cancel a run').argument('<id>', 'run_…');
   return answering(command, context, (options, text = '') => {
     const id = readRunId(text);
-    return withWorkspace(context, options, async ({ cancelRun }) => {
-      const run = await cancelRun(id);
+    return withWorkspace(context, options, async ({ runs }) => {
+      const run = await runs.cancel(id);
       return { document: runDocument(run), text: describe(run) };
     });
   });

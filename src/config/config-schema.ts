@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { JWT_ALGORITHMS, type JwtAlgorithm } from '../core/access-settings.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { withoutVerdict } from '../core/without-verdict.ts';
 
@@ -12,6 +13,12 @@ const CONCURRENCY_MAX = 100_000;
 const REQUESTS_PER_MINUTE_MAX = 1_000_000;
 const CALL_TIMEOUT_S_MIN = 0.01;
 const SILENCE_S_MAX = 3600;
+const ORIGINS_MAX = 100;
+const ISSUERS_MAX = 10;
+const ACCESS_TEXT_CHARACTERS_MAX = 300;
+/** Of a client key's public part. */
+const KEY_ID = /^[0-9a-hjkmnp-tv-z]{16}$/;
+export const DEFAULT_ALGORITHM: JwtAlgorithm = 'RS256';
 /** Of a metadata key, as callers may send it. */
 const METADATA_KEY_CHARACTERS_MAX = 64;
 
@@ -28,6 +35,43 @@ const anything = z.custom<Json>(() => true);
 export const ConfigFile = z.strictObject({
   providers: object.nullish().describe('Upstreams by name. Every kind is there under its own name without an entry.'),
   workflows: object.nullish().describe('Names for vendors’ workflows, which callers use.'),
+  access: object.nullish().describe('Which browser pages may come, and who signs users in.'),
+});
+
+export const AccessEntry = z.strictObject({
+  origins: z
+    .array(z.string())
+    .max(ORIGINS_MAX)
+    .nullish()
+    .describe('Browser origins, such as https://app.example.com, that any key or token may be used from.'),
+  issuers: z
+    .array(anything)
+    .max(ISSUERS_MAX)
+    .nullish()
+    .describe('OpenID Connect issuers whose signed-in users may come with their own JWT.'),
+});
+
+const accessText = z.string().min(1).max(ACCESS_TEXT_CHARACTERS_MAX);
+
+export const IssuerEntry = z.strictObject({
+  issuer: accessText.describe('Its URL, exactly as its JWTs have it in iss.'),
+  audience: accessText.describe('What aud must hold: the name that the issuer knows this gateway by.'),
+  jwks_uri: accessText.nullish().describe('Where its public keys are. None: as its discovery document says.'),
+  algorithms: z
+    .array(z.enum(JWT_ALGORITHMS))
+    .min(1)
+    .max(JWT_ALGORITHMS.length)
+    .nullish()
+    .describe(`What its JWTs may be signed with; any other is refused. Default ${DEFAULT_ALGORITHM}.`),
+  key: z
+    .string()
+    .regex(KEY_ID, 'expected the id of a key, as `rungate keys list` shows it')
+    .describe('Id of the client key, of role runs, whose rights, limits and runs its users share.'),
+  subject_claim: accessText.nullish().describe('The claim that names the user. Default sub.'),
+  allow_private_network: z
+    .boolean()
+    .nullish()
+    .describe('Lets http:// and private, loopback and link-local addresses pass.'),
 });
 
 export const ProviderEntry = z.strictObject({
@@ -46,14 +90,16 @@ export const ProviderEntry = z.strictObject({
     .max(CREDENTIALS_MAX)
     .nullish()
     .describe(
-      'References such as env:AI_TUTOR_KEY, or { ref, weight }; starts are spread over all. None: the vault’s.',
+      'References such as env:AI_TUTOR_KEY, file:/run/secrets/ai-tutor or vault:kv/ai-tutor#key, or { ref, weight }; starts are spread over all. None: the vault’s.',
     ),
   limits: object.nullish().describe('What this provider is sent at most. Runs beyond it wait, or are refused.'),
   timeouts: object.nullish().describe('How long one call may take. None: the process’s settings, or the kind’s own.'),
 });
 
 export const CredentialEntry = z.strictObject({
-  ref: z.string().describe('A reference such as env:AI_TUTOR_KEY.'),
+  ref: z
+    .string()
+    .describe('A reference such as env:AI_TUTOR_KEY, file:/run/secrets/ai-tutor or vault:kv/ai-tutor#key.'),
   weight: z.int().min(1).max(WEIGHT_MAX).nullish().describe('Its share of the starts, beside the others’. Default 1.'),
 });
 

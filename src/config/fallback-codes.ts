@@ -13,6 +13,7 @@ export const FALLBACK_CODES_DEFAULT = [
   'upstream_payment_required',
   'credentials_exhausted',
   'no_credential',
+  'vault_unavailable',
 ] as const satisfies readonly ErrorCode[];
 
 /** What `when` may name: these two besides, which are more often a mistake to be seen than a fault to be passed by. */

@@ -1,11 +1,9 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ConfigError } from './config-error.ts';
-import { parseConfig, type Config, type ConfigContext } from './parse-config.ts';
+import { NO_CONFIG, parseConfig, type Config, type ConfigContext } from './parse-config.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
-
-const NO_CONFIG: Config = { providers: {}, workflows: [] };
 
 /** Where the configuration is; only the default place may have none. */
 export interface ConfigSource {

@@ -3,6 +3,7 @@ import { Secret } from '../core/secret.ts';
 import { ConfigError, type ConfigFault } from './config-error.ts';
 import { variable, type Environment } from './environment.ts';
 import { didYouMean } from './nearest-name.ts';
+import { readBoolean, type SettingReader } from './setting-reader.ts';
 import {
   CLIENT_VARIABLES,
   LATER_VARIABLES,
@@ -18,6 +19,7 @@ import {
   type TextSetting,
 } from './settings-table.ts';
 import { readTraceSettings, type TraceSettings } from './trace-settings.ts';
+import { readVaultSettings, type VaultSettings } from './vault-settings.ts';
 
 const HOST = /^[A-Za-z0-9_.:-]{1,253}(%[A-Za-z0-9_.-]{1,32})?$/;
 const BASE64_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
@@ -38,7 +40,7 @@ export interface Settings {
   /** `sqlite:<path>`. */
   databaseUrl: string;
   /** At most one is given. */
-  masterKey: { value: Secret | null; file: string | null };
+  masterKey: { value: Secret | null; file: string | null; command: Secret | null };
   listen: ListenAddress;
   admin: ListenAddress;
   /** Whether messages to callers' webhooks may go to addresses that are not public. */
@@ -47,6 +49,8 @@ export interface Settings {
   logFormat: LogFormat;
   /** Null: nothing is traced. */
   traces: TraceSettings | null;
+  /** The server behind `vault:` references; null: none. */
+  vault: VaultSettings | null;
   limits: Limits;
   /** Sentences about what is set and does nothing. */
   warnings: readonly string[];
@@ -68,6 +72,7 @@ export function loadSettings(environment: Environment): Settings {
     logLevel: readChoice(reader, TEXT_SETTINGS.logLevel, LOG_LEVELS),
     logFormat: readChoice(reader, TEXT_SETTINGS.logFormat, LOG_FORMATS),
     traces: readTraceSettings(reader),
+    vault: readVaultSettings(reader),
     limits: readLimits(reader),
     warnings: warningsOf(environment),
   };
@@ -88,10 +93,15 @@ export function settingsFor(environment: Environment, { sandbox }: { sandbox: bo
 /** The same settings with a data directory, a database and a master key of their own. */
 function sandboxSettings(settings: Settings): Settings {
   const dataDir = join(settings.dataDir, SANDBOX_DIRECTORY);
-  return { ...settings, dataDir, databaseUrl: databaseUrlIn(dataDir), masterKey: { value: null, file: null } };
+  return {
+    ...settings,
+    dataDir,
+    databaseUrl: databaseUrlIn(dataDir),
+    masterKey: { value: null, file: null, command: null },
+  };
 }
 
-class SettingsReader {
+class SettingsReader implements SettingReader {
   readonly faults: ConfigFault[] = [];
   readonly #environment: Environment;
 
@@ -132,14 +142,26 @@ function readDatabaseUrl(reader: SettingsReader): string | undefined {
 function readMasterKey(reader: SettingsReader): Settings['masterKey'] {
   const value = reader.text(TEXT_SETTINGS.masterKey);
   const file = reader.text(TEXT_SETTINGS.masterKeyFile);
+  const command = reader.text(TEXT_SETTINGS.masterKeyCommand);
   const name = TEXT_SETTINGS.masterKey.variable;
   if (value !== undefined && !BASE64_32_BYTES.test(value)) {
     reader.fault(name, `expected ${TEXT_SETTINGS.masterKey.form}; make one with: openssl rand -base64 32`);
   }
-  if (value !== undefined && file !== undefined) {
-    reader.fault(name, `expected either this or ${TEXT_SETTINGS.masterKeyFile.variable}, not both`);
+  const { masterKey, masterKeyFile, masterKeyCommand } = TEXT_SETTINGS;
+  const [first, ...others] = [masterKey, masterKeyFile, masterKeyCommand].filter(
+    (one) => reader.text(one) !== undefined,
+  );
+  if (first !== undefined && others.length > 0) {
+    reader.fault(
+      first.variable,
+      `expected either this or ${others.map(({ variable: other }) => other).join(' or ')}, not both`,
+    );
   }
-  return { value: value === undefined ? null : new Secret(value), file: file ?? null };
+  return {
+    value: value === undefined ? null : new Secret(value),
+    file: file ?? null,
+    command: command === undefined ? null : new Secret(command),
+  };
 }
 
 function readHost(reader: SettingsReader, setting: TextSetting & { default: string }): string {
@@ -158,12 +180,6 @@ function readPort(reader: SettingsReader, setting: TextSetting & { default: stri
     : '';
   reader.fault(setting.variable, `expected ${setting.form}${hint}`);
   return 0;
-}
-
-function readBoolean(reader: SettingsReader, setting: TextSetting & { default: 'true' | 'false' }): boolean {
-  const text = reader.text(setting) ?? setting.default;
-  if (text !== 'true' && text !== 'false') reader.fault(setting.variable, `expected ${setting.form}`);
-  return text === 'true';
 }
 
 function readChoice<T extends string>(

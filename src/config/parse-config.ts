@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { NO_ACCESS_SETTINGS, type AccessSettings } from '../core/access-settings.ts';
 import type { Json } from '../core/json.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import type { ProviderSetting, RegisteredWorkflow } from '../providers/registry.ts';
@@ -7,6 +8,7 @@ import { ConfigFile } from './config-schema.ts';
 import { EntryReader } from './entry-reader.ts';
 import type { Environment } from './environment.ts';
 import { createInputsCompiler, type InputsCompiler } from './inputs/compile-inputs.ts';
+import { readAccess } from './read-access.ts';
 import { readProvider } from './read-provider.ts';
 import { readWorkflow } from './read-workflow.ts';
 import { readYaml } from './read-yaml.ts';
@@ -15,7 +17,11 @@ import { readYaml } from './read-yaml.ts';
 export interface Config {
   providers: Readonly<Record<string, ProviderSetting>>;
   workflows: readonly RegisteredWorkflow[];
+  access: AccessSettings;
 }
+
+/** Of a file that says nothing. */
+export const NO_CONFIG: Config = { providers: {}, workflows: [], access: NO_ACCESS_SETTINGS };
 
 export interface ConfigContext {
   kinds: readonly AnyProviderKind[];
@@ -48,7 +54,7 @@ function* parsing(text: string, file: string, context: ConfigContext): Generator
   context.compileInputs?.nextReading();
   const yaml = readYaml(text);
   const entries = new EntryReader(yaml, file);
-  const config = yaml.complete ? yield* reading(yaml.value, entries, context) : { providers: {}, workflows: [] };
+  const config = yaml.complete ? yield* reading(yaml.value, entries, context) : NO_CONFIG;
   if (entries.faults.length > 0) throw new ConfigError(entries.faults.toSorted(byPosition));
   return config;
 }
@@ -74,5 +80,6 @@ function* reading(value: Json, entries: EntryReader, context: ConfigContext): Ge
     // Its schema may have been compiled, which takes longer than everything else here.
     yield;
   }
-  return { providers: Object.fromEntries(providers), workflows };
+  const access = readAccess(entries, file.access ?? {});
+  return { providers: Object.fromEntries(providers), workflows, access };
 }

@@ -21,7 +21,7 @@ import type { EntryReader } from './entry-reader.ts';
 import type { Environment } from './environment.ts';
 import { didYouMean } from './nearest-name.ts';
 import type { YamlPath } from './read-yaml.ts';
-import { readReference, referenceFault } from './references.ts';
+import { referenceFault, unsetFault } from './references.ts';
 
 export interface ReadProviderParts {
   entries: EntryReader;
@@ -82,7 +82,8 @@ function credentialsOf(parts: ReadProviderParts, values: readonly Json[], at: Ya
   return values.flatMap((value, i) => {
     const { reference, weight, where } = credentialOf(parts.entries, value, [...at, i]);
     if (reference === null) return [];
-    const fault = referenceFault(reference) ?? unsetFault(reference, parts.environment);
+    const { environment } = parts;
+    const fault = referenceFault(reference) ?? (environment === null ? null : unsetFault(reference, environment));
     if (fault !== null) parts.entries.fault(where, fault);
     else if (seen.has(reference)) parts.entries.fault(where, 'expected each reference once; a weight gives it more');
     seen.add(reference);
@@ -102,11 +103,6 @@ function credentialOf(
   }
   const { ref = null, weight } = entries.entry(CredentialEntry, value, at);
   return { reference: ref, weight: weight ?? 1, where: [...at, 'ref'] };
-}
-
-function unsetFault(reference: string, environment: Environment | null): string | null {
-  if (environment === null || readReference(reference, environment) !== null) return null;
-  return `${reference}: set this variable in the server’s environment`;
 }
 
 function limitsOf(entries: EntryReader, value: Json, at: YamlPath): ProviderLimits {

@@ -1,21 +1,36 @@
 import { Secret } from '../core/secret.ts';
+import { parseReference } from '../core/secret-reference.ts';
 import { variable, type Environment } from './environment.ts';
-
-const ENVIRONMENT_REFERENCE = /^env:([A-Za-z_][A-Za-z0-9_]{0,199})$/;
+import { VAULT_SETTINGS } from './vault-settings.ts';
 
 /** What is wrong with a credential's reference, or null. Never quotes it: people paste the secret itself. */
 export function referenceFault(reference: string): string | null {
-  if (ENVIRONMENT_REFERENCE.test(reference)) return null;
-  if (reference.startsWith('file:')) return 'file: references are not supported by this version; use env:NAME';
-  if (reference.startsWith('vault:')) {
-    return 'vault: references are not supported by this version; leave credentials out to use the vault’s';
-  }
-  return 'expected a reference to a secret, such as env:AI_TUTOR_KEY, and never the secret itself';
+  const parsed = parseReference(reference);
+  return parsed.ok ? null : parsed.fault;
 }
 
-/** The secret that `env:NAME` names; null where the variable is unset or empty, or the reference is of no known form. */
-export function readReference(reference: string, environment: Environment): Secret | null {
-  const name = ENVIRONMENT_REFERENCE.exec(reference)?.[1];
-  const value = name === undefined ? undefined : variable(environment, name);
+/**
+ * What a server of this environment would lack for a reference that is well formed; null: nothing that can be known
+ * without looking into a file or asking a server.
+ */
+export function unsetFault(reference: string, environment: Environment): string | null {
+  const parsed = parseReference(reference);
+  if (!parsed.ok) return parsed.fault;
+  const { reference: found } = parsed;
+  if (found.in === 'env' && variable(environment, found.name) === undefined) {
+    return `${reference}: set this variable in the server’s environment`;
+  }
+  const { variable: address } = VAULT_SETTINGS.address;
+  if (found.in === 'vault' && variable(environment, address) === undefined) {
+    return `vault: references need ${address}, and how to log in there, in the server’s environment`;
+  }
+  return null;
+}
+
+/** The secret that `env:NAME` names; null where the variable is unset or empty, or the reference is of another form. */
+export function readEnvironmentReference(reference: string, environment: Environment): Secret | null {
+  const parsed = parseReference(reference);
+  if (!parsed.ok || parsed.reference.in !== 'env') return null;
+  const value = variable(environment, parsed.reference.name);
   return value === undefined ? null : new Secret(value);
 }

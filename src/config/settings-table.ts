@@ -1,4 +1,5 @@
 import { TRACE_SETTINGS } from './trace-settings.ts';
+import { VAULT_SETTINGS } from './vault-settings.ts';
 
 /** A bound of the process, set by an environment variable. */
 export interface LimitSetting {
@@ -260,6 +261,30 @@ export const LIMIT_SETTINGS = {
     max: 3600,
     docs: 'How long a process that was told to stop waits for vendor calls that block; then those runs end with `outcome_unknown`.',
   },
+  vaultCacheS: {
+    variable: 'RUNGATE_VAULT_CACHE_S',
+    unit: 's',
+    default: 60,
+    min: 1,
+    max: 86_400,
+    docs: 'How long a secret that was read through a `vault:` reference is used before it is read again.',
+  },
+  vaultOutageS: {
+    variable: 'RUNGATE_VAULT_OUTAGE_S',
+    unit: 's',
+    default: 600,
+    min: 0,
+    max: 86_400,
+    docs: 'How much longer it is used while the secrets server cannot be reached or refuses; beyond it `vault_unavailable`.',
+  },
+  vaultTimeoutMs: {
+    variable: 'RUNGATE_VAULT_TIMEOUT_MS',
+    unit: 'ms',
+    default: 5_000,
+    min: 100,
+    max: 60_000,
+    docs: 'Time for one call of the secrets server.',
+  },
   retentionDays: {
     variable: 'RUNGATE_RETENTION_DAYS',
     unit: 'days',
@@ -302,14 +327,22 @@ export const TEXT_SETTINGS = {
     form: '32 bytes in base64',
     default: null,
     secret: true,
-    docs: 'What credentials are encrypted with. Not together with `RUNGATE_MASTER_KEY_FILE`; without both, a key is made in the data directory.',
+    docs: 'What secrets are encrypted with. It may come from one of three places: this, `RUNGATE_MASTER_KEY_FILE` or `RUNGATE_MASTER_KEY_COMMAND`; without all, a key is made in the data directory. A key that is given here cannot be [rotated](operations.md#rotating-the-master-key) by a command.',
   },
   masterKeyFile: {
     variable: 'RUNGATE_MASTER_KEY_FILE',
     form: 'a path',
     default: null,
     secret: false,
-    docs: 'A file with one or more master keys, newest first, one a line.',
+    docs: 'A file with one or more master keys, newest first, one a line. It is read again when a key is met that was not in it.',
+  },
+  masterKeyCommand: {
+    variable: 'RUNGATE_MASTER_KEY_COMMAND',
+    form: 'a command for `sh -c`',
+    default: null,
+    // Its own text is seen by whoever lists processes; what is written into it by mistake is not to spread further.
+    secret: true,
+    docs: 'A command that prints one or more master keys, newest first, one a line, within 10 s, and exits with 0. It runs at the start, and again, every 2 s at most, when a key is met that it did not print. What it prints is never shown; of a failure its exit status and the first line of its standard error are. Its own text is visible to whoever may list processes: keep secrets out of it.',
   },
   host: {
     variable: 'RUNGATE_HOST',
@@ -330,7 +363,7 @@ export const TEXT_SETTINGS = {
     form: 'an IP address or a host name',
     default: '127.0.0.1',
     secret: false,
-    docs: 'Where the admin listener is: the probes, and [`GET /metrics`](metrics.md).',
+    docs: 'Where the [admin API](admin-api.md) listens. Beyond loopback, the log warns of it: let only a proxy with TLS reach it.',
   },
   adminPort: {
     variable: 'RUNGATE_ADMIN_PORT',
@@ -378,5 +411,6 @@ export const CLIENT_VARIABLES: readonly string[] = ['RUNGATE_URL', 'RUNGATE_KEY'
 export const SETTING_VARIABLES: readonly string[] = [
   ...Object.values(TEXT_SETTINGS).map((setting) => setting.variable),
   ...Object.values(LIMIT_SETTINGS).map((setting) => setting.variable),
+  ...Object.values(VAULT_SETTINGS).map((setting) => setting.variable),
   ...Object.values(TRACE_SETTINGS).map((setting) => setting.variable),
 ];

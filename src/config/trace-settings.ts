@@ -1,4 +1,5 @@
 import { Secret } from '../core/secret.ts';
+import type { SettingReader } from './setting-reader.ts';
 import type { TextSetting } from './settings-table.ts';
 
 /**
@@ -103,14 +104,8 @@ export interface TraceSettings {
   sampler: { name: (typeof SAMPLERS)[number]; ratio: number };
 }
 
-/** Reads a setting, and takes notes of what is wrong. */
-interface Reader {
-  text(setting: { variable: string }): string | undefined;
-  fault(name: string, message: string): void;
-}
-
 /** What the variables say of traces; null: nothing is traced. Where nothing is, the other variables are not looked at. */
-export function readTraceSettings(reader: Reader): TraceSettings | null {
+export function readTraceSettings(reader: SettingReader): TraceSettings | null {
   const url = readUrl(reader);
   if (url === null) return null;
   checkProtocol(reader);
@@ -134,7 +129,7 @@ export function readTraceSettings(reader: Reader): TraceSettings | null {
 }
 
 /** Faults never quote the address, which may hold a key. */
-function readUrl(reader: Reader): string | null {
+function readUrl(reader: SettingReader): string | null {
   const { endpoint, tracesEndpoint } = TRACE_SETTINGS;
   const setting = reader.text(tracesEndpoint) === undefined ? endpoint : tracesEndpoint;
   const text = reader.text(setting);
@@ -149,7 +144,7 @@ function readUrl(reader: Reader): string | null {
   return url.href;
 }
 
-function checkProtocol(reader: Reader): void {
+function checkProtocol(reader: SettingReader): void {
   const { protocol, tracesProtocol } = TRACE_SETTINGS;
   const setting = reader.text(tracesProtocol) === undefined ? protocol : tracesProtocol;
   if (PROTOCOLS.includes(reader.text(setting) ?? protocol.default)) return;
@@ -160,7 +155,7 @@ function checkProtocol(reader: Reader): void {
 }
 
 /** Faults never quote: a value can be secret. */
-function readPairs(reader: Reader, setting: TextSetting, values: RegExp | null): Record<string, string> {
+function readPairs(reader: SettingReader, setting: TextSetting, values: RegExp | null): Record<string, string> {
   const text = reader.text(setting) ?? '';
   const pairs: Record<string, string> = {};
   if (text.length > TEXT_LENGTH_MAX) {
@@ -187,7 +182,7 @@ function decode(text: string): string | null {
   }
 }
 
-function readSampler(reader: Reader): TraceSettings['sampler']['name'] {
+function readSampler(reader: SettingReader): TraceSettings['sampler']['name'] {
   const { sampler } = TRACE_SETTINGS;
   const text = reader.text(sampler) ?? sampler.default;
   const name = SAMPLERS.find((known) => known === text);
@@ -195,7 +190,7 @@ function readSampler(reader: Reader): TraceSettings['sampler']['name'] {
   return name ?? sampler.default;
 }
 
-function readRatio(reader: Reader): number {
+function readRatio(reader: SettingReader): number {
   const { samplerArgument } = TRACE_SETTINGS;
   const text = reader.text(samplerArgument) ?? samplerArgument.default;
   const ratio = /^[01]?(\.\d{1,15})?$/.test(text) ? Number(text) : Number.NaN;

@@ -23,8 +23,8 @@ export const ERROR_CATALOGUE = {
   unknown_option: gateway(400, 'This provider has no such option.', 'Look at the options that `GET /providers` lists.'),
   unauthorized: gateway(
     401,
-    'The client key is missing, wrong, expired or revoked.',
-    'Send `Authorization: Bearer rgk_…` with a key from `rungate keys create`.',
+    'The client key or token is missing, wrong, expired or revoked.',
+    'Send `Authorization: Bearer rgk_…` with a key from `rungate keys create`, or a token of one.',
   ),
   forbidden: gateway(
     403,

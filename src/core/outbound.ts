@@ -6,6 +6,8 @@ export type Auth =
   | { readonly type: 'bearer' }
   | { readonly type: 'header'; readonly name: string }
   | { readonly type: 'query'; readonly name: string }
+  /** A member of the body, which is a JSON object: how logins take what they ask for. */
+  | { readonly type: 'body'; readonly name: string }
   /** The credential is not shown; the call carries a token of its own. */
   | { readonly type: 'none' };
 
@@ -134,6 +136,18 @@ export interface PlainAnswer {
   headers: Readonly<Record<string, string>>;
 }
 
+/** A document that anybody may read, such as an issuer's keys: no credential goes with it. */
+export interface PlainGet {
+  /** `https:`; with `allowPrivateNetwork` `http:` too. */
+  url: string;
+  /** A decision of the operator. */
+  allowPrivateNetwork: boolean;
+  /** For the whole call. */
+  timeoutMs: number;
+  /** Of its body; a larger one is `too_large`. */
+  bytesMax: number;
+}
+
 export type OutboundFailure =
   | 'dns'
   | 'connect'
@@ -174,4 +188,10 @@ export interface Outbound {
   openStream(request: StreamRequest, signal: AbortSignal): Promise<StreamAnswer>;
   /** Posts to a caller's own address, through the same guard; the answer's body is not read. Throws `OutboundError`. */
   post(request: PlainPost, signal: AbortSignal): Promise<PlainAnswer>;
+}
+
+/** Reads documents through the same guard. */
+export interface DocumentReader {
+  /** Redirects are not followed: they are answers like others. Throws `OutboundError`. */
+  get(request: PlainGet, signal: AbortSignal): Promise<OutboundAnswer>;
 }

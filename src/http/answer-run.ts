@@ -3,6 +3,7 @@ import type { ErrorBody } from '../core/errors.ts';
 import { isSettled, type Run, type RunWithPayloads } from '../runs/model.ts';
 import { renderRun, WITH_PAYLOADS } from '../runs/render-run.ts';
 import type { StartedRun } from '../runs/run-service.ts';
+import { exposeHeader } from './plugins/cors.ts';
 import { sendEnvelope, sendJson } from './reply.ts';
 
 const VENDOR_HEADER = /^x-ratelimit-[a-z0-9-]{1,50}$/;
@@ -64,6 +65,8 @@ function refusalOf(
 function setVendorHeaders(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
   for (const name in headers) {
     const value = headers[name] ?? '';
-    if (VENDOR_HEADER.test(name) && HEADER_VALUE.test(value)) reply.header(name, value);
+    if (!VENDOR_HEADER.test(name) || !HEADER_VALUE.test(value)) continue;
+    reply.header(name, value);
+    exposeHeader(reply, name);
   }
 }

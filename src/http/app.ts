@@ -33,6 +33,8 @@ declare module 'fastify' {
     roles?: RouteRoles;
     /** Answers as `text/event-stream` too, where that is what the caller would rather have. */
     streams?: boolean;
+    /** A browser token may come as `?token=`: `EventSource` cannot send headers. */
+    takesQueryToken?: boolean;
     /** The body is handed on as it came: its signature is over these bytes. */
     rawBody?: boolean;
     operation?: Operation;
@@ -51,6 +53,8 @@ declare module 'fastify' {
     clock: Pick<Clock, 'now' | 'monotonic'>;
     /** Every route there is, automatic HEAD ones included. */
     routeTable: RouteEntry[];
+    /** How many requests a line of keys has sent in its minute. Counted for lines that have a limit, on listeners that keep to it. */
+    requestsSent?: (lineage: string) => number;
   }
 }
 
@@ -83,10 +87,19 @@ export const FIXED_HTTP_LIMITS = {
   requestTimeoutMs: 60_000,
 } as const satisfies Partial<HttpLimits>;
 
+/** What a request shows of who it is. */
+export interface Presented {
+  authorization: string | undefined;
+  /** `?token=`, on the events route alone. */
+  token: string | null;
+  /** The browser page that asks, as its `Origin` header has it; null: none said. */
+  origin: string | null;
+}
+
 /** What every app is built from. */
 export interface AppParts {
-  /** Throws `unauthorized`. */
-  verifyKey: (authorization: string | undefined) => Promise<Caller>;
+  /** Throws `unauthorized`, or `forbidden` where the caller may not ask from this origin. */
+  authenticate: (presented: Presented) => Promise<Caller>;
   health: Health;
   ids: Pick<Ids, 'request'>;
   clock: Pick<Clock, 'now' | 'monotonic'>;
@@ -113,14 +126,19 @@ export function callerOf(request: FastifyRequest): Caller {
 }
 
 /**
- * A signal that aborts when the client goes away before it is answered. One is made for each request
- * that is held, and for no other.
+ * Aborted when the client goes away before it is answered. One is made for each request that is held, and for
+ * no other.
  */
-export function leaveSignal(reply: FastifyReply): AbortSignal {
+export function leaveController(reply: FastifyReply): AbortController {
   const controller = new AbortController();
   // The connection may have gone while the run was written.
   if (reply.raw.destroyed) controller.abort();
   // Aborted by the listener that also writes the log's line: one listener for each request, not two.
   else reply.request.leaving = controller;
-  return controller.signal;
+  return controller;
+}
+
+/** The signal of such a controller, for work that nothing else ends. */
+export function leaveSignal(reply: FastifyReply): AbortSignal {
+  return leaveController(reply).signal;
 }

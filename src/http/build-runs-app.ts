@@ -1,10 +1,12 @@
 import type { App } from './app.ts';
 import { createApp } from './create-app.ts';
+import { RUNS_API } from './openapi/described-apis.ts';
 import { addDocsRoutes } from './routes/docs/get-docs.ts';
 import { addEarlyShedding } from './plugins/shed-early.ts';
 import { addHealthRoutes } from './routes/health/check-health.ts';
 import { addGetOpenApi } from './routes/openapi/get-openapi.ts';
 import { addReceiveWebhook } from './routes/inbound/receive-webhook.ts';
+import { addGetMe } from './routes/me/get-me.ts';
 import { addRotateWebhookSecret } from './routes/me/rotate-webhook-secret.ts';
 import { addListProviders } from './routes/providers/list-providers.ts';
 import { addCancelRun } from './routes/runs/cancel-run.ts';
@@ -17,12 +19,13 @@ import { addListRuns } from './routes/runs/list-runs.ts';
 import { addPauseRun } from './routes/runs/pause-run.ts';
 import { addRedeliverDelivery } from './routes/runs/redeliver-delivery.ts';
 import { addResumeRun } from './routes/runs/resume-run.ts';
+import { addCreateToken } from './routes/tokens/create-token.ts';
 import { addListWorkflows } from './routes/workflows/list-workflows.ts';
 import type { RunsAppParts } from './runs-parts.ts';
 
 /** The API for those who run workflows. Nothing listens until `listen` is called. */
 export function buildRunsApp(parts: RunsAppParts): App {
-  const app = createApp(parts, { countsRequests: true });
+  const app = createApp(parts, { countsRequests: true, servesOrigin: parts.servesOrigin });
   addEarlyShedding(app, parts);
   addHealthRoutes(app, parts);
   addCreateRun(app, parts);
@@ -35,11 +38,13 @@ export function buildRunsApp(parts: RunsAppParts): App {
   addPauseRun(app, parts);
   addListDeliveries(app, parts);
   addRedeliverDelivery(app, parts);
+  addGetMe(app, parts);
   addRotateWebhookSecret(app, parts);
+  addCreateToken(app, parts);
   addReceiveWebhook(app, parts);
   addListProviders(app, parts);
   addListWorkflows(app, parts);
-  addGetOpenApi(app, parts);
-  addDocsRoutes(app, parts);
+  addGetOpenApi(app, parts, RUNS_API);
+  addDocsRoutes(app, parts, RUNS_API);
   return app;
 }

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { App, AppParts } from './app.ts';
 import { requestIdOf } from './headers/request-id.ts';
 import { addClientErrors, answerClientError } from './plugins/client-errors.ts';
+import { addCors, corsHeaders, type ServesOrigin } from './plugins/cors.ts';
 import { addGuard } from './plugins/guard.ts';
 import { addJsonBody } from './plugins/json-body.ts';
 import { addParameterRefusal } from './plugins/refuse-parameters.ts';
@@ -21,11 +22,15 @@ const DISCARDED_BYTES_MAX = 33_554_432;
 /** How often Node looks for requests that are late. */
 const CHECK_INTERVAL_MAX_MS = 30_000;
 
-/**
- * Makes an app without routes: limits, guard, bodies, errors and the log are the same on every listener. With
- * `countsRequests` it keeps keys to their requests a minute.
- */
-export function createApp(parts: AppParts, { countsRequests }: { countsRequests: boolean }): App {
+export interface AppOptions {
+  /** Keeps keys to their requests a minute. */
+  countsRequests: boolean;
+  /** Whose pages may read the answers; none: no browser's but those of this origin itself. */
+  servesOrigin?: ServesOrigin;
+}
+
+/** Makes an app without routes: limits, guard, bodies, errors and the log are the same on every listener. */
+export function createApp(parts: AppParts, { countsRequests, servesOrigin }: AppOptions): App {
   const { ids, log, limits } = parts;
   const app = fastify({
     logger: false,
@@ -47,7 +52,8 @@ export function createApp(parts: AppParts, { countsRequests }: { countsRequests:
     frameworkErrors: (error, request, reply) => {
       logWhenClosed(request, reply, parts);
       setBaseHeaders(reply);
-      answerError(log, error, { request, reply });
+      // No hook has run for a request that found no route by its URL.
+      void allowOrigin(request, reply, servesOrigin).finally(() => answerError(log, error, { request, reply }));
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = limits.connectionsMax;
@@ -62,9 +68,18 @@ export function createApp(parts: AppParts, { countsRequests }: { countsRequests:
   addParameterRefusal(app);
   addRouteTable(app);
   addRequestLog(app, parts);
+  if (servesOrigin) addCors(app, servesOrigin);
   addGuard(app, { ...parts, countRequest: countsRequests ? addRequestLimits(app, parts) : null });
   addJsonBody(app);
   return app;
+}
+
+/** Never rejects: where the store cannot say whether the origin is served, it is not. */
+async function allowOrigin(request: FastifyRequest, reply: FastifyReply, serves?: ServesOrigin): Promise<void> {
+  const { origin } = request.headers;
+  if (origin === undefined || serves === undefined) return;
+  const headers = await corsHeaders(origin, serves).catch(() => ({}));
+  reply.headers(headers);
 }
 
 function answerError(

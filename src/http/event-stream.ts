@@ -1,5 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { EventReader, Following } from '../runs/run-service.ts';
+import { callerOf } from './app.ts';
+import type { OpenCalls } from './runs-parts.ts';
 
 /** Proxies must hand it on as it comes, and nobody may keep it. */
 const HEAD = {
@@ -11,12 +13,15 @@ const HEAD = {
 const FIRST_COMMENT = ': open\n\n';
 /** Who was cut off for reading slowly has this long to read what it was sent. */
 const LAST_BYTES_MS = 5_000;
+/** Whose key or token has ended must be gone within a second. */
+const ENDED_BYTES_MS = 500;
+const CALLER_ENDED = ': the key or token of this stream was revoked or has expired; its run goes on\n\n';
 
 /**
  * An answer that is a stream of events. It is
  *
  *   unopened: nothing was sent, so the request may still be answered in another way;
- *   open:     the head was sent;
+ *   open:     the head was sent. It ends where the caller's key or token does;
  *   over:     it was ended by us, or the client has gone.
  *
  * Invariants: once it is over, whoever feeds it is told to stop, nothing more is written, and `onOver` is called, once.
@@ -28,12 +33,16 @@ export interface EventStream extends EventReader {
   follow(following: Following): void;
 }
 
-/** Makes the stream of a reply; `onOver` is told whether the client left before we ended it. */
-export function createEventStream(
-  reply: FastifyReply,
-  onOver: (how: 'ended' | 'left') => void = () => {},
-): EventStream {
+export interface EventStreamParts {
+  openCalls: OpenCalls;
+  /** Is told whether the client left before we ended it. */
+  onOver?: (how: 'ended' | 'left') => void;
+}
+
+/** Makes the stream of a reply. */
+export function createEventStream(reply: FastifyReply, { openCalls, onOver }: EventStreamParts): EventStream {
   const { raw } = reply;
+  let release: (() => void) | null = null;
   let following: Following | null = null;
   let drained = false;
   let over = false;
@@ -41,8 +50,9 @@ export function createEventStream(
   function end(how: 'ended' | 'left'): void {
     if (over) return;
     over = true;
+    release?.();
     following?.stop();
-    onOver(how);
+    onOver?.(how);
   }
 
   function open(): void {
@@ -51,6 +61,12 @@ export function createEventStream(
     if (over) return;
     raw.writeHead(200, { ...reply.getHeaders(), ...HEAD } as Record<string, string>);
     raw.write(FIRST_COMMENT);
+    release = openCalls.hold(callerOf(reply.request), () => {
+      raw.write(CALLER_ENDED);
+      end('ended');
+      raw.end();
+      destroyAfter(ENDED_BYTES_MS, reply);
+    });
   }
 
   raw.once('close', () => end('left'));
@@ -80,13 +96,14 @@ export function createEventStream(
       open();
       end('ended');
       raw.end();
-      if (reason === 'slow') destroyLater(reply);
+      if (reason === 'slow') destroyAfter(LAST_BYTES_MS, reply);
     },
   };
 }
 
-function destroyLater({ raw }: FastifyReply): void {
-  const timer = setTimeout(() => raw.destroy(), LAST_BYTES_MS);
+/** For a client that does not read what it was sent. */
+function destroyAfter(ms: number, { raw }: FastifyReply): void {
+  const timer = setTimeout(() => raw.destroy(), ms);
   timer.unref();
   raw.once('close', () => clearTimeout(timer));
 }

@@ -2,8 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../core/errors.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
 import type { Attendance, RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
-import { callerOf, leaveSignal } from './app.ts';
+import { callerOf } from './app.ts';
 import { readIdempotencyKey } from './headers/idempotency-key.ts';
+import { HeldCall } from './held-call.ts';
+import type { OpenCalls } from './runs-parts.ts';
 
 /** Inputs up to this size stay in memory while their caller waits; larger ones are read again. */
 const KEPT_BYTES_MAX = 8_192;
@@ -22,28 +24,38 @@ export function endAttendance(reply: FastifyReply, attendance: Attendance): void
 
 export interface RunToHold {
   reply: FastifyReply;
+  openCalls: OpenCalls;
   /** The run as this request wrote it; null where that was not all of it. */
   written: RunWithPayloads | null;
   /** 0: the caller does not want to wait. */
   holdMs: number;
 }
 
-/** The run when it has ended or waits, or as it is when the caller's time is up. */
+/**
+ * The run when it has ended or waits, or as it is when the caller's time is up. Throws `unauthorized` where the caller's
+ * key or token ends before.
+ */
 export async function holdRun(
   runs: RunService,
   { replayed, run }: StartedRun,
-  { reply, written, holdMs }: RunToHold,
+  { reply, openCalls, written, holdMs }: RunToHold,
 ): Promise<Run | RunWithPayloads> {
   const { request } = reply;
   const own = replayed ? null : written;
   if (holdMs === 0) return own ?? runs.get(callerOf(request), run.id);
   const small = Number(request.headers['content-length'] ?? Infinity) <= KEPT_BYTES_MAX;
   const kept = small ? own : null;
+  const held = new HeldCall(reply, openCalls);
+  let now: Run | RunWithPayloads;
   try {
-    return await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: leaveSignal(reply), written: kept });
+    now = await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: held.signal, written: kept });
   } catch (error) {
     // The run is on disk, so `store_unavailable`, which invites to send again, would be untrue.
     if (replayed || !(error instanceof GatewayError) || error.code !== 'store_unavailable') throw error;
-    return kept ?? run;
+    now = kept ?? run;
+  } finally {
+    held.release();
   }
+  held.requireCaller(run.id);
+  return now;
 }

@@ -9,7 +9,7 @@ export function requireWebhook(
   checkTarget: (url: string) => string | null,
 ): void {
   if (webhook === null) return;
-  if (caller.subject !== null) throw new GatewayError('forbidden', { message: 'A token cannot set a webhook.' });
+  if (caller.token !== null) throw new GatewayError('forbidden', { message: 'A token cannot set a webhook.' });
   const fault = checkTarget(webhook.url);
   if (fault === null) return;
   throw new GatewayError('invalid_request', {

@@ -1,10 +1,14 @@
+import type { TokenIssuer } from '../access/tokens.ts';
+import type { Audited } from '../core/audited.ts';
 import type { Caller } from '../core/caller.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
 import type { BreakerState } from '../runs/breakers.ts';
+import type { UsedByCaller } from '../runs/caller-limits.ts';
 import type { InboundWebhooks } from '../runs/inbound.ts';
 import type { RunService } from '../runs/run-service.ts';
 import type { AppParts } from './app.ts';
+import type { ServesOrigin } from './plugins/cors.ts';
 import type { LoadShedder } from './plugins/load-shedder.ts';
 
 /** What access decides beyond a route's roles. */
@@ -27,11 +31,25 @@ export interface WebhookParts extends InboundWebhooks {
   rotateSecret: (lineage: string) => Promise<{ secret: Secret; previousExpiresAt: number | null }>;
 }
 
+/** Calls that are held open: ended where their caller's key or token is. */
+export interface OpenCalls {
+  /** `end` is called, later, when the caller's time is over. Call what it returns when the call is over. */
+  hold(caller: Caller, end: () => void): () => void;
+}
+
 export interface RunsAppParts extends AppParts {
   runs: RunService;
+  openCalls: OpenCalls;
+  /** Whose pages may read answers. */
+  servesOrigin: ServesOrigin;
   /** Refuses new runs while there is more work than fits. */
   shedder: LoadShedder;
   webhooks: WebhookParts;
+  audited: Audited;
+  /** Makes browser tokens. */
+  tokens: TokenIssuer;
+  /** What a caller's line of keys, and its token, have used up. */
+  usedBy: (caller: Caller) => Promise<UsedByCaller>;
   registry: () => Registry;
   policy: AccessPolicy;
   credentialPresent: (provider: string) => Promise<boolean>;

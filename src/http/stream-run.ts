@@ -3,6 +3,7 @@ import type { Log } from '../core/log.ts';
 import type { Attendance, RunService, StartedRun } from '../runs/run-service.ts';
 import { callerOf } from './app.ts';
 import { createEventStream } from './event-stream.ts';
+import type { OpenCalls } from './runs-parts.ts';
 
 /**
  * Answers the request that began a run, or joined it, with the run's events from the first one on. Its head is sent whatever
@@ -11,12 +12,15 @@ import { createEventStream } from './event-stream.ts';
 export async function streamStart(
   reply: FastifyReply,
   { run, replayed }: StartedRun,
-  { runs, attendance, log }: { runs: RunService; attendance: Attendance; log: Log },
+  { runs, openCalls, attendance, log }: { runs: RunService; openCalls: OpenCalls; attendance: Attendance; log: Log },
 ): Promise<void> {
   const { request } = reply;
   reply.header('location', `/runs/${run.id}`);
   if (replayed) reply.header('idempotent-replayed', 'true');
-  const stream = createEventStream(reply, (how) => (how === 'left' ? attendance.left() : attendance.answered()));
+  const stream = createEventStream(reply, {
+    openCalls,
+    onOver: (how) => (how === 'left' ? attendance.left() : attendance.answered()),
+  });
   stream.open();
   try {
     const following = await runs.follow(callerOf(request), run.id, 0, stream);

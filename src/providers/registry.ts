@@ -1,3 +1,4 @@
+import { NO_ACCESS_SETTINGS, type AccessSettings } from '../core/access-settings.ts';
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AnyProviderKind } from './define-provider.ts';
@@ -99,6 +100,8 @@ export interface Registry {
   workflows(): readonly RegisteredWorkflow[];
   /** A kind by its own name, for runs that outlive their provider's configuration. */
   kind(name: string): AnyProviderKind | null;
+  /** Who may come besides those with keys, and from which pages. */
+  readonly access: AccessSettings;
 }
 
 export interface ProviderSetting {
@@ -123,10 +126,12 @@ export function createRegistry({
   kinds,
   providers,
   workflows,
+  access = NO_ACCESS_SETTINGS,
 }: {
   kinds: readonly AnyProviderKind[];
   providers: Readonly<Record<string, ProviderSetting>>;
   workflows: readonly RegisteredWorkflow[];
+  access?: AccessSettings;
 }): Registry {
   const kindsByName = new Map(kinds.map((kind) => [kind.kind, kind]));
   const names = new Set([...kindsByName.keys(), ...Object.keys(providers)]);
@@ -138,6 +143,7 @@ export function createRegistry({
     workflow: (name) => workflowsByName.get(name) ?? null,
     workflows: () => [...workflowsByName.values()],
     kind: (name) => kindsByName.get(name) ?? null,
+    access,
   };
 }
 

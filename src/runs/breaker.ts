@@ -4,7 +4,7 @@ import { FailureWindow } from './failure-window.ts';
 import type { BreakerLimits } from './limits.ts';
 
 /** How long it is open at most, after probe upon probe has failed, in times of `openMs`. */
-export const OPEN_FACTOR_MAX = 4;
+const OPEN_FACTOR_MAX = 4;
 /** What callers are told while the probe is under way: nobody knows how long it takes. */
 const PROBE_WAIT_MS = 1_000;
 /** The generation of calls that count for nothing. */

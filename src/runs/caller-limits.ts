@@ -2,7 +2,7 @@ import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Census } from './census.ts';
-import type { DayQuota, IdempotencyClaim } from './ports.ts';
+import type { DayQuota, IdempotencyClaim, RunStore, TokenQuota } from './ports.ts';
 
 const DAY_MS = 86_400_000;
 /** Nobody knows when a run will end; some end every second. */
@@ -14,8 +14,19 @@ export interface Entry {
   leave(): void;
 }
 
+/** What a line of keys, and a token, have used up. */
+export interface UsedByCaller {
+  unfinishedRuns: number;
+  /** Of the UTC day; null: nothing is counted, as there is no limit. */
+  runsToday: number | null;
+  /** By the token; null: nothing is counted, as there is no limit, or no token. */
+  tokenRuns: number | null;
+}
+
 /** Keeps lines of keys to the runs that they may have and begin. Callers without limits pass at no cost. */
 export interface CallerLimitKeeper {
+  /** What is used up now. Throws what the store throws. */
+  usedBy(caller: Caller): Promise<UsedByCaller>;
   /**
    * Throws `concurrency_limited` where the caller has as many unfinished runs as it may, those being written in. Copies
    * with one idempotency key take one place together while any of them is being written, as only one can begin a run.
@@ -25,6 +36,8 @@ export interface CallerLimitKeeper {
   quotaOf(caller: Caller): DayQuota | null;
   /** What a caller is told whose new run the store did not write because of this quota. */
   overQuota(quota: DayQuota): GatewayError;
+  /** The same for what its token may begin. */
+  overTokenQuota(quota: TokenQuota): GatewayError;
 }
 
 const NO_ENTRY: Entry = Object.freeze({ leave: () => {} });
@@ -32,9 +45,11 @@ const NO_ENTRY: Entry = Object.freeze({ leave: () => {} });
 /** Makes the limits over a count of unfinished rows. */
 export function createCallerLimits({
   counts,
+  store,
   clock,
 }: {
   counts: Pick<Census, 'unfinishedOf'>;
+  store: Pick<RunStore, 'countedRuns'>;
   clock: Pick<Clock, 'now'>;
 }): CallerLimitKeeper {
   /** Runs being written, by lineage: how many requests write each. None is empty, and no run has no request. */
@@ -74,7 +89,37 @@ export function createCallerLimits({
       const message = `This key may begin ${runsMax} ${runs(runsMax)} a day of UTC, and has done so today.`;
       return new GatewayError('quota_exceeded', { message, retryAfterS });
     },
+    async usedBy(caller) {
+      const { lineage, limits } = caller;
+      const { runsPerDay } = limits;
+      const token = tokenQuotaOf(caller);
+      const counted =
+        runsPerDay === null && token === null
+          ? null
+          : await store.countedRuns({ lineage, day: dayOf(clock.now()), tokenId: token?.id ?? null });
+      return {
+        unfinishedRuns: counts.unfinishedOf(lineage),
+        runsToday: runsPerDay === null ? null : (counted?.ofDay ?? 0),
+        tokenRuns: token === null ? null : (counted?.ofToken ?? 0),
+      };
+    },
+    overTokenQuota({ runsMax, expiresAt }) {
+      const message = `This token may begin ${runsMax} ${runs(runsMax)}, and has done so; get a new one.`;
+      // With this token it never succeeds again; when it has ended there must be another one anyway.
+      const retryAfterS = Math.max(1, Math.ceil((expiresAt - clock.now()) / 1000));
+      return new GatewayError('quota_exceeded', { message, retryAfterS, retryable: false });
+    },
   };
+}
+
+/**
+ * What the store counts a token's new run against; null: nothing. A run keeps its place in the count even where it
+ * provably never began: the count bounds what a browser can set off, and one that could fail its starts over and over would
+ * set off as many vendor calls as it likes.
+ */
+export function tokenQuotaOf({ token }: Caller): TokenQuota | null {
+  if (token === null || token.runsMax === null) return null;
+  return { id: token.id, runsMax: token.runsMax, expiresAt: token.expiresAt };
 }
 
 function tooMany(runsMax: number): GatewayError {

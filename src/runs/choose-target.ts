@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RegisteredWorkflow, WeightedTarget } from '../providers/registry.ts';
+import { byWeight } from './by-weight.ts';
 
 /**
  * Where a run of a registered workflow goes, by weight: for every run with the same value of its sticky metadata key
@@ -15,25 +16,14 @@ export function chooseTarget(
   if (first === undefined) throw new TypeError(`workflow ${name}: no target has a weight`);
   if (others.length === 0) return first;
   const value = stickyBy !== null && Object.hasOwn(metadata, stickyBy) ? metadata[stickyBy] : undefined;
-  return value === undefined ? byChance([first, ...others], chance()) : byValue([first, ...others], [name, value]);
-}
-
-type AtLeastOne<Item> = readonly [Item, ...Item[]];
-
-function byChance(targets: AtLeastOne<WeightedTarget>, share: number): WeightedTarget {
-  let left = share * targets.reduce((sum, { weight }) => sum + weight, 0);
-  for (const target of targets) {
-    left -= target.weight;
-    if (left < 0) return target;
-  }
-  return targets[0];
+  return value === undefined ? byWeight([first, ...others], chance()) : byValue([first, ...others], [name, value]);
 }
 
 /**
  * Weighted rendezvous hashing: each target draws by itself, and the least draw wins. So a changed weight, or a target
  * more or less, moves no more values than it must, and the order of the file says nothing.
  */
-function byValue(targets: AtLeastOne<WeightedTarget>, key: readonly string[]): WeightedTarget {
+function byValue(targets: readonly [WeightedTarget, ...WeightedTarget[]], key: readonly string[]): WeightedTarget {
   const draw = ({ provider, workflow, weight }: WeightedTarget) =>
     -Math.log(hashShare([...key, provider, workflow])) / weight;
   const [first, ...others] = targets;

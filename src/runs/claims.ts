@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
+import { addToCount } from './add-to-count.ts';
 import type { Carer } from './care.ts';
 import type { FairShares } from './fair-shares.ts';
 import type { Flights } from './flights.ts';
@@ -67,9 +68,7 @@ export function createClaims(parts: ClaimsParts): Claims {
 
   function count(provider: string, by: 1 | -1): void {
     reads += by;
-    const now = (readsOf.get(provider) ?? 0) + by;
-    if (now === 0) readsOf.delete(provider);
-    else readsOf.set(provider, now);
+    addToCount(readsOf, provider, by);
   }
 
   function care(run: Run): void {

@@ -7,7 +7,7 @@ import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Registry } from '../providers/registry.ts';
 import type { Attempts } from './attempts.ts';
-import type { CallerLimitKeeper, Entry } from './caller-limits.ts';
+import { tokenQuotaOf, type CallerLimitKeeper, type Entry } from './caller-limits.ts';
 import type { Census } from './census.ts';
 import { findFallback } from './fallbacks.ts';
 import type { Flights } from './flights.ts';
@@ -16,7 +16,7 @@ import type { Run } from './model.ts';
 import type { RunObserver } from './observer.ts';
 import { newRun } from './new-run.ts';
 import type { Place, Places } from './places.ts';
-import type { DayQuota, IdempotencyClaim, RunStore } from './ports.ts';
+import type { DayQuota, IdempotencyClaim, RunStore, TokenQuota } from './ports.ts';
 import type { Queue, QueueTicket } from './queue.ts';
 import { resolveRun, type ResolvedRun } from './resolve-run.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -182,11 +182,14 @@ async function write(parts: CreateRunParts, wanted: ToWrite): Promise<StartedRun
   let sent = false;
   try {
     const quota = callerLimits.quotaOf(caller);
-    const written = await store.create(run, { idempotency: claim, quota }).catch((cause: unknown) => {
+    const token = tokenQuotaOf(caller);
+    const written = await store.create(run, { idempotency: claim, quota, token }).catch((cause: unknown) => {
       parts.onUnsure(run.id);
       throw cause;
     });
-    if (written.kind === 'over_quota') throw quotaError(parts, quota);
+    if (written.kind === 'over_quota' || written.kind === 'over_token_quota') {
+      throw quotaError(parts, written.kind, { quota, token });
+    }
     if (written.kind !== 'created') return replay(written);
     parts.census.saw(written.run);
     parts.budget.started(written.run.provider);
@@ -209,8 +212,13 @@ async function write(parts: CreateRunParts, wanted: ToWrite): Promise<StartedRun
   }
 }
 
-function quotaError({ callerLimits }: CreateRunParts, quota: DayQuota | null): GatewayError {
-  if (quota) return callerLimits.overQuota(quota);
+function quotaError(
+  { callerLimits }: CreateRunParts,
+  kind: 'over_quota' | 'over_token_quota',
+  { quota, token }: { quota: DayQuota | null; token: TokenQuota | null },
+): GatewayError {
+  if (kind === 'over_quota' && quota) return callerLimits.overQuota(quota);
+  if (kind === 'over_token_quota' && token) return callerLimits.overTokenQuota(token);
   return new GatewayError('internal', { cause: new Error('a run was counted that has no quota') });
 }
 

@@ -1,3 +1,4 @@
+import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { pause } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -11,7 +12,7 @@ import type { VerifySignature } from '../vault/verify-signature.ts';
 import { createAttempts } from './attempts.ts';
 import { createAttendances } from './attendance.ts';
 import { createBreakers, type BreakerState } from './breakers.ts';
-import { createCallerLimits } from './caller-limits.ts';
+import { createCallerLimits, type UsedByCaller } from './caller-limits.ts';
 import { createCarer } from './care.ts';
 import { createCensus } from './census.ts';
 import { createDeliverer, type SignMessage } from './deliverer.ts';
@@ -80,6 +81,8 @@ export interface RunEngine {
   unready(): 'draining' | 'store' | null;
   /** What is true at this moment, for metrics. */
   gauges(): EngineGauges;
+  /** What a caller's line of keys, and its token, have used up. Throws what the store throws. */
+  usedBy(caller: Caller): Promise<UsedByCaller>;
   /** The worst of a provider's circuit breakers. */
   breakerOf(provider: string): BreakerState;
   /**
@@ -151,7 +154,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   const sweepable = [feed, attendances, follows];
   const rechecking = { unsure: () => [...unsure].slice(0, UNSURE_MAX), onHint: recheck };
   const sweep = createSweep({ ...shared, ...rechecking, flights, waits, sweepable, claims, deliverer, limits });
-  const callerLimits = createCallerLimits({ counts: census, clock });
+  const callerLimits = createCallerLimits({ counts: census, store, clock });
   const creating = { queue, targets, callerLimits, census, budget };
   const starting = { heartbeatIsYoung, draining: () => draining };
   const service = createRunService({
@@ -259,6 +262,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
       breakers: breakers.states(),
       allowances: pacing.allowances(),
     }),
+    usedBy: (caller) => callerLimits.usedBy(caller),
     breakerOf(provider) {
       const states = breakers.states().flatMap((breaker) => (breaker.provider === provider ? breaker.state : []));
       return WORST_FIRST.find((state) => states.includes(state)) ?? 'closed';

@@ -1,4 +1,4 @@
-import type { Caller } from '../core/caller.ts';
+import { scopeOf, type Caller } from '../core/caller.ts';
 import { GatewayError } from '../core/errors.ts';
 import { fingerprintJson, type Json } from '../core/json.ts';
 import type { Claimed, IdempotencyClaim } from './ports.ts';
@@ -11,7 +11,7 @@ export function claimOf(caller: Caller, { idempotencyKey }: RequestContext, requ
   if (idempotencyKey === null) return null;
   return {
     lineage: caller.lineage,
-    subject: caller.subject ?? '',
+    subject: scopeOf(caller),
     key: idempotencyKey,
     fingerprint: fingerprintJson(request),
   };

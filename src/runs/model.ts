@@ -101,6 +101,7 @@ export interface Run {
   readonly keyId: string;
   readonly keyName: string;
   readonly lineage: string;
+  /** Whose the run is within its lineage, as `scopeOf` says it; null: the keys' own. People are shown `subjectOf` it. */
   readonly subject: string | null;
 
   /** As the caller named it: a registered name, or the vendor's id. */

@@ -1,9 +1,9 @@
-import type { Caller } from '../core/caller.ts';
+import { scopeOf, type Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Ids, Owner } from '../core/ids.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import { firstStep } from './attempts.ts';
-import { firstAttempt } from './open-attempt.ts';
+import { newAttempt } from './open-attempt.ts';
 import type { NewRun } from './ports.ts';
 import type { ResolvedRun } from './resolve-run.ts';
 import type { RequestContext, RunRequest } from './run-service.ts';
@@ -47,7 +47,7 @@ export function newRun(
     keyId: caller.keyId,
     keyName: caller.keyName,
     lineage: caller.lineage,
-    subject: caller.subject,
+    subject: scopeOf(caller) || null,
     workflow: request.workflow,
     allowPrivateNetwork: provider.allowPrivateNetwork,
     settings: provider.settings,
@@ -67,8 +67,8 @@ export function newRun(
     partial: false,
     attempts: atOnce
       ? [
-          firstAttempt(
-            { ...pinned, origin: credential.origin },
+          newAttempt(
+            { ...pinned, origin: credential.origin, number: 1 },
             firstStep(provider.kind, resolved.options, context.listening),
             at,
           ),

@@ -75,7 +75,7 @@ export interface NextStartsParts {
   observer: Pick<RunObserver, 'triedAgain'>;
 }
 
-/** A refusal that another credential may not meet. */
+/** A refusal that another credential may not meet, or one that cannot be opened now. */
 const CREDENTIAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'upstream_auth_failed',
   'upstream_payment_required',
@@ -83,6 +83,7 @@ const CREDENTIAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'upstream_rate_limited',
   'upstream_quota_exhausted',
   'no_credential',
+  'vault_unavailable',
 ]);
 /** A refusal of this start alone: its credential's state does not tell. */
 const FORBIDDEN_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['upstream_forbidden']);

@@ -16,14 +16,14 @@ export interface AttemptWriter {
 /** Room may be made sooner than can be foreseen: another run ends, or a credential is mended. */
 const ROOM_WAIT_MS_MAX = 5_000;
 
-/** The attempt of a run that is sent at once, as `create` writes it. */
-export function firstAttempt(
-  run: Pick<Run, 'provider' | 'kind' | 'credentialId' | 'upstreamWorkflow'> & { origin: string },
+/** An attempt as it is written before its first byte leaves. */
+export function newAttempt(
+  run: Pick<Run, 'provider' | 'kind' | 'credentialId' | 'upstreamWorkflow'> & { origin: string; number: number },
   step: Attempt['step'],
   at: number,
 ): Attempt {
   return {
-    number: 1,
+    number: run.number,
     step,
     provider: run.provider,
     kind: run.kind,
@@ -71,7 +71,7 @@ export function openAttempt(
   const at = parts.clock.now();
   const target = { ...run, ...patch };
   const { origin } = new URL(target.baseUrl);
-  const attempt: Attempt = { ...firstAttempt({ ...target, origin }, step, at), number: run.attempts.length + 1 };
+  const attempt = newAttempt({ ...target, origin, number: run.attempts.length + 1 }, step, at);
   return {
     status: 'running',
     patch: {

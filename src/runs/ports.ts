@@ -52,6 +52,37 @@ export interface DayQuota {
   runsMax: number;
 }
 
+/** How many runs a token may begin in its life. */
+export interface TokenQuota {
+  id: string;
+  runsMax: number;
+  /** Milliseconds since 1970: what was counted is forgotten some time after. */
+  expiresAt: number;
+}
+
+/** What runs are added up by. */
+export const USAGE_GROUPS = ['provider', 'workflow', 'key'] as const;
+export type UsageGroup = (typeof USAGE_GROUPS)[number];
+
+/** The longest span that usage is added up over, in milliseconds. */
+export const USAGE_SPAN_MS_MAX = 31 * 86_400_000;
+
+/** The runs of one provider, workflow or key. Those that have not ended are `unfinished`. */
+export interface UsageRow {
+  /** A provider's or workflow's name, or a key's id; `''`: all that are beyond the bound on groups, together. */
+  group: string;
+  /** A key's name, as its latest run has it; null for providers and workflows. */
+  name: string | null;
+  runs: number;
+  succeeded: number;
+  failed: number;
+  cancelled: number;
+  timed_out: number;
+  unfinished: number;
+  /** From their starts to their ends, of those that have both. */
+  runSeconds: number;
+}
+
 /** Fields that a move may set. */
 export type RunPatch = Partial<
   Omit<
@@ -145,11 +176,18 @@ export interface RunStore {
   /**
    * Writes the run, its events and its idempotency row in one commit; on conflict reads the winner in the same transaction.
    * With `quota`, the run is counted on that day for its lineage in the same commit; `over_quota`: nothing was written.
+   * With `token`, it is counted for that token likewise; `over_token_quota`: nothing was written. A replay is never counted.
    */
   create(
     run: NewRun,
-    options: { idempotency: IdempotencyClaim | null; quota: DayQuota | null },
-  ): Promise<Claimed | { kind: 'over_quota' }>;
+    options: { idempotency: IdempotencyClaim | null; quota: DayQuota | null; token?: TokenQuota | null },
+  ): Promise<Claimed | { kind: 'over_quota' } | { kind: 'over_token_quota' }>;
+  /** What `create` has counted: for the lineage on that day, and for the token. */
+  countedRuns(of: {
+    lineage: string;
+    day: string;
+    tokenId: string | null;
+  }): Promise<{ ofDay: number; ofToken: number }>;
   /** A replay is recognised before anything is resolved; `create` decides again, and finally. */
   findByKey(claim: IdempotencyClaim): Promise<Exclude<Claimed, { kind: 'created' }> | null>;
   /**
@@ -220,7 +258,16 @@ export interface RunStore {
    * Lossy hints that a run changed, from any process; null: something changed. Readers read again at least every second.
    */
   watch(hint: (id: RunId | null) => void, signal: AbortSignal): void;
-  /** Deletes up to `limit` runs that ended before `before`, with all that belongs to them, and idempotency rows that have served. */
+  /**
+   * The runs that began (by their ids' time) from `from` until before `to`, milliseconds since 1970 and at most
+   * `USAGE_SPAN_MS_MAX` apart, added up; the group with the most runs first. Bounded in groups; read in pieces that let
+   * others in between, so runs that change meanwhile are counted as they are when their piece is read.
+   */
+  usage(options: { groupBy: UsageGroup; from: number; to: number; signal?: AbortSignal }): Promise<UsageRow[]>;
+  /**
+   * Deletes up to `limit` runs that ended before `before`, with all that belongs to them, and whatever has served:
+   * idempotency rows, runs counted for tokens, signing keys.
+   */
   purge(before: number, limit: number): Promise<number>;
 }
 

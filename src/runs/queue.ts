@@ -1,3 +1,4 @@
+import { addToCount } from './add-to-count.ts';
 import type { QueuedShare } from './ports.ts';
 
 /**
@@ -101,13 +102,12 @@ class Counts {
     for (const share of shares) this.add(share);
   }
 
-  /** Names of which nothing is left are not kept. */
   add({ provider, lineage, runs }: QueuedShare): void {
     const shares = this.#byProvider.get(provider) ?? new Map<string, number>();
-    addTo(shares, lineage, runs);
+    addToCount(shares, lineage, runs);
     if (shares.size > 0) this.#byProvider.set(provider, shares);
     else this.#byProvider.delete(provider);
-    addTo(this.#byLineage, lineage, runs);
+    addToCount(this.#byLineage, lineage, runs);
     this.total += runs;
   }
 
@@ -118,10 +118,4 @@ class Counts {
   ofLineage(lineage: string): number {
     return this.#byLineage.get(lineage) ?? 0;
   }
-}
-
-function addTo(counts: Map<string, number>, name: string, by: number): void {
-  const now = (counts.get(name) ?? 0) + by;
-  if (now === 0) counts.delete(name);
-  else counts.set(name, now);
 }

@@ -1,3 +1,4 @@
+import { subjectOf } from '../core/caller.ts';
 import { isoTime } from '../core/iso-time.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ErrorBody } from '../core/errors.ts';
@@ -45,7 +46,7 @@ export function renderRun(run: Run | RunWithPayloads, { include, showKey }: Rend
     status: run.status,
     provider: run.provider,
     workflow: run.workflow,
-    subject: run.subject,
+    subject: subjectOf(run.subject),
     ...(showKey ? { key: { id: run.keyId, name: run.keyName } } : {}),
     ...(include.inputs && 'inputs' in run ? { inputs: run.inputs } : {}),
     ...(include.output && 'output' in run ? { output: run.output } : {}),

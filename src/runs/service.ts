@@ -1,4 +1,4 @@
-import { seesEveryone, type Caller } from '../core/caller.ts';
+import { scopeOf, seesEveryone, type Caller } from '../core/caller.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
@@ -58,11 +58,9 @@ export function createRunService({
     },
     async list(caller, filter, page) {
       if (seesEveryone(caller)) return store.list({ ...filter, lineage: null }, page);
-      const own = caller.subject === null ? {} : { subject: caller.subject };
-      if (filter.subject !== undefined && caller.subject !== null && filter.subject !== caller.subject) {
-        return { runs: [], next: null };
-      }
-      return store.list({ ...filter, lineage: caller.lineage, ...own }, page);
+      const scope = scopeOf(caller);
+      if (filter.subject !== undefined && scope !== '' && filter.subject !== scope) return { runs: [], next: null };
+      return store.list({ ...filter, lineage: caller.lineage, ...(scope === '' ? {} : { subject: scope }) }, page);
     },
     async events(caller, id, after, limit) {
       await visible(caller, id);
@@ -110,8 +108,9 @@ export function createRunService({
   };
 }
 
-/** A run belongs to the line of keys that started it and to its subject; readers and admins see everyone's. */
+/** A run belongs to the line of keys that started it and to the scope that did; readers and admins see everyone's. */
 function maySee(caller: Caller, run: Run): boolean {
   if (seesEveryone(caller)) return true;
-  return run.lineage === caller.lineage && (caller.subject === null || caller.subject === run.subject);
+  const scope = scopeOf(caller);
+  return run.lineage === caller.lineage && (scope === '' || scope === run.subject);
 }

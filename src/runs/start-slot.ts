@@ -74,14 +74,9 @@ export function takeSlot(parts: StartSlotParts, target: PacedTarget): StartSlot 
 }
 
 function teach(ticket: BreakerTicket, code: ErrorCode | null): void {
-  if (code === null || code.startsWith('upstream_')) {
-    if (code !== null && VENDOR_FAULTS.has(code)) ticket.failed();
-    else ticket.succeeded();
-  } else if (VENDOR_FAULTS.has(code)) {
-    ticket.failed();
-  } else {
-    ticket.dropped();
-  }
+  if (code !== null && VENDOR_FAULTS.has(code)) ticket.failed();
+  else if (code === null || code.startsWith('upstream_')) ticket.succeeded();
+  else ticket.dropped();
 }
 
 /** What an answer says of the credential; null: nothing. */

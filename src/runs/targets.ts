@@ -4,6 +4,7 @@ import type { Random } from '../core/random.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Provider } from '../providers/registry.ts';
 import type { Breakers } from './breakers.ts';
+import { byWeight } from './by-weight.ts';
 import type { Run } from './model.ts';
 import type { PacedTarget, Pacing } from './pacing.ts';
 import type { CredentialSource, PooledCredential } from './ports.ts';
@@ -104,7 +105,7 @@ class OpenPool implements OpenTarget {
 interface Pooled {
   provider: TargetProvider;
   pool: readonly PooledCredential[];
-  from: PacedTarget['from'] | null;
+  from: NonNullable<PacedTarget['from']> | null;
 }
 
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
@@ -119,8 +120,7 @@ function choose(
   const isMeant = ({ credential: { id } }: PooledCredential) => !tried.has(id) && (only === null || only === id);
   const untried = tried.size === 0 && only === null ? usable(pool) : usable(pool).filter(isMeant);
   if (untried.length === 0) return refuseAll(parts, { provider, pool, from });
-  const waitMs = ({ credential }: PooledCredential) =>
-    pacing.waitMs({ ...to(provider, credential), from: from ?? null });
+  const waitMs = ({ credential }: PooledCredential) => pacing.waitMs({ ...to(provider, credential), from });
   const [first] = untried;
   // Most providers have one credential, which nothing holds back.
   if (untried.length === 1 && first && breakers.retryAfterMs(provider.name, first.credential.id) === 0) {
@@ -130,9 +130,9 @@ function choose(
   const breakerMs = untried.map(({ credential }) => breakers.retryAfterMs(provider.name, credential.id));
   const closed = untried.filter((_, i) => breakerMs[i] === 0);
   if (closed.length === 0) return refuseOpen(provider, Math.min(...breakerMs));
-  const free = closed.filter((pooled) => waitMs(pooled) === 0);
-  if (free.length === 0) return { is: 'wait', waitMs: soonest(closed, waitMs) };
-  return goWith(parts, provider, byWeight(free, parts.random));
+  const [free, ...others] = closed.filter((pooled) => waitMs(pooled) === 0);
+  if (free === undefined) return { is: 'wait', waitMs: soonest(closed, waitMs) };
+  return goWith(parts, provider, others.length === 0 ? free : byWeight([free, ...others], parts.random.float()));
 }
 
 function goWith(parts: TargetsParts, provider: TargetProvider, { credential }: PooledCredential): Choice {
@@ -203,13 +203,6 @@ export function heldBack(
 ): GatewayError {
   const retryAfterS = Math.max(1, Math.ceil(retryInMs / 1000));
   return new GatewayError(code, { provider: name, message, source: 'gateway', retryable: true, retryAfterS });
-}
-
-function byWeight(pool: readonly PooledCredential[], random: Random): PooledCredential {
-  const first = pool[0] as PooledCredential;
-  if (pool.length === 1) return first;
-  let rest = random.float() * pool.reduce((sum, { weight }) => sum + weight, 0);
-  return pool.find(({ weight }) => (rest -= weight) < 0) ?? first;
 }
 
 function to(provider: TargetProvider, credential: SealedCredential) {

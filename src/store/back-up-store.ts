@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts';
 import { pathOfUrl } from './open-store.ts';
-import { backUpDatabase, type BackupFacts } from './sqlite/back-up-database.ts';
+import { backUpDatabase, databaseIsCurrent, type BackupFacts } from './sqlite/back-up-database.ts';
 import { beginRestore, type Restoring } from './sqlite/restore-database.ts';
 import { openError } from './sqlite/store-errors.ts';
 
@@ -9,6 +9,15 @@ export type { BackupFacts } from './sqlite/back-up-database.ts';
 /** Copies the store, as it is at one moment, into a file that only its owner can read. Throws `store_unavailable`. */
 export function backUpStore({ url, file, force }: { url: string; file: string; force: boolean }): BackupFacts {
   return saying('The backup could not be made.', () => backUpDatabase(pathOfUrl(url), file, { force }));
+}
+
+/** Whether there is a store of this version's schema. What cannot be read, or is not there, is none. */
+export function hasCurrentSchema(url: string): boolean {
+  try {
+    return databaseIsCurrent(pathOfUrl(url));
+  } catch {
+    return false;
+  }
 }
 
 export interface StoreRestore extends Omit<Restoring, 'staged'> {

@@ -1,9 +1,10 @@
 import { realpathSync } from 'node:fs';
-import type { KeyStore } from '../access/ports.ts';
+import type { KeyStore, SigningKeyStore } from '../access/ports.ts';
+import type { AuditStore } from '../core/audit.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { RunStore } from '../runs/ports.ts';
-import type { CredentialStore, WebhookSecretStore } from '../vault/ports.ts';
+import type { CredentialStore, SealedStore, WebhookSecretStore } from '../vault/ports.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
 import { openError } from './sqlite/store-errors.ts';
 
@@ -12,6 +13,10 @@ export interface Store {
   keys: KeyStore;
   credentials: CredentialStore;
   webhookSecrets: WebhookSecretStore;
+  signingKeys: SigningKeyStore;
+  /** All that is sealed, for the rotation of the master key. */
+  sealed: SealedStore;
+  audit: AuditStore;
   /** Writes that wait for the disk. */
   queuedWrites(): number;
   /** Reads, and commits a write: resolves if the store is fit for service, throws `store_unavailable` otherwise. */

@@ -30,6 +30,10 @@ export const SPECIAL_IPV4: readonly Range[] = [
   ['private', '172.16.0.0', 12],
   ['documentation', '192.0.2.0', 24],
   ['reserved', '192.0.0.0', 24],
+  // AS112 and AMT: anybody may announce them on a network of their own, and no vendor is there.
+  ['reserved', '192.31.196.0', 24],
+  ['reserved', '192.52.193.0', 24],
+  ['reserved', '192.175.48.0', 24],
   ['embeds_ipv4', '192.88.99.0', 24],
   ['private', '192.168.0.0', 16],
   ['benchmarking', '198.18.0.0', 15],
@@ -58,6 +62,7 @@ export const SPECIAL_IPV6: readonly Range[] = [
   ['reserved', '2001::', 23], // protocol assignments, ORCHID
   ['documentation', '2001:db8::', 32],
   ['embeds_ipv4', '2002::', 16], // 6to4
+  ['reserved', '2620:4f:8000::', 48], // AS112
   ['documentation', '3fff::', 20],
   ['reserved', '5f00::', 16], // segment routing
   ['private', 'fc00::', 7],

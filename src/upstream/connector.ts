@@ -20,7 +20,7 @@ interface ConnectorParts {
   guard: AddressGuard;
   /** DNS, TCP and TLS together. */
   connectTimeoutMs: number;
-  resolve?: ResolveAll;
+  resolve?: ResolveAll | undefined;
   /** Aborted on shutdown: connections that are still being made are given up. */
   closing: AbortSignal;
 }

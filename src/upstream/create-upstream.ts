@@ -1,11 +1,19 @@
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Outbound, OutboundAnswer, PlainAnswer, StreamAnswer, StreamRequest } from '../core/outbound.ts';
+import type {
+  DocumentReader,
+  Outbound,
+  OutboundAnswer,
+  PlainAnswer,
+  StreamAnswer,
+  StreamRequest,
+} from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
 import { NO_TRACING, type Tracing } from '../core/tracing.ts';
 import { createActiveCalls } from './active-calls.ts';
 import { AnswerCollector } from './answer-collector.ts';
 import { Call } from './call.ts';
+import type { ResolveAll } from './connector.ts';
 import { answerSizeCap } from './interceptors/answer-size-cap.ts';
 import { credential } from './interceptors/credential.ts';
 import type { AnswerHandler, Dispatch, Interceptor } from './interceptors/interceptor.ts';
@@ -17,6 +25,7 @@ import { sentTracker } from './interceptors/sent-tracker.ts';
 import { timeLimits } from './interceptors/time-limits.ts';
 import { traceContext } from './interceptors/trace-context.ts';
 import type { UpstreamLimits } from './limits.ts';
+import { createPlainGet } from './plain-get.ts';
 import { createPlainCall, HeadCollector } from './plain-post.ts';
 import { createPools, type Pools } from './pools.ts';
 import { StreamCollector } from './stream-collector.ts';
@@ -36,6 +45,8 @@ export interface UpstreamParts {
   };
   /** Goes out as `user-agent: rungate/<version>`. */
   version: string;
+  /** What names resolve to. Undefined: what the system says. */
+  resolve?: ResolveAll;
 }
 
 /** Connections to one address that a caller has named: nobody's server is to be flooded. */
@@ -47,7 +58,7 @@ interface Settle<T> {
 }
 
 /** The one door to vendors: undici pools, and around each the same ordered list of interceptors. */
-export function createUpstream(parts: UpstreamParts): Outbound & { close(): Promise<void> } {
+export function createUpstream(parts: UpstreamParts): Outbound & DocumentReader & { close(): Promise<void> } {
   const { clock, limits } = parts;
   const pools = createVendorPools(parts);
   const plainPools = createPlainPools(parts);
@@ -96,6 +107,14 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
       );
     },
 
+    async get(request, signal) {
+      active.assertOpen(signal);
+      const call = createPlainGet(request);
+      return run<OutboundAnswer>(call, { through: plainPools, signal }, (dispatch, settle) =>
+        dispatchTo(new AnswerCollector(call, clock, settle), call, answerSizeCap(request)(dispatch)),
+      );
+    },
+
     /** Refuses new calls, aborts those that are going on, then closes every connection. */
     async close() {
       active.close();
@@ -105,7 +124,7 @@ export function createUpstream(parts: UpstreamParts): Outbound & { close(): Prom
 }
 
 function createVendorPools(parts: UpstreamParts): Pools {
-  const { clock, random, log, tracing = NO_TRACING, limits, guard, version } = parts;
+  const { clock, random, log, tracing = NO_TRACING, limits, guard, version, resolve } = parts;
   // From the caller to the wire; answers pass the list from its end to its beginning.
   const interceptors: Interceptor[] = [
     scrubAnswer(),
@@ -118,11 +137,11 @@ function createVendorPools(parts: UpstreamParts): Pools {
     interimAnswers(),
     sentTracker(),
   ];
-  return createPools({ clock, limits, interceptors, allowedLoopback: guard.allowedLoopback });
+  return createPools({ clock, limits, interceptors, allowedLoopback: guard.allowedLoopback, resolve });
 }
 
 /** A lane of its own for what callers name: their addresses crowd out no vendor, and no credential is near. */
-function createPlainPools({ clock, limits, version }: UpstreamParts): Pools {
+function createPlainPools({ clock, limits, version, resolve }: UpstreamParts): Pools {
   const interceptors: Interceptor[] = [
     responseHeaders(),
     timeLimits({ clock }),
@@ -137,6 +156,7 @@ function createPlainPools({ clock, limits, version }: UpstreamParts): Pools {
     limits: { ...limits, connectionsPerOriginMax },
     interceptors,
     allowedLoopback: new Set(),
+    resolve,
   });
 }
 

@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { OutboundError, type OutboundRequest } from '../core/outbound.ts';
-import { createConnector } from './connector.ts';
+import { createConnector, type ResolveAll } from './connector.ts';
 import { FRESH_KEEP_ALIVE_MS, FreshClient } from './fresh-client.ts';
 import { createAddressGuard } from './guard.ts';
 import { compose, type Dispatch, type Interceptor } from './interceptors/interceptor.ts';
@@ -38,6 +38,8 @@ interface PoolParts {
   allowedLoopback: ReadonlySet<string>;
   /** From the caller to the wire. */
   interceptors: readonly Interceptor[];
+  /** Undefined: the system's. */
+  resolve?: ResolveAll | undefined;
 }
 
 interface KeptLane extends Lane {
@@ -106,12 +108,12 @@ function close(lanes: Map<string, KeptLane>, key: string, lane: KeptLane): void 
 }
 
 function createPool(origin: string, request: LaneRequest, parts: PoolParts & { closing: AbortSignal }): Pool {
-  const { clock, limits, allowedLoopback, closing } = parts;
+  const { clock, limits, allowedLoopback, closing, resolve } = parts;
   const { allowPrivateNetwork } = request;
   const guard = createAddressGuard({ allowPrivateNetwork, allowedLoopback });
   const shared: Pool.Options = {
     connections: limits.connectionsPerOriginMax,
-    connect: createConnector({ clock, guard, connectTimeoutMs: limits.connectTimeoutMs, closing }),
+    connect: createConnector({ clock, guard, connectTimeoutMs: limits.connectTimeoutMs, closing, resolve }),
     allowH2: false,
     pipelining: 1,
     maxHeaderSize: ANSWER_HEAD_BYTES_MAX,

@@ -1,6 +1,8 @@
-import { characterForms, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
+import { characterForms, escapable, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
 
 const MASK = '[secret]';
+/** Of a character that JSON need not escape, or could escape in two characters. */
+const NEEDLESS_ESCAPE = /\\u00[2-7][0-9a-f]/i;
 const ASCII = /^[\0-\x7f]*$/;
 
 export interface Place {
@@ -21,8 +23,9 @@ export interface Scrubber {
 }
 
 /**
- * Finds a secret as it is, JSON-escaped (any character as \uXXXX, `\/`), percent-encoded (any character), and base64
- * (standard and URL alphabet, alone or inside a longer text such as `user:secret`). Nearly every answer holds none of
+ * Finds a secret as it is, in capitals or small letters, JSON-escaped (any character as \uXXXX, `\/`; also in JSON within
+ * JSON), HTML-escaped, percent-encoded (any character), in hexadecimal, and base64 (standard and URL alphabet, alone or
+ * inside a longer text such as `user:secret`). Nearly every answer holds none of
  * them, so plain searches come first, and the pattern for escaped forms is made only where escapes are seen.
  */
 export function createScrubber(...secrets: string[]): Scrubber {
@@ -34,7 +37,8 @@ export function createScrubber(...secrets: string[]): Scrubber {
   const plain = wanted.flatMap(plainForms);
   const signs = [...new Set(wanted.flatMap(escapeSigns))];
   let made: RegExp | null = null;
-  const pattern = () => (made ??= new RegExp([...wanted.map(escapedPattern), ...plain.map(quote)].join('|'), 'g'));
+  const pattern = () =>
+    (made ??= new RegExp([...escapable(wanted).map(escapedPattern), ...plain.map(quote)].join('|'), 'g'));
   const isSuspicious = (value: string) => {
     const found = (form: string) => value.includes(form);
     // No form is shorter than the secret itself.
@@ -48,20 +52,39 @@ export function createScrubber(...secrets: string[]): Scrubber {
   const bytes = (body: Buffer) => {
     // Searching one string many times costs a third of searching the bytes as often.
     const before = body.toString('latin1');
-    const after = text(before);
-    return after === before ? body : Buffer.from(after, 'latin1');
+    const plainer = hasNeedlessEscapes(before) ? withoutNeedlessEscapes(before) : before;
+    // What holds no secret stays as it came, escapes and all.
+    const after = text(plainer);
+    return after === plainer ? body : Buffer.from(after, 'latin1');
   };
   // The forms are those of the secret's bytes; only in ASCII are they those of its characters too.
-  const unicode = wanted.every((secret) => ASCII.test(secret))
-    ? text
-    : (value: string) => bytes(Buffer.from(value)).toString();
+  const isPlain = wanted.every((secret) => ASCII.test(secret));
+  const unicode = (value: string) =>
+    isPlain && !hasNeedlessEscapes(value) ? text(value) : bytes(Buffer.from(value)).toString();
   return { text, unicode, places, bytes };
+}
+
+/** Whether a text, if it is JSON, could say the same more plainly: then a secret in it may be escaped twice over. */
+export function hasNeedlessEscapes(text: string): boolean {
+  return NEEDLESS_ESCAPE.test(text);
+}
+
+/**
+ * Says the same in JSON. Some encoders escape `+`, `&` and more, also where these stand for a secret that is encoded
+ * itself, such as base64's.
+ */
+function withoutNeedlessEscapes(json: string): string {
+  return json.replace(/\\(?:u00([2-7][0-9a-f])|[^])/gi, (escape, hex: string | undefined) => {
+    if (hex === undefined) return escape;
+    const char = String.fromCharCode(Number.parseInt(hex, 16));
+    return char === '"' || char === '\\' ? `\\${char}` : char;
+  });
 }
 
 /** What a text must hold if the secret is in it in an escaped form. */
 function escapeSigns(secret: string): string[] {
   const short = ['/', '"', '\\'].filter((char) => secret.includes(char)).map((char) => `\\${char}`);
-  return ['%', '\\u', ...short];
+  return ['%', '\\u', ...short, ...(/[&<>"'/]/.test(secret) ? ['&'] : [])];
 }
 
 function escapedPattern(secret: string): string {

@@ -7,6 +7,18 @@ export interface Form {
 
 /** Shorter values are no secrets, and blotting them out would spoil ordinary text. */
 const SECRET_LENGTH_MIN = 6;
+/** Shorter ones may be words, which texts hold in capitals or small letters for reasons of their own. */
+const NO_WORD_LENGTH_MIN = 16;
+/** How many backslashes stand for one, in JSON and in JSON within JSON, three deep. */
+const BACKSLASHES = ['\\', '\\\\', '\\\\\\\\'];
+const ENTITIES: Readonly<Record<string, readonly string[]>> = {
+  '&': ['&amp;', '&#38;', '&#x26;'],
+  '<': ['&lt;', '&#60;', '&#x3c;'],
+  '>': ['&gt;', '&#62;', '&#x3e;'],
+  '"': ['&quot;', '&#34;', '&#x22;'],
+  "'": ['&apos;', '&#39;', '&#x27;'],
+  '/': ['&#47;', '&#x2f;'],
+};
 
 /** What is worth looking for; of two that begin alike the longer one comes first. */
 export function worthScrubbing(secrets: readonly string[]): string[] {
@@ -14,12 +26,17 @@ export function worthScrubbing(secrets: readonly string[]): string[] {
 }
 
 /**
- * The secret as it is, and what base64 makes of it at each of its three possible offsets, cut to the characters that
- * depend on the secret alone.
+ * The secret as it is, in capitals, in small letters and in hexadecimal, and what base64 makes of it at each of its three
+ * possible offsets, cut to the characters that depend on the secret alone.
  */
 export function plainForms(secret: string): string[] {
   const padded = Buffer.from(`\0\0${secret}`);
   const forms = [padded.toString('latin1', 2)];
+  if (secret.length >= NO_WORD_LENGTH_MIN) {
+    const hex = padded.toString('hex', 2);
+    const inCases = casesOf(secret).map((text) => Buffer.from(text).toString('latin1'));
+    forms.push(...new Set([...inCases, hex, hex.toUpperCase()].filter((form) => form !== forms[0])));
+  }
   for (const offset of [0, 1, 2]) {
     const whole = Math.floor(((padded.length - 2 + offset) * 8) / 6);
     const standard = padded.toString('base64', 2 - offset).slice(Math.ceil((offset * 8) / 6), whole);
@@ -29,18 +46,38 @@ export function plainForms(secret: string): string[] {
   return forms;
 }
 
-/** Of each character of the secret: as itself, as JSON may escape it, and percent-encoded. */
+/** What may be escaped: the secret, and where every JSON text escapes some of it, also its capitals and small letters. */
+export function escapable(secrets: readonly string[]): string[] {
+  const inCases = secrets
+    .filter((secret) => secret.length >= NO_WORD_LENGTH_MIN && /["\\]/.test(secret))
+    .flatMap(casesOf);
+  return [...new Set([...secrets, ...inCases])];
+}
+
+function casesOf(secret: string): string[] {
+  return [secret.toUpperCase(), secret.toLowerCase()];
+}
+
+/** Of each character of the secret: as itself, as JSON, also within JSON, and HTML may escape it, and percent-encoded. */
 export function characterForms(secret: string): Form[][] {
   return Array.from(secret, (char) => {
     const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i).toString(16).padStart(4, '0'));
     const bytes = Array.from(Buffer.from(char), (byte) => byte.toString(16).padStart(2, '0'));
     const forms: Form[] = [
       { text: Buffer.from(char).toString('latin1'), anyCase: false },
-      { text: units.map((unit) => `\\u${unit}`).join(''), anyCase: true },
+      ...BACKSLASHES.map((slashes) => ({ text: units.map((unit) => `${slashes}u${unit}`).join(''), anyCase: true })),
       { text: bytes.map((byte) => `%${byte}`).join(''), anyCase: true },
+      ...(ENTITIES[char] ?? []).map((text) => ({ text, anyCase: true })),
     ];
-    if ('/"\\'.includes(char)) forms.push({ text: `\\${char}`, anyCase: false });
+    if (char === '"') forms.push(...quotesWithin().map((text) => ({ text, anyCase: false })));
+    if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
+    if (char === '/') forms.push(...BACKSLASHES.map((slashes) => ({ text: `${slashes}/`, anyCase: false })));
     if (char === ' ') forms.push({ text: '+', anyCase: false });
     return forms;
   });
+}
+
+/** Each time that JSON goes into JSON, a quote gets one backslash more than twice as many as it had. */
+function quotesWithin(): string[] {
+  return BACKSLASHES.map((slashes) => `${'\\'.repeat(slashes.length * 2 - 1)}"`);
 }

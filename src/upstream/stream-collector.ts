@@ -1,5 +1,12 @@
 import type { Clock } from '../core/clock.ts';
-import { OutboundError, type StreamAnswer, type StreamFormat, type StreamRequest } from '../core/outbound.ts';
+import {
+  OutboundError,
+  type OutputScrub,
+  type StreamAnswer,
+  type StreamFormat,
+  type StreamFrame,
+  type StreamRequest,
+} from '../core/outbound.ts';
 import { AnswerCollector, restate } from './answer-collector.ts';
 import type { Call } from './call.ts';
 import type { Decoder, Emit } from './decoders/decoder.ts';
@@ -8,6 +15,7 @@ import { decodeSse } from './decoders/decode-sse.ts';
 import { decodeText } from './decoders/decode-text.ts';
 import { FrameStream } from './frame-stream.ts';
 import { createOutputScrub } from './output-scrub.ts';
+import { hasNeedlessEscapes } from './scrubber.ts';
 import { AnswerTooLarge } from './interceptors/answer-size-cap.ts';
 import type { AnswerHandler, Controller, ResponseHeaders } from './interceptors/interceptor.ts';
 
@@ -25,6 +33,12 @@ export interface StreamParts {
 export interface SettleStream {
   resolve(answer: StreamAnswer): void;
   reject(error: unknown): void;
+}
+
+/** The bytes are scrubbed already; but JSON may escape an escaped secret once more, which whoever parses it undoes. */
+function scrubbed(frame: StreamFrame, scrub: OutputScrub): StreamFrame {
+  if (frame.kind !== 'event' || !hasNeedlessEscapes(frame.data)) return frame;
+  return { ...frame, data: scrub.text(frame.data) };
 }
 
 /** The caller's end of a call whose answer may be a stream: decides by its head, and is an `AnswerCollector` if it is none. */
@@ -59,8 +73,8 @@ export class StreamCollector implements AnswerHandler {
     if (format === null) return this.#answer.onResponseStart(controller, status, headers);
     this.#parts.call.streaming = true;
     const frames = new FrameStream(this.#parts);
-    this.#stream = { frames, decoder: DECODERS[format]((frame) => frames.put(frame)) };
     const scrub = createOutputScrub(this.#parts.call.secrets);
+    this.#stream = { frames, decoder: DECODERS[format]((frame) => frames.put(scrubbed(frame, scrub))) };
     this.#settle.resolve({ is: 'stream', stream: { status, headers: head, frames, scrub } });
   }
 

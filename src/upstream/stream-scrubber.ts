@@ -1,5 +1,5 @@
 import { createScrubber, type Scrubber } from './scrubber.ts';
-import { characterForms, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
+import { characterForms, escapable, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
 
 /** Blots secrets out of bytes that come in pieces, wherever an echo is cut in two. */
 export interface StreamScrubber {
@@ -55,7 +55,7 @@ export function createStreamScrubber(
 /** Finds, not before `from`, where the end of a text begins that could be the beginning of a secret; the text's length where there is none. */
 function createBeginnings(secrets: readonly string[]): { find(text: string, from: number): number } {
   const plain = secrets.flatMap(plainForms);
-  const escaped = secrets.map(characterForms);
+  const escaped = escapable(secrets).map(characterForms);
   const inside = flags([HEX, '%\\u', ...plain, ...escaped.flat(2).map(({ text }) => text)].join(''));
   const first = flags([...plain.map((form) => form.charAt(0)), ...escaped.map(firstCharacters)].join(''));
   const longest = Math.max(...plain.map(({ length }) => length), ...escaped.map(longestForm));

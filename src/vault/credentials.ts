@@ -9,13 +9,15 @@ import type { CredentialStates } from './credential-states.ts';
 import type { MasterKeys } from './master-key.ts';
 import { cannotOpen, openSealed } from './open-sealed.ts';
 import type { CredentialStore, StoredCredential } from './ports.ts';
-import { seal, type SealedPlace } from './sealed-box.ts';
+import type { References } from './references/references.ts';
+import { sealAndStore } from './seal-and-store.ts';
+import { credentialPlace } from './sealed-places.ts';
 
 const SECRET_LENGTH_MAX = 8192;
-const LABEL_LENGTH_MAX = 100;
+export const LABEL_LENGTH_MAX = 100;
 /** Every start of a provider's run reads its list. */
 const CREDENTIALS_PER_PROVIDER_MAX = 100;
-const WEIGHT_MAX = 1000;
+export const WEIGHT_MAX = 1000;
 /** Remembered; many reloads may bring many. */
 const ORIGINS_MAX = 1000;
 /** What a header value can carry unchanged. */
@@ -34,6 +36,8 @@ export interface NewCredential {
   secret: Secret;
   /** Its share of the starts, 1 to 1000; undefined: 1. */
   weight?: number;
+  /** One that was made for it; undefined: a new one is. */
+  id?: string;
 }
 
 /** What the vault needs to know of a provider. */
@@ -85,13 +89,12 @@ export interface VaultParts {
   ids: Pick<Ids, 'credential'>;
   clock: Pick<Clock, 'now'>;
   random: Random;
-  /** Reads `env:NAME` and the like; null where it names nothing. */
-  readReference: (reference: string) => Promise<Secret | null>;
+  references: References;
 }
 
 /** Puts a vault together. No plaintext is kept: each `open()` decrypts. */
 export function createVault(parts: VaultParts): Vault {
-  const { store, states, masterKeys, ids, clock, random, readReference } = parts;
+  const { store, states, masterKeys, ids, clock, random, references } = parts;
   const origins = new Map<string, string>();
 
   /** Every start asks for that of one of a few base URLs. */
@@ -109,28 +112,32 @@ export function createVault(parts: VaultParts): Vault {
       id: reference,
       origin,
       async open() {
-        const secret = await readReference(reference);
-        if (secret === null) throw new GatewayError('no_credential', { message: `${reference} is not set.` });
+        const secret = await references.read(reference);
+        if (secret === null) throw missing(reference);
         const { usable, fault } = readSecret(secret);
-        if (usable === null) throw cannotOpen(`credential ${reference}`, fault);
+        if (usable === null) throw cannotOpen(`credential ${shownToCallers(reference)}`, fault);
         return usable;
       },
     };
   }
+  /** A secret that its vendor refused may have been replaced where it lies: then it is tried again. */
+  async function lookAgain(reference: string): Promise<void> {
+    if (await references.hasChanged(reference)) states.forget(reference);
+  }
   function stored(row: StoredCredential, origin: string): SealedCredential {
-    const open = () => openSealed(row.sealed, placeOf(row), { masterKeys, what: `credential ${row.id}` });
+    const open = () => openSealed(row.sealed, credentialPlace(row), { masterKeys, what: `credential ${row.id}` });
     return { id: row.id, origin, open };
   }
   return {
-    async add({ provider, label, purpose, secret, weight = 1 }) {
+    async add({ provider, label, purpose, secret, weight = 1, id = ids.credential() }) {
       checkLabel(label);
       checkWeight(weight);
       const { usable, fault } = readSecret(secret);
       if (usable === null) throw wrong('secret', `The secret cannot be used: ${fault}.`);
       if ((await store.list(provider)).length >= CREDENTIALS_PER_PROVIDER_MAX) throw tooMany(provider);
-      const row = { id: ids.credential(), provider, label, purpose, createdAt: clock.now(), weight };
-      const sealed = seal(usable.open(), placeOf(row), { key: await masterKeys.newest(), random });
-      await store.insert({ ...row, sealed });
+      const row = { id, provider, label, purpose, createdAt: clock.now(), weight };
+      const insert = (sealed: Uint8Array) => store.insert({ ...row, sealed });
+      await sealAndStore(usable, credentialPlace(row), { masterKeys, random, store: insert });
       return row;
     },
     list: async (provider) => (await store.list(provider)).map(withoutSecret),
@@ -150,24 +157,40 @@ export function createVault(parts: VaultParts): Vault {
       }
       const entries: PoolEntry[] = [];
       for (const { reference, weight } of credentials) {
-        if ((await readReference(reference)) !== null) entries.push(entry(referenced(reference, origin), weight));
+        if (!references.isSet(reference)) continue;
+        const pooled = entry(referenced(reference, origin), weight);
+        if (pooled.state.is === 'set_aside') void lookAgain(reference);
+        entries.push(pooled);
       }
       return entries;
     },
     async reopen({ id, provider, baseUrl }) {
       const origin = originOf(baseUrl);
-      if (!isStoredId(id)) return (await readReference(id)) === null ? null : referenced(id, origin);
+      if (!isStoredId(id)) return references.isSet(id) ? referenced(id, origin) : null;
       const row = await store.get(id);
       return row?.provider === provider ? stored(row, origin) : null;
     },
-    mark: (provider, credentialId, state) => states.mark(provider, credentialId, state),
+    mark(provider, credentialId, state) {
+      states.mark(provider, credentialId, state);
+      if (state.is === 'set_aside' && !isStoredId(credentialId)) void lookAgain(credentialId);
+    },
   };
 }
 
-/** Where the secret of a stored credential belongs. */
-export function placeOf({ id, provider, purpose }: Pick<CredentialInfo, 'id' | 'provider' | 'purpose'>): SealedPlace {
-  return { id, provider, purpose, column: 'sealed' };
+/** Callers read it: where secrets lie is the operator's to know. */
+function shownToCallers(reference: string): string {
+  return reference.startsWith('env:') ? reference : `of a ${reference.slice(0, reference.indexOf(':'))}: reference`;
 }
+
+function missing(reference: string): GatewayError {
+  const what = reference.startsWith('env:') ? `${reference} is not set` : MISSING[reference.split(':', 1)[0] ?? ''];
+  return new GatewayError('no_credential', { message: `${what ?? 'The secret is not there'}.` });
+}
+
+const MISSING: Readonly<Record<string, string>> = {
+  file: 'The file of the secret is not there; the operator puts it there',
+  vault: 'The secrets server has no such secret, or the secret no such field; the operator looks at both',
+};
 
 function withoutSecret({ id, provider, label, purpose, createdAt, weight }: StoredCredential): CredentialInfo {
   return { id, provider, label, purpose, createdAt, weight };

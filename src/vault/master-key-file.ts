@@ -1,14 +1,12 @@
-import { constants } from 'node:fs';
 import { link, mkdir, open, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { parseMasterKeys, unusable, type MasterKey, type MasterKeys } from './master-key.ts';
+import { READ_WITHOUT_WAITING, readAtMost } from './read-at-most.ts';
 
 const FILE_BYTES_MAX = 4096;
 const OWNER_ONLY = 0o600;
-/** Opening a pipe would otherwise wait for somebody to write into it, on a thread that nothing can call back. */
-const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Reads the keys in a file, newest first; null where there is no such file. Throws `vault_unavailable`. */
 export async function readMasterKeyFile(file: string): Promise<[MasterKey, ...MasterKey[]] | null> {
@@ -16,19 +14,14 @@ export async function readMasterKeyFile(file: string): Promise<[MasterKey, ...Ma
   return text === null ? null : parseMasterKeys(text, `The master key file ${file}`);
 }
 
-async function readShortFile(file: string): Promise<Secret | null> {
+/** The text of a file that may hold master keys; null where there is none. Throws `vault_unavailable`. */
+export async function readShortFile(file: string): Promise<Secret | null> {
   try {
-    await using handle = await open(file, FLAGS);
+    await using handle = await open(file, READ_WITHOUT_WAITING);
     if (!(await handle.stat()).isFile()) throw new TypeError('it is no file');
-    const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    if (length > FILE_BYTES_MAX) throw new RangeError(`longer than ${FILE_BYTES_MAX} bytes`);
-    return new Secret(buffer.toString('utf8', 0, length));
+    const bytes = await readAtMost(handle, FILE_BYTES_MAX);
+    if (bytes === null) throw new RangeError(`longer than ${FILE_BYTES_MAX} bytes`);
+    return new Secret(bytes.toString('utf8'));
   } catch (cause) {
     if (hasCode(cause, 'ENOENT')) return null;
     throw unusable(`The master key file ${file} cannot be read: ${(cause as Error).message}`, cause);
@@ -97,11 +90,12 @@ async function writeDraft(draft: string, text: string): Promise<void> {
 }
 
 /** A new name is durable only once its directory is. */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   await using handle = await open(directory, 'r');
   await handle.sync();
 }
 
-function hasCode(error: unknown, code: string): boolean {
+/** Whether an error of the file system has this code. */
+export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -9,7 +9,7 @@ const KEYS_MAX = 16;
 const BASE64_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
 const FINGERPRINT_DOMAIN = 'rungate master key fingerprint\0';
 
-/** What credentials are encrypted with. The key itself cannot be printed. */
+/** What the data keys of secrets are wrapped with. The key itself cannot be printed. */
 export interface MasterKey {
   readonly secret: KeyObject;
   /** 16 hexadecimal digits that name the key and say nothing about it. */
@@ -18,8 +18,8 @@ export interface MasterKey {
 
 /** The master keys at hand. */
 export interface MasterKeys {
-  /** What new credentials are sealed with. */
-  newest(): Promise<MasterKey>;
+  /** What is sealed now is sealed with this one. Not with `retired`: looks again where the keys come from if that was it. */
+  newest(retired?: string): Promise<MasterKey>;
   /** Null where it is not at hand. Looks again where the keys came from before it says so. */
   find(fingerprint: string): Promise<MasterKey | null>;
 }
@@ -36,7 +36,8 @@ export function parseMasterKeys(text: Secret, source: string): [MasterKey, ...Ma
     .filter((line) => line !== '');
   const [first, ...others] = lines.slice(0, KEYS_MAX + 1).map((line) => parseMasterKey(line, source));
   if (first === undefined) throw unusable(`${source} holds no master key.`);
-  if (lines.length > KEYS_MAX) throw unusable(`${source} holds more than ${KEYS_MAX} master keys.`);
+  if (lines.length > KEYS_MAX)
+    throw unusable(`${source} holds more than ${KEYS_MAX} master keys. Take out those that no backup needs.`);
   return [first, ...others];
 }
 

@@ -1,62 +1,94 @@
 import { join } from 'node:path';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
 import { fixedMasterKeys, parseMasterKeys, unusable, type MasterKeys } from './master-key.ts';
+import { masterKeysByCommand, runMasterKeyCommand, type MasterKeyCommand } from './master-key-command.ts';
 import { makeMasterKeyFile, masterKeysInFile, readMasterKeyFile } from './master-key-file.ts';
 import type { CredentialStore } from './ports.ts';
 
-/** Where the master key comes from. At most one of `value` and `file` is given. */
+/** Where the master key comes from. At most one of `value`, `file` and `command` is given. */
 export interface MasterKeySettings {
   /** `RUNGATE_MASTER_KEY`. */
   value: Secret | null;
   /** `RUNGATE_MASTER_KEY_FILE`. */
   file: string | null;
-  /** Where `master.key` is kept where neither is given. */
+  /** `RUNGATE_MASTER_KEY_COMMAND`. */
+  command: MasterKeyCommand | null;
+  /** Where `master.key` is kept where none is given. */
   dataDir: string;
   /** False where several machines share the database: a key made here would be unknown to the others. */
   mayMake: boolean;
 }
 
+export interface MasterKeyParts {
+  store: Pick<CredentialStore, 'masterKeys' | 'addMasterKey'>;
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
+
 /**
  * Finds the master keys, or makes the first one, and records it in the database. Throws
  * `vault_unavailable` where the database knows a key that is not there: going on would seal new
- * credentials with a key that does not open the old ones.
+ * credentials with a key that does not open the old ones. Keys that were retired are not missed.
  */
-export async function openMasterKeys(
-  settings: MasterKeySettings,
-  { store, random, log }: { store: Pick<CredentialStore, 'masterKeys' | 'addMasterKey'>; random: Random; log: Log },
-): Promise<MasterKeys> {
+export async function openMasterKeys(settings: MasterKeySettings, parts: MasterKeyParts): Promise<MasterKeys> {
+  const { store } = parts;
   // Before the files: a key is recorded only after its file is there, so what is known here can be found below.
   const known = await store.masterKeys();
-  const keys = await findKeys(settings, { known, random, log });
+  const keys = recording(await findKeys(settings, { known, ...parts }), { store, known });
   for (const fingerprint of known) {
     if ((await keys.find(fingerprint)) === null) throw missing(fingerprint, settings);
   }
-  const { fingerprint } = await keys.newest();
-  if (!known.includes(fingerprint)) await store.addMasterKey(fingerprint);
+  await keys.newest();
   return keys;
+}
+
+/** Nothing is sealed with a key that the database does not know: neither a start nor a backup would say that it is needed. */
+function recording(
+  keys: MasterKeys,
+  { store, known }: { store: MasterKeyParts['store']; known: readonly string[] },
+): MasterKeys {
+  let recorded = known;
+  return {
+    async newest(retired) {
+      const key = await keys.newest(retired);
+      if (!recorded.includes(key.fingerprint)) {
+        await store.addMasterKey(key.fingerprint);
+        recorded = [...recorded, key.fingerprint];
+      }
+      return key;
+    },
+    find: (fingerprint) => keys.find(fingerprint),
+  };
 }
 
 async function findKeys(
   settings: MasterKeySettings,
-  { known, random, log }: { known: readonly string[]; random: Random; log: Log },
+  { known, clock, random, log }: Omit<MasterKeyParts, 'store'> & { known: readonly string[] },
 ): Promise<MasterKeys> {
-  const { value, file, dataDir, mayMake } = settings;
-  if (value !== null && file !== null) {
-    throw unusable('RUNGATE_MASTER_KEY and RUNGATE_MASTER_KEY_FILE are both set. Set one of them.');
-  }
+  const { value, file, command, dataDir, mayMake } = settings;
+  if ([value, file, command].filter((given) => given !== null).length > 1) throw severalSources();
   if (value !== null) return fixedMasterKeys(parseMasterKeys(value, 'RUNGATE_MASTER_KEY'));
+  if (command !== null) {
+    const run = () => runMasterKeyCommand(command, { clock });
+    return masterKeysByCommand(await run(), { run, clock });
+  }
   if (file !== null) {
     const keys = await readMasterKeyFile(file);
-    if (keys === null) throw unusable(`The master key file ${file} does not exist (RUNGATE_MASTER_KEY_FILE).`);
+    if (keys === null) throw noFile(file);
     return masterKeysInFile(file, keys);
   }
-  const own = join(dataDir, 'master.key');
+  const own = keyFileOf({ file, dataDir });
   const there = await readMasterKeyFile(own);
   if (there !== null) return masterKeysInFile(own, there);
   if (known[0] !== undefined) throw missing(known[0], settings);
-  if (!mayMake) throw unusable('This database needs a master key: set RUNGATE_MASTER_KEY or RUNGATE_MASTER_KEY_FILE.');
+  if (!mayMake)
+    throw unusable(
+      'This database needs a master key: set RUNGATE_MASTER_KEY_FILE, RUNGATE_MASTER_KEY_COMMAND or RUNGATE_MASTER_KEY.',
+    );
   return makeOwn(own, random, log);
 }
 
@@ -71,13 +103,37 @@ async function makeOwn(file: string, random: Random, log: Log): Promise<MasterKe
   return masterKeysInFile(file, keys);
 }
 
-function missing(fingerprint: string, { value, file, dataDir }: MasterKeySettings): Error {
-  const place =
-    value !== null ? 'RUNGATE_MASTER_KEY holds another one' : `it is not in ${file ?? join(dataDir, 'master.key')}`;
+/** The error of a database whose master key is not at hand. */
+export function missing(
+  fingerprint: string,
+  settings: Pick<MasterKeySettings, 'value' | 'file' | 'command' | 'dataDir'>,
+): Error {
   return unusable(
-    `The database has credentials under the master key ${fingerprint}, and ${place}. ` +
-      'Put that key back: in the file that RUNGATE_MASTER_KEY_FILE names (several keys, newest first), ' +
-      'or in RUNGATE_MASTER_KEY. Without it those credentials cannot be opened.',
+    `The database has secrets under the master key ${fingerprint}, and ${placeOf(settings)}. ` +
+      'Put that key back: in the file that RUNGATE_MASTER_KEY_FILE names (several keys, newest first), in what ' +
+      'RUNGATE_MASTER_KEY_COMMAND prints, or in RUNGATE_MASTER_KEY. Without it those secrets cannot be opened.',
+  );
+}
+
+function placeOf({ value, file, command, dataDir }: Parameters<typeof missing>[1]): string {
+  if (value !== null) return 'RUNGATE_MASTER_KEY holds another one';
+  if (command !== null) return 'RUNGATE_MASTER_KEY_COMMAND does not print it';
+  return `it is not in ${keyFileOf({ file, dataDir })}`;
+}
+
+/** The file with the keys, where no setting gives them otherwise. */
+export function keyFileOf({ file, dataDir }: Pick<MasterKeySettings, 'file' | 'dataDir'>): string {
+  return file ?? join(dataDir, 'master.key');
+}
+
+/** The error of a setting that names no file. */
+export function noFile(file: string): Error {
+  return unusable(`The master key file ${file} does not exist (RUNGATE_MASTER_KEY_FILE).`);
+}
+
+function severalSources(): Error {
+  return unusable(
+    'Of RUNGATE_MASTER_KEY, RUNGATE_MASTER_KEY_FILE and RUNGATE_MASTER_KEY_COMMAND several are set. Set one.',
   );
 }
 
@@ -86,7 +142,7 @@ export function masterKeysOnDemand(open: () => Promise<MasterKeys>): MasterKeys 
   let opened: Promise<MasterKeys> | undefined;
   const keys = () => (opened ??= open());
   return {
-    newest: async () => (await keys()).newest(),
+    newest: async (retired) => (await keys()).newest(retired),
     find: async (fingerprint) => (await keys()).find(fingerprint),
   };
 }

@@ -1,10 +1,12 @@
+import type { SealedPlace } from './sealed-box.ts';
+
 /** A credential as it lies in the store: the secret is sealed. */
 export interface StoredCredential {
   id: string;
   provider: string;
   label: string | null;
   purpose: 'api' | 'webhook';
-  /** Version, key fingerprint, nonce, ciphertext and tag in one piece; bound to id, provider and purpose. */
+  /** A sealed box (`sealed-box.ts`), bound to `credentialPlace` of this row. */
   sealed: Uint8Array;
   /** When it was added, milliseconds since 1970. */
   createdAt: number;
@@ -25,7 +27,13 @@ export interface StoredCredentialState {
   until: number | null;
 }
 
+/** Something was sealed under a master key that was retired meanwhile. Nothing was written: seal again with the newest. */
+export class RetiredMasterKeyError extends Error {
+  override readonly name = 'RetiredMasterKeyError';
+}
+
 export interface CredentialStore {
+  /** Throws `RetiredMasterKeyError`. */
   insert(credential: StoredCredential): Promise<void>;
   /** Newest first. */
   list(provider?: string): Promise<StoredCredential[]>;
@@ -38,8 +46,9 @@ export interface CredentialStore {
     of: Pick<StoredCredentialState, 'provider' | 'credentialId'>,
     state: StoredCredentialState | null,
   ): Promise<void>;
-  /** Fingerprints of the master keys that the database knows. */
+  /** Fingerprints of the master keys that the database knows and that are not retired, in the order in which they came. */
   masterKeys(): Promise<string[]>;
+  /** One that is known stays as it is, retired or not. */
   addMasterKey(fingerprint: string): Promise<void>;
 }
 
@@ -56,6 +65,45 @@ export interface StoredWebhookSecret {
 export interface WebhookSecretStore {
   /** Newest first; what has expired may still be among them. */
   list(lineage: string): Promise<StoredWebhookSecret[]>;
-  /** Inserts it. Its lineage's others expire at `oldExpiresAt` at the latest; those that have expired are deleted. */
+  /** Inserts it. Its lineage's others expire at `oldExpiresAt` at the latest; those that have expired are deleted. Throws `RetiredMasterKeyError`, with nothing done. */
   replace(secret: StoredWebhookSecret, oldExpiresAt: number): Promise<void>;
+}
+
+/** Every column that holds something sealed. */
+export type SealedColumn = 'credentials.sealed' | 'webhook_secrets.sealed' | 'signing_keys.sealed';
+
+/** Something sealed, wherever it lies, with the place that it is bound to. */
+export interface SealedRow {
+  column: SealedColumn;
+  place: SealedPlace;
+  sealed: Uint8Array;
+}
+
+/** How many rows of a column are sealed so. */
+export interface SealedCount {
+  column: SealedColumn;
+  /** Of the master key. */
+  fingerprint: string;
+  /** Of the sealed box. */
+  version: number;
+  rows: number;
+}
+
+/**
+ * All that is sealed, for the rotation of the master key.
+ * Invariant: under a retired master key there is nothing, and nothing comes: it is retired in one transaction with a look
+ * at every column, and each write of something sealed looks in its own transaction whether its master key is retired.
+ */
+export interface SealedStore {
+  /** What is not of version 2 under this master key, at most `limit`, in any order. */
+  others(fingerprint: string, limit: number): Promise<SealedRow[]>;
+  /**
+   * In one commit; a row that changed meanwhile or is gone is passed over. How many were changed. Throws
+   * `RetiredMasterKeyError`, with nothing done, where one of them is sealed under a retired master key now.
+   */
+  reseal(rows: readonly { row: SealedRow; sealed: Uint8Array }[]): Promise<number>;
+  /** By a scan of every encrypted column. */
+  countByMasterKey(): Promise<SealedCount[]>;
+  /** False, with nothing done, while anything is sealed under it. Retiring twice keeps the first time. */
+  retireMasterKey(fingerprint: string, at: number): Promise<boolean>;
 }

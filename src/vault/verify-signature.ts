@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { MasterKeys } from './master-key.ts';
 import { openSealed } from './open-sealed.ts';
 import type { CredentialStore } from './ports.ts';
-import { placeOf } from './credentials.ts';
+import { credentialPlace } from './sealed-places.ts';
 
 const HEX_SHA256 = /^[0-9a-f]{64}$/i;
 
@@ -38,7 +38,7 @@ export function createSignatureVerifier({
     const given = Buffer.from(signature, 'hex');
     let right = false;
     for (const row of rows) {
-      const secret = await openSealed(row.sealed, placeOf(row), { masterKeys, what: `credential ${row.id}` });
+      const secret = await openSealed(row.sealed, credentialPlace(row), { masterKeys, what: `credential ${row.id}` });
       const computed = createHmac('sha256', secret.open()).update(body).digest();
       // Every one is looked at, so that time does not tell which.
       right = timingSafeEqual(given, computed) || right;

@@ -6,7 +6,8 @@ import { Secret } from '../core/secret.ts';
 import type { MasterKeys } from './master-key.ts';
 import { openSealed } from './open-sealed.ts';
 import type { StoredWebhookSecret, WebhookSecretStore } from './ports.ts';
-import { seal, type SealedPlace } from './sealed-box.ts';
+import { sealAndStore } from './seal-and-store.ts';
+import { webhookSecretPlace } from './sealed-places.ts';
 
 /*
  * A signing secret as Standard Webhooks writes it: `whsec_` and base64 of 32 bytes of chance. It belongs to a line of
@@ -57,10 +58,11 @@ export function createWebhookSecrets({ store, masterKeys, clock, random }: Webho
 
   async function make(lineage: string, oldExpiresAt: number): Promise<Secret> {
     const id = `whs_${Buffer.from(random.bytes(ID_BYTES)).toString('hex')}`;
-    const text = PREFIX + Buffer.from(random.bytes(SECRET_BYTES)).toString('base64');
-    const sealed = seal(text, placeOf({ id, lineage }), { key: await masterKeys.newest(), random });
-    await store.replace({ id, lineage, sealed, createdAt: clock.now(), expiresAt: null }, oldExpiresAt);
-    return new Secret(text);
+    const secret = new Secret(PREFIX + Buffer.from(random.bytes(SECRET_BYTES)).toString('base64'));
+    const row = { id, lineage, createdAt: clock.now(), expiresAt: null };
+    const replace = (sealed: Uint8Array) => store.replace({ ...row, sealed }, oldExpiresAt);
+    await sealAndStore(secret, webhookSecretPlace(row), { masterKeys, random, store: replace });
+    return secret;
   }
 
   return {
@@ -79,16 +81,13 @@ export function createWebhookSecrets({ store, masterKeys, clock, random }: Webho
       const signatures: string[] = [];
       for (const row of await validOf(lineage)) {
         const what = `webhook secret ${row.id}`;
-        signatures.push(signatureOf(await openSealed(row.sealed, placeOf(row), { masterKeys, what }), message));
+        signatures.push(
+          signatureOf(await openSealed(row.sealed, webhookSecretPlace(row), { masterKeys, what }), message),
+        );
       }
       return signatures;
     },
   };
-}
-
-/** `provider` is what the row belongs to. The column tells it from every other secret. */
-function placeOf({ id, lineage }: Pick<StoredWebhookSecret, 'id' | 'lineage'>): SealedPlace {
-  return { id, provider: lineage, purpose: 'webhook', column: 'webhook_secrets.sealed' };
 }
 
 /** Standard Webhooks, version 1: HMAC-SHA256 of id, time and text. */

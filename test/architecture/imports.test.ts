@@ -14,9 +14,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['core', 'providers'],
   runs: ['core', 'providers', 'vault'],
   store: ['core', 'runs', 'vault', 'access'],
-  upstream: ['core', 'providers'],
+  upstream: ['core'],
   observability: ['core', 'runs'],
-  http: ['core', 'providers', 'vault', 'access', 'runs', 'config'],
+  http: ['core', 'providers', 'vault', 'access', 'runs'],
   sandbox: ['core'],
   app: [
     'core',
@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sandbox',
     'observability',
   ],
-  cli: ['app', 'core', 'providers', 'vault', 'access', 'config', 'runs', 'http', 'observability'],
+  cli: ['app', 'core', 'providers', 'vault', 'access', 'config', 'runs', 'http'],
   main: ['cli'],
 };
 
@@ -49,6 +49,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/exporter-trace-otlp-http': ['observability'],
   '@opentelemetry/resources': ['observability'],
   '@opentelemetry/sdk-trace': ['observability'],
+  jose: ['access'],
   yaml: ['config'],
   ajv: ['config'],
   commander: ['cli'],

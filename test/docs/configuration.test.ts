@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { JWT_ALGORITHMS } from '../../src/core/access-settings.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
-import { ProviderEntry, WorkflowEntry } from '../../src/config/config-schema.ts';
+import { DEFAULT_ALGORITHM, IssuerEntry, ProviderEntry, WorkflowEntry } from '../../src/config/config-schema.ts';
 import { FALLBACK_CODES, FALLBACK_CODES_DEFAULT } from '../../src/config/fallback-codes.ts';
 import { codeBlocks, codeRows, plain, readDocument, sectionOf } from '../support/documents.ts';
 
@@ -11,7 +12,7 @@ const examples = codeBlocks(document).filter(({ language }) => language === 'yam
 
 describe('docs/configuration.md', () => {
   it('has an example that loads, with providers and workflows', () => {
-    expect(examples).toHaveLength(1);
+    expect(examples).toHaveLength(2);
     const environment = { AI_TUTOR_KEY: 'sk_example', AI_TUTOR_KEY_2: 'sk_example_2' };
     const config = parseConfig(examples[0]?.text ?? '', 'rungate.yaml', { kinds: PROVIDER_KINDS, environment });
     const registry = createRegistry({ kinds: PROVIDER_KINDS, ...config });
@@ -42,9 +43,23 @@ describe('docs/configuration.md', () => {
     });
   });
 
+  it('has an example of access that loads', () => {
+    const [, example] = examples;
+    const { access } = parseConfig(example?.text ?? '', 'rungate.yaml', { kinds: PROVIDER_KINDS, environment: {} });
+    expect([...access.origins]).toEqual(['https://console.example.com', 'http://localhost:5173']);
+    expect(access.issuers).toMatchObject([{ issuer: 'https://id.example.com', algorithms: [DEFAULT_ALGORITHM] }]);
+  });
+
+  it('names every algorithm that an issuer may sign with', () => {
+    const [, meaning = ''] =
+      codeRows(sectionOf(document, 'access')).find(([field]) => plain(field ?? '') === 'algorithms') ?? [];
+    expect(Array.from(meaning.matchAll(/`([A-Z]{2}\d{3}|EdDSA)`/g), ([, name]) => name)).toEqual([...JWT_ALGORITHMS]);
+  });
+
   it.each([
     ['providers', ProviderEntry],
     ['workflows', WorkflowEntry],
+    ['access', IssuerEntry],
   ])('explains every field of an entry of %s, and no other', (heading, schema) => {
     const rows = codeRows(sectionOf(document, heading)).map(([field = '']) => plain(field));
     expect(rows.toSorted()).toEqual(Object.keys(schema.shape).toSorted());

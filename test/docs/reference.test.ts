@@ -6,10 +6,12 @@ import * as z from 'zod';
 import { commandHelps } from '../../scripts/support/command-helps.ts';
 import { SETTING_VARIABLES } from '../../src/config/settings-table.ts';
 import { ERROR_CATALOGUE, type CatalogueEntry } from '../../src/core/error-catalogue.ts';
+import { buildAdminApp } from '../../src/http/build-admin-app.ts';
 import { buildRunsApp } from '../../src/http/build-runs-app.ts';
 import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { TRANSITIONS } from '../../src/runs/state-table.ts';
 import { FAULTS } from '../../src/sandbox/faults.ts';
+import { idleAdminParts } from '../support/admin-app.ts';
 import { codeRows, headings, plain, readDocument, ROOT, sectionOf } from '../support/documents.ts';
 import { runsAppParts } from '../support/runs-app.ts';
 
@@ -104,13 +106,15 @@ describe('docs/sandbox.md', () => {
   });
 });
 
-describe('docs/api.md', () => {
+describe.each([
+  { path: 'docs/api.md', routes: buildRunsApp(runsAppParts().parts).routeTable },
+  { path: 'docs/admin-api.md', routes: buildAdminApp(idleAdminParts()).routeTable },
+])('$path', ({ path, routes: table }) => {
   it('has a row for every route with its roles, and no other', () => {
-    const app = buildRunsApp(runsAppParts().parts);
-    const routes = app.routeTable
+    const routes = table
       .filter(({ method }) => method !== 'HEAD')
       .map(({ method, url, roles }) => [`${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`, [roles].flat().join(', ')]);
-    const rows = codeRows(readDocument('docs/api.md').text)
+    const rows = codeRows(readDocument(path).text)
       .filter(([route = '']) => /^`(GET|POST|DELETE) \//.test(route))
       .map(([route = '', roles]) => [plain(route), roles]);
     expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(routes));

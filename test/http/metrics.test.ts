@@ -1,9 +1,7 @@
-import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { buildAdminApp } from '../../src/http/build-admin-app.ts';
+import { startAdminApp } from '../support/admin-app.ts';
 import { readExposition, valueOf } from '../support/exposition.ts';
 import { startMetrics } from '../support/metrics.ts';
-import { runsAppParts } from '../support/runs-app.ts';
 
 /** As Prometheus 3 sends it. */
 const SCRAPER_ACCEPTS =
@@ -11,20 +9,16 @@ const SCRAPER_ACCEPTS =
   'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2';
 
 async function startAdmin() {
-  const { parts, state } = runsAppParts();
   const metrics = startMetrics();
-  const app = buildAdminApp({ ...parts, metrics });
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  const { port } = app.server.address() as AddressInfo;
+  const running = await startAdminApp(undefined, { metrics });
   return {
     metrics,
-    state,
+    state: running.state,
     scrape: (key: string, headers: Record<string, string> = {}, method = 'GET') =>
-      fetch(`http://127.0.0.1:${port}/metrics`, { method, headers: { authorization: `Bearer ${key}`, ...headers } }),
+      fetch(`${running.url}/metrics`, { method, headers: { authorization: `Bearer ${key}`, ...headers } }),
     async [Symbol.asyncDispose]() {
       metrics.stop();
-      app.server.closeAllConnections();
-      await app.close();
+      await running[Symbol.asyncDispose]();
     },
   };
 }

@@ -217,5 +217,7 @@ describe('the newest version', () => {
   it('is the highest by its numbers, not by its letters', () => {
     expect(newestVersion(['0.9.0.json', '0.10.0.json', '0.2.11.json', 'README.md'])).toBe('0.10.0');
     expect(newestVersion(['.gitkeep'])).toBeNull();
+    expect(newestVersion(['1.0.0.json', 'admin-0.2.0.json', 'admin-0.1.0.json'], 'admin-')).toBe('0.2.0');
+    expect(newestVersion(['admin-0.2.0.json'])).toBeNull();
   });
 });

@@ -8,6 +8,7 @@ import { ERROR_CATALOGUE } from '../../src/core/error-catalogue.ts';
 import { reviveJson, type JsonObject } from '../../src/core/json.ts';
 import { HOP_HEADER } from '../../src/core/hop.ts';
 import { headings, readDocument, ROOT } from '../support/documents.ts';
+import { startAdminApp, type RunningAdminApp } from '../support/admin-app.ts';
 import { readOpenApi, resolved, type OpenApi } from '../support/openapi.ts';
 import { startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
 
@@ -22,6 +23,18 @@ afterAll(() => app[Symbol.asyncDispose]());
 async function page(path: string) {
   const answer = await fetch(app.url + path);
   return { status: answer.status, headers: answer.headers, text: await answer.text() };
+}
+
+/** What the linter's recommended rules say of a committed document. */
+async function lint(name: string): Promise<unknown[]> {
+  const command = join(ROOT, 'node_modules', '.bin', 'redocly');
+  const quiet = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
+  const { stdout } = await promisify(execFile)(
+    command,
+    ['lint', '--extends=recommended', '--format=json', join(ROOT, 'openapi', name)],
+    { env: { ...process.env, ...quiet } },
+  );
+  return reviveJson<{ problems: unknown[] }>(stdout).problems;
 }
 
 describe('the OpenAPI document', () => {
@@ -56,14 +69,7 @@ describe('the OpenAPI document', () => {
   });
 
   it('has nothing that the recommended rules complain about', async () => {
-    const command = join(ROOT, 'node_modules', '.bin', 'redocly');
-    const quiet = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
-    const { stdout } = await promisify(execFile)(
-      command,
-      ['lint', '--extends=recommended', '--format=json', join(ROOT, 'openapi', 'openapi.json')],
-      { env: { ...process.env, ...quiet } },
-    );
-    expect(reviveJson<{ problems: unknown[] }>(stdout).problems).toEqual([]);
+    expect(await lint('openapi.json')).toEqual([]);
   }, 60_000);
 
   it('knows the errors of the catalogue, as do the page and the document about errors', async () => {
@@ -84,6 +90,50 @@ describe('the OpenAPI document', () => {
     const notYet = ['credentials_exhausted'];
     const missing = CODES.filter((code) => !named.includes(code));
     expect(missing.sort()).toEqual([...ofRunsAlone, ...ofNoOperation, ...notYet].sort());
+  });
+});
+
+describe('the OpenAPI document of the admin API', () => {
+  const committed = readOpenApi('admin');
+  const operations = Object.values(committed.paths).flatMap((item) => Object.values(item));
+  let admin: RunningAdminApp;
+  beforeAll(async () => {
+    admin = await startAdminApp(undefined, { version: VERSION });
+  });
+  afterAll(() => admin[Symbol.asyncDispose]());
+
+  it('is served by the admin listener, as it is committed', async () => {
+    const answer = await fetch(`${admin.url}/openapi.json`);
+    const { 'x-generated': note, ...document } = committed as OpenApi & { 'x-generated'?: string };
+    expect(note).toContain('scripts/generate-openapi.ts');
+    expect(await answer.json()).toEqual(document);
+  });
+
+  it('describes every route, and no other, under an id of its own', () => {
+    const routes = admin.app.routeTable.filter(({ method }) => method !== 'HEAD');
+    const described = Object.entries(committed.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual(
+      routes.map(({ method, url }) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`).sort(),
+    );
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(described.length);
+  });
+
+  it('says nothing of limits that this listener does not keep', () => {
+    expect(JSON.stringify(committed)).not.toContain('RateLimit');
+    expect(operations.filter(({ responses }) => '429' in responses)).toEqual([]);
+  });
+
+  it('has nothing that the recommended rules complain about', async () => {
+    expect(await lint('admin.json')).toEqual([]);
+  }, 60_000);
+
+  it('is a page too, with every operation, beside the errors', async () => {
+    const text = await (await fetch(`${admin.url}/docs`)).text();
+    for (const { operationId } of operations) expect(text).toContain(`<section id="${operationId}">`);
+    expect(text).toContain('/admin/keys');
+    expect((await fetch(`${admin.url}/docs/errors`)).status).toBe(200);
   });
 });
 

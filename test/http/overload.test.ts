@@ -3,7 +3,7 @@ import type { RequestSample } from '../../src/http/app.ts';
 import { createLoadShedder, type LoadShedder } from '../../src/http/plugins/load-shedder.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { endedWell } from '../support/memory-runs.ts';
-import { sendRaw, startRunsApp, verifyTestKey, type Envelope, type RunningApp } from '../support/runs-app.ts';
+import { sendRaw, startRunsApp, authenticateTestKey, type Envelope, type RunningApp } from '../support/runs-app.ts';
 
 const BODY = JSON.stringify({ provider: 'draft-and-goal', workflow: 'wf_1', inputs: {} });
 const HEADERS = { authorization: 'Bearer runs', 'content-type': 'application/json' };
@@ -26,9 +26,9 @@ beforeEach(async () => {
   app = await startRunsApp({
     shedder,
     observeRequest: (sample) => void samples.push(sample),
-    verifyKey: (authorization) => {
+    authenticate: (presented) => {
       verified += 1;
-      return verifyTestKey(authorization);
+      return authenticateTestKey(presented);
     },
   });
   app.runs.behave(endedWell(Date.now()));

@@ -28,7 +28,7 @@ let app: RunningApp;
 beforeEach(async () => {
   app = await startRunsApp({
     clock: { now: () => nowMs, monotonic: () => nowMs },
-    verifyKey: async (authorization) => {
+    authenticate: async ({ authorization }) => {
       const caller = CALLERS[authorization?.replace('Bearer ', '') ?? ''];
       if (!caller) throw new GatewayError('unauthorized');
       return caller;

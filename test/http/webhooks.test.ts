@@ -30,9 +30,12 @@ let verdict: 'unknown' | 'refused' | 'taken' = 'taken';
 beforeAll(async () => {
   const { parts } = runsAppParts();
   app = await startRunsApp({
-    verifyKey: async (authorization) => {
-      if (authorization !== 'Bearer token') return parts.verifyKey(authorization);
-      return callerWith('runs', { subject: 'user-42' });
+    authenticate: async (presented) => {
+      if (presented.authorization !== 'Bearer token') return parts.authenticate(presented);
+      return callerWith('runs', {
+        subject: 'user-42',
+        token: { id: 't', runsMax: null, expiresAt: Infinity, origin: null },
+      });
     },
     webhooks: {
       ...parts.webhooks,

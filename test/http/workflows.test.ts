@@ -116,7 +116,7 @@ describe('GET /workflows', () => {
     const listed = async (allowed: { allowedWorkflows?: string[]; allowedProviders?: string[] }) => {
       await using app = await startRunsApp({
         registry: () => registry,
-        verifyKey: async () => callerWith('runs', allowed),
+        authenticate: async () => callerWith('runs', allowed),
       });
       const answer = await fetch(`${app.url}/workflows`, { headers: { authorization: 'Bearer any' } });
       return ((await answer.json()) as Listed).data.map(({ name }) => name);

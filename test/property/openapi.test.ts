@@ -45,6 +45,12 @@ function limited(kind: string): string {
   return `${kind}-limited`;
 }
 
+/** What an operation wants that is no run. */
+const OWN_HINTS: Readonly<Record<string, Hints>> = {
+  resumeRun: { body: [{ inputs: { answer: 'b' } }, {}] },
+  createToken: { body: [{ workflows: ['registered'] }], workflows: [['registered'], ['registered', 'registered']] },
+};
+
 function timeOf({ parameters }: DescribedOperation): number {
   const holds = parameters.some((parameter) => resolved(document, parameter).name === 'Prefer');
   return holds ? HELD_TIME_MS : TIME_MS;
@@ -61,6 +67,7 @@ describe('whatever is sent to an operation', () => {
   beforeAll(async () => {
     gateway = await startTestGateway({
       environment: { RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true' },
+      workflows: { registered: { provider: 'ai-tutor', workflow: 'plain' } },
       providers: (sandbox) =>
         Object.fromEntries(
           PROVIDER_KINDS.map(({ kind }) => [limited(kind), { kind, baseUrl: vendorOf(sandbox, kind).baseUrl }]),
@@ -152,7 +159,7 @@ describe('whatever is sent to an operation', () => {
     if (target.path.includes('{id}')) await fillPool();
     const statuses = new Set<number>();
     seen.set(target.name, statuses);
-    const own = target.name === 'resumeRun' ? { body: [{ inputs: { answer: 'b' } }, {}] } : hints;
+    const own = OWN_HINTS[target.name] ?? hints;
     const batch = fc.array(requestsOf(document, target.operation, own), { minLength: BATCH, maxLength: BATCH });
     const property = fc.asyncProperty(batch, async (requests) => {
       const answers = await Promise.all(requests.map((one) => send(target, one)));

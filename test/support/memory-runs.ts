@@ -1,5 +1,5 @@
 import { GatewayError, errorBody } from '../../src/core/errors.ts';
-import { seesEveryone, type Caller } from '../../src/core/caller.ts';
+import { scopeOf, seesEveryone, type Caller } from '../../src/core/caller.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Ids, RunId } from '../../src/core/ids.ts';
 import { canonicalJson, type Json } from '../../src/core/json.ts';
@@ -206,7 +206,7 @@ function newRun(id: RunId, caller: Caller, { request, at }: { request: RunReques
     keyId: caller.keyId,
     keyName: caller.keyName,
     lineage: caller.lineage,
-    subject: caller.subject,
+    subject: scopeOf(caller) || null,
     workflow: request.workflow,
     provider: request.provider ?? 'fake',
     kind: 'fake',

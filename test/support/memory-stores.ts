@@ -1,4 +1,4 @@
-import type { KeyStore, StoredKey } from '../../src/access/ports.ts';
+import type { KeyStore, SigningKeyStore, StoredKey, StoredSigningKey } from '../../src/access/ports.ts';
 import type {
   CredentialStore,
   StoredCredential,
@@ -56,6 +56,17 @@ export function memoryKeyStore(): KeyStore {
       if (row) rows.set(id, { ...row, revokedAt: row.revokedAt ?? at });
       return row !== undefined;
     },
+    async used(ids) {
+      for (const { id, at } of ids) {
+        const row = rows.get(id);
+        if (row) rows.set(id, { ...row, lastUsedAt: Math.max(row.lastUsedAt ?? at, at) });
+      }
+    },
+    servesOrigin: async (origin, now) =>
+      [...rows.values()].some(
+        ({ origins, revokedAt, expiresAt }) =>
+          origins.includes(origin) && revokedAt === null && (expiresAt === null || now < expiresAt),
+      ),
   };
 }
 
@@ -78,6 +89,20 @@ export function memoryWebhookSecretStore(clock: {
         secret,
         ...kept.filter(({ expiresAt }) => expiresAt === null || expiresAt > clock.now()),
       );
+    },
+  };
+}
+
+/** A store of token-signing keys that lives in a list. */
+export function memorySigningKeyStore(): SigningKeyStore & { rows: StoredSigningKey[] } {
+  const rows: StoredSigningKey[] = [];
+  return {
+    rows,
+    list: async () => [...rows],
+    insert: async (key) => void rows.unshift(key),
+    async deleteExpired(now) {
+      const kept = rows.filter(({ expiresAt }) => now < expiresAt);
+      return rows.splice(0, rows.length, ...kept).length - kept.length;
     },
   };
 }

@@ -37,9 +37,9 @@ export interface OpenApi {
   components: Record<'schemas' | 'responses' | 'parameters' | 'headers', Record<string, JsonObject>>;
 }
 
-/** The committed document. */
-export function readOpenApi(): OpenApi {
-  return reviveJson<OpenApi>(readFileSync(join(ROOT, 'openapi', 'openapi.json'), 'utf8'));
+/** The committed document: the runs API's, or the admin API's. */
+export function readOpenApi(name: 'openapi' | 'admin' = 'openapi'): OpenApi {
+  return reviveJson<OpenApi>(readFileSync(join(ROOT, 'openapi', `${name}.json`), 'utf8'));
 }
 
 /** What a `$ref` leads to; anything else as it is. */

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { createTargetCheck } from '../../src/app/check-webhook-target.ts';
-import { seesEveryone, type Caller, type Role } from '../../src/core/caller.ts';
+import { seesEveryone, type Caller, type CallerToken, type Role } from '../../src/core/caller.ts';
 import { NO_TRACING } from '../../src/core/tracing.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { ErrorBody } from '../../src/core/errors.ts';
@@ -15,7 +15,7 @@ import { NO_LIMITS } from '../../src/access/key-limits.ts';
 import * as policy from '../../src/access/policy.ts';
 import { httpLimits } from '../../src/app/limits.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
-import type { App, Health } from '../../src/http/app.ts';
+import type { App, Health, Presented } from '../../src/http/app.ts';
 import { buildRunsApp } from '../../src/http/build-runs-app.ts';
 import type { RunsAppParts } from '../../src/http/runs-parts.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
@@ -46,7 +46,10 @@ export function callerWith(role: Role, changes: Partial<Caller> = {}): Caller {
     keyId: `key_${role}`,
     keyName: role,
     lineage: `key_${role}`,
+    keyExpiresAt: null,
     subject: null,
+    token: null,
+    origins: [],
     role,
     allowedWorkflows: [],
     allowedProviders: [],
@@ -55,16 +58,23 @@ export function callerWith(role: Role, changes: Partial<Caller> = {}): Caller {
   };
 }
 
+/** As a browser would hold it, for an hour. */
+function testToken(): CallerToken {
+  return { id: 'tok_1', runsMax: null, expiresAt: systemClock.now() + 3_600_000, origin: null };
+}
+
 const CALLERS: Readonly<Record<string, Caller>> = {
   runs: callerWith('runs'),
   viewer: callerWith('viewer'),
   admin: callerWith('admin'),
   other: callerWith('runs', { lineage: 'key_other' }),
   narrow: callerWith('runs', { allowedProviders: ['draft-and-goal/wf_1'] }),
+  token: callerWith('runs', { token: testToken() }),
+  'admin-token': callerWith('admin', { token: testToken() }),
 };
 
-/** Knows the keys `runs`, `viewer`, `admin`, `other` and `narrow`. */
-export async function verifyTestKey(authorization: string | undefined): Promise<Caller> {
+/** Knows the keys `runs`, `viewer`, `admin`, `other` and `narrow`, and the tokens `token` and `admin-token`. */
+export async function authenticateTestKey({ authorization }: Pick<Presented, 'authorization'>): Promise<Caller> {
   const caller = authorization?.startsWith('Bearer ') ? CALLERS[authorization.slice('Bearer '.length)] : undefined;
   if (!caller) throw new GatewayError('unauthorized');
   return caller;
@@ -88,8 +98,11 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
   const registry = createRegistry({ kinds: [], providers: {}, workflows: [] });
   const parts: RunsAppParts = {
     runs,
+    openCalls: { hold: () => () => {} },
+    servesOrigin: async () => false,
     shedder: { refusal: () => null, admit: () => () => {} },
     policy: { ...policy, seesEveryone },
+    audited: (_deed, work) => work(),
     webhooks: {
       checkTarget: createTargetCheck({ allowPrivateNetwork: false }),
       rotateSecret: async () => ({ secret: new Secret('whsec_c2VjcmV0'), previousExpiresAt: null }),
@@ -97,8 +110,10 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
     },
     ids,
     clock,
+    tokens: { issue: async () => ({ token: new Secret('rgt_test'), expiresAt: clock.now() + 600_000 }) },
+    usedBy: async () => ({ unfinishedRuns: runs.created.length, runsToday: null, tokenRuns: null }),
     registry: () => registry,
-    verifyKey: verifyTestKey,
+    authenticate: authenticateTestKey,
     credentialPresent: async () => true,
     breakerOf: () => 'closed',
     version: '0.0.0',

@@ -1,18 +1,12 @@
 import type * as z from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../core/error-catalogue.ts';
-import type { JsonObject } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import type { RouteEntry } from '../app.ts';
-import { COMPONENTS } from '../schemas/components.ts';
+import { RUNS_API, type DescribedApi } from './described-apis.ts';
 import { EVERY_ANSWER, errorAnswer, errorsOf, headerRefs } from './error-answers.ts';
 import { ANSWER_HEADERS, LIMIT_HEADERS, REQUEST_HEADERS, type AnswerHeader, type RequestHeader } from './headers.ts';
 import { renderSchemas, type JsonSchemas } from './json-schemas.ts';
-import { TAGS, type AnswerForm, type Operation } from './operation.ts';
-
-const DESCRIPTION = `One API in front of every workflow vendor and engine: a run is begun, waited for and kept in the same way, whoever executes it.
-
-JSON is \`snake_case\`; times are RFC 3339 in UTC with milliseconds; a duration carries its unit in its name (\`_s\`, \`_ms\`).
-
-Every refusal is the same envelope; its \`code\` is one of [the error catalogue](/docs/errors). A path that does not exist is 404 \`not_found\`, a method that a path does not take 405 \`method_not_allowed\` with \`Allow\`; headers that are too large are 431, and a request that does not arrive in time is 408, with the same envelope. Answers may get new fields, and errors new codes, in any release; a client ignores those that it does not know.`;
+import type { AnswerForm, Operation } from './operation.ts';
 
 const JSON_TYPE = 'application/json';
 
@@ -25,32 +19,36 @@ type DocumentedRoute = RouteEntry & { operation: Operation };
  * The OpenAPI 3.1 document of all routes that describe themselves. `HEAD` is what `GET` is without a body, and is
  * left out.
  */
-export function buildDocument(routes: readonly RouteEntry[], version: string): JsonObject {
+export function buildDocument(
+  routes: readonly RouteEntry[],
+  version: string,
+  api: DescribedApi = RUNS_API,
+): JsonObject {
   const documented = routes.filter(
     (route): route is DocumentedRoute => route.operation !== undefined && route.method !== 'HEAD',
   );
-  const schemas = renderSchemas(documented.flatMap(schemasOf), COMPONENTS);
+  const schemas = renderSchemas(documented.flatMap(schemasOf), api.components);
   const shared: Record<string, JsonObject> = {};
   const paths: Record<string, JsonObject> = {};
   for (const route of documented) {
     const path = route.url.replaceAll(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: renderOperation(route, schemas, shared) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: renderOperation(route, { api, schemas, shared }) };
   }
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Rungate',
+      title: api.title,
       version,
-      summary: 'One API in front of every workflow vendor and engine.',
-      description: DESCRIPTION,
+      summary: api.summary,
+      description: api.description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [
       { url: '/', description: 'The gateway that serves this document' },
-      { url: 'http://127.0.0.1:8080', description: 'Where a gateway listens by default' },
+      { url: api.usualUrl, description: 'Where a gateway listens by default' },
     ],
     security: [{ key: [] }],
-    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    tags: Object.entries(api.tags).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       securitySchemes: {
@@ -58,15 +56,23 @@ export function buildDocument(routes: readonly RouteEntry[], version: string): J
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'rgk_…',
-          description: 'A client key from `rungate keys create`.',
+          description: api.keyDescription,
         },
       },
       schemas: schemas.components(),
       responses: Object.fromEntries(Object.entries(shared).sort(([a], [b]) => (a < b ? -1 : 1))),
-      headers: ANSWER_HEADERS,
-      parameters: renderHeaderParameters(),
+      headers: named(ANSWER_HEADERS, 'headers', [paths, shared]),
+      parameters: named(renderHeaderParameters(), 'parameters', [paths]),
     },
   };
+}
+
+/** Those components that something of the document refers to. */
+function named(components: JsonObject, kind: string, document: Json): JsonObject {
+  const text = JSON.stringify(document);
+  return Object.fromEntries(
+    Object.entries(components).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`)),
+  );
 }
 
 function schemasOf({ schema = {}, operation }: DocumentedRoute): z.ZodType[] {
@@ -75,7 +81,15 @@ function schemasOf({ schema = {}, operation }: DocumentedRoute): z.ZodType[] {
   return [params, querystring, body, ...answers].filter((part) => part !== undefined && part !== null);
 }
 
-function renderOperation(route: DocumentedRoute, schemas: JsonSchemas, shared: Record<string, JsonObject>): JsonObject {
+interface Rendering {
+  api: DescribedApi;
+  schemas: JsonSchemas;
+  /** Error answers that have a name of their own. */
+  shared: Record<string, JsonObject>;
+}
+
+function renderOperation(route: DocumentedRoute, rendering: Rendering): JsonObject {
+  const { api, schemas } = rendering;
   const { operation, roles, schema = {} } = route;
   const { id, tag, summary, description, headers = [] } = operation;
   const ownRoles = roles === undefined || roles === 'anyone' ? null : roles;
@@ -93,8 +107,8 @@ function renderOperation(route: DocumentedRoute, schemas: JsonSchemas, shared: R
     parameters,
     ...(schema.body === undefined ? {} : { requestBody: renderBody(schema.body, schemas, operation) }),
     responses: {
-      ...renderAnswers(operation, schemas, ownRoles === null ? [] : LIMIT_HEADERS),
-      ...renderErrors(route, shared),
+      ...renderAnswers(operation, schemas, ownRoles === null || !api.countsRequests ? [] : LIMIT_HEADERS),
+      ...renderErrors(route, rendering),
     },
   };
 }
@@ -183,12 +197,12 @@ function mayFollowARun(code: ErrorCode): boolean {
 }
 
 /** An answer with one code of every route is written once, under the code's name. */
-function renderErrors(route: DocumentedRoute, shared: Record<string, JsonObject>): JsonObject {
+function renderErrors(route: DocumentedRoute, { api, shared }: Rendering): JsonObject {
   const { errors, errorHeaders = [] } = route.operation;
   const rendered: JsonObject = {};
-  for (const [status, codes] of errorsOf(route, route.operation)) {
+  for (const [status, codes] of errorsOf(route, route.operation, api)) {
     const own = codes.some((code) => errors.includes(code) && mayFollowARun(code)) ? errorHeaders : [];
-    const answer = errorAnswer(status, codes, own);
+    const answer = errorAnswer(status, codes, own, api);
     const [only, ...others] = codes;
     if (only !== undefined && others.length === 0 && own.length === 0) {
       shared[only] = answer;

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RouteEntry } from '../app.ts';
 import { EXAMPLE_RUN_ID } from '../schemas/parts.ts';
 import { LIMIT_HEADERS, type AnswerHeader, type RequestHeader } from './headers.ts';
+import type { DescribedApi } from './described-apis.ts';
 import type { Operation } from './operation.ts';
 
 const METHODS_WITH_BODY: readonly string[] = ['POST', 'DELETE', 'PUT', 'PATCH'];
@@ -25,9 +26,14 @@ const WITH_BODY: readonly ErrorCode[] = ['invalid_json', 'payload_too_large', 'u
 const BEFORE_THE_KEY: readonly ErrorCode[] = ['loop_detected', 'unauthorized'];
 
 /** Every code that a route can answer with, by HTTP status, in the catalogue's order. */
-export function errorsOf({ method, roles }: RouteEntry, { errors }: Operation): Map<number, ErrorCode[]> {
+export function errorsOf(
+  { method, roles }: RouteEntry,
+  { errors }: Operation,
+  { countsRequests }: Pick<DescribedApi, 'countsRequests'>,
+): Map<number, ErrorCode[]> {
   const given = new Set<ErrorCode>([...EVERY_ROUTE, ...errors]);
   if (roles !== 'anyone') for (const code of GUARDED) given.add(code);
+  if (!countsRequests && !errors.includes('rate_limited')) given.delete('rate_limited');
   if (METHODS_WITH_BODY.includes(method)) for (const code of WITH_BODY) given.add(code);
   if (method === 'POST') given.add('shutting_down');
   const byStatus = new Map<number, ErrorCode[]>();
@@ -38,11 +44,16 @@ export function errorsOf({ method, roles }: RouteEntry, { errors }: Operation): 
 }
 
 /** The answer with one status: the envelope, with the codes that it can carry. */
-export function errorAnswer(status: number, codes: readonly ErrorCode[], more: readonly AnswerHeader[]): JsonObject {
+export function errorAnswer(
+  status: number,
+  codes: readonly ErrorCode[],
+  more: readonly AnswerHeader[],
+  { countsRequests }: Pick<DescribedApi, 'countsRequests'>,
+): JsonObject {
   const own: AnswerHeader[] = [];
   if (status === 401) own.push('WWW-Authenticate');
   if (status === 429 || status === 503) own.push('Retry-After');
-  if (!codes.every((code) => BEFORE_THE_KEY.includes(code))) own.push(...LIMIT_HEADERS);
+  if (countsRequests && !codes.every((code) => BEFORE_THE_KEY.includes(code))) own.push(...LIMIT_HEADERS);
   return {
     description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].message}`).join('\n\n'),
     headers: headerRefs([...EVERY_ANSWER, ...own, ...more]),

@@ -7,9 +7,21 @@ import type { AnswerHeader, RequestHeader } from './headers.ts';
 export const TAGS = {
   Runs: 'A run is one execution of a workflow, owned and recorded by Rungate, whatever the vendor keeps.',
   Webhooks: 'Signed messages: to those who began a run, and from vendors.',
+  Access: 'What this key may do, and narrow tokens for browsers.',
   Catalogue: 'What this key may run: configured providers and registered workflows.',
   Health: 'For probes. No key is needed.',
   Documents: 'This description, for people and for programs. No key is needed.',
+} as const;
+
+/** The groups of the admin API's reference, in its order. */
+export const ADMIN_TAGS = {
+  Credentials: 'The vendors’ secrets. They go in, and no answer shows them.',
+  Keys: 'Client keys. A new one is shown once.',
+  Runs: 'Everyone’s runs.',
+  Audit: 'Who did what to which key, credential, setting or run.',
+  Usage: 'What was run, added up.',
+  Health: TAGS.Health,
+  Documents: TAGS.Documents,
 } as const;
 
 export interface Example {
@@ -37,7 +49,7 @@ export interface AnswerForm {
 export interface Operation {
   /** Names the operation in generated clients; never changes. */
   id: string;
-  tag: keyof typeof TAGS;
+  tag: keyof typeof TAGS | keyof typeof ADMIN_TAGS;
   summary: string;
   /** Paragraphs with `code` and [links](…). */
   description: string;

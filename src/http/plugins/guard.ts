@@ -4,11 +4,12 @@ import { GatewayError } from '../../core/errors.ts';
 import { HOP_HEADER } from '../../core/hop.ts';
 import type { App, AppParts, RouteRoles } from '../app.ts';
 import { acceptsJson, preferredType } from '../headers/accept.ts';
+import { presentedBy } from '../presented.ts';
 import { setBaseHeaders } from '../reply.ts';
 import type { CountRequest } from './request-limits.ts';
 import { allowedMethods } from './route-table.ts';
 
-export interface GuardParts extends Pick<AppParts, 'verifyKey' | 'health'> {
+export interface GuardParts extends Pick<AppParts, 'authenticate' | 'health'> {
   /** Null: this listener counts no requests. */
   countRequest: CountRequest | null;
 }
@@ -17,7 +18,7 @@ export interface GuardParts extends Pick<AppParts, 'verifyKey' | 'health'> {
  * Decides by the matched route, before a byte of the body is read, whether a request may go on:
  * unknown path, drain, key, requests a minute, role, then form. A route that declares no roles is refused to everybody.
  */
-export function addGuard(app: App, { verifyKey, health, countRequest }: GuardParts): void {
+export function addGuard(app: App, { authenticate, health, countRequest }: GuardParts): void {
   app.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     setBaseHeaders(reply);
     if (request.is404) throw noSuchRoute(app, request);
@@ -26,7 +27,7 @@ export function addGuard(app: App, { verifyKey, health, countRequest }: GuardPar
     if (request.headers[HOP_HEADER] !== undefined) throw new GatewayError('loop_detected');
     if (roles === 'anyone') return;
     if (request.method === 'POST' && health.unready() === 'draining') throw new GatewayError('shutting_down');
-    const caller = await verifyKey(request.headers.authorization);
+    const caller = await authenticate(presentedBy(request));
     request.caller = caller;
     // Most keys have no such limit, and pay nothing for those that have.
     if (caller.limits.requestsPerMinute !== null) await countRequest?.(request, reply);

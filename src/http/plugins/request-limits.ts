@@ -2,7 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../core/errors.ts';
 import { callerOf, type App, type AppParts } from '../app.ts';
-import { createWindowStore } from './request-windows.ts';
+import { createWindowStore, type RequestWindows } from './request-windows.ts';
 
 const WINDOW_S = 60;
 /** What clients see of a limit is called so, in both fields. */
@@ -17,11 +17,16 @@ export type CountRequest = (request: FastifyRequest, reply: FastifyReply) => Pro
  * headers are off, because `x-ratelimit-*` are the vendors' here, and because it writes those of an older draft.
  */
 export function addRequestLimits(app: App, { clock }: Pick<AppParts, 'clock'>): CountRequest {
+  const windows: RequestWindows = new Map();
+  app.decorate('requestsSent', (lineage: string) => {
+    const window = windows.get(lineage);
+    return window !== undefined && window.endsMs > clock.monotonic() ? window.count : 0;
+  });
   app.register(rateLimit, {
     // No route is limited by itself: only the guard asks, once it knows who is asking.
     global: false,
     timeWindow: WINDOW_S * 1000,
-    store: createWindowStore(clock),
+    store: createWindowStore(clock, windows),
     keyGenerator: (request) => callerOf(request).lineage,
     max: (request) => callerOf(request).limits.requestsPerMinute ?? Number.POSITIVE_INFINITY,
   });

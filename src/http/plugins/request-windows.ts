@@ -6,17 +6,23 @@ const WINDOWS_MAX = 100_000;
 
 interface Window {
   count: number;
+  /** Monotonic. */
   endsMs: number;
 }
+
+/** By key, in the order in which they began, and so, all being of one length, in which they end. */
+export type RequestWindows = Map<string, Window>;
 
 /**
  * Counts by key, in memory. The library's own store goes by the wall clock: set back by an hour, that would keep a key
  * out for an hour.
  */
-export function createWindowStore(clock: Pick<Clock, 'monotonic'>): FastifyRateLimitStoreCtor {
+export function createWindowStore(
+  clock: Pick<Clock, 'monotonic'>,
+  windows: RequestWindows = new Map(),
+): FastifyRateLimitStoreCtor {
   return class WindowStore implements FastifyRateLimitStore {
-    /** In the order in which they began, and so, all being of one length, in which they end. */
-    readonly #windows = new Map<string, Window>();
+    readonly #windows = windows;
 
     incr(key: string, callback: Parameters<FastifyRateLimitStore['incr']>[1], windowMs: number): void {
       const now = clock.monotonic();

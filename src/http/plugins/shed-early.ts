@@ -3,6 +3,7 @@ import { errorBody } from '../../core/errors.ts';
 import type { App, AppParts } from '../app.ts';
 import { requestIdOf } from '../headers/request-id.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
+import { corsHeaders, type ServesOrigin } from './cors.ts';
 import type { LoadShedder } from './load-shedder.ts';
 
 /** Of a client key's public part. */
@@ -10,6 +11,7 @@ const KEY_ID_LENGTH = 16;
 
 export interface ShedEarlyParts extends Pick<AppParts, 'ids' | 'health' | 'observeRequest'> {
   shedder: LoadShedder;
+  servesOrigin: ServesOrigin;
 }
 
 /**
@@ -39,21 +41,30 @@ function claimedKeyId({ headers: { authorization } }: IncomingMessage): string |
 
 /** Whether the request was answered. */
 function shed(raw: IncomingMessage, response: ServerResponse, parts: ShedEarlyParts): boolean {
-  const { shedder, health, ids, observeRequest } = parts;
+  const { shedder, health, ids, observeRequest, servesOrigin } = parts;
   // A drain has another word for it.
   const retryAfterS = health.unready() === 'draining' ? null : shedder.refusal(claimedKeyId(raw));
   if (retryAfterS === null) return false;
   const requestId = requestIdOf(raw, ids);
   const error = errorBody('overloaded', { retryAfterS, requestId });
   const body = JSON.stringify({ error });
-  response.writeHead(error.status, {
-    'content-type': JSON_TYPE,
-    'content-length': Buffer.byteLength(body),
-    ...baseHeaders(requestId),
-    'retry-after': String(retryAfterS),
-    'server-timing': 'upstream;dur=0.0, gateway;dur=0.0',
-  });
-  response.end(body);
-  observeRequest({ route: '/runs', method: 'POST', status: error.status, ms: 0 });
+  const refuse = (cors: Readonly<Record<string, string>>) => {
+    response.writeHead(error.status, {
+      'content-type': JSON_TYPE,
+      'content-length': Buffer.byteLength(body),
+      ...baseHeaders(requestId),
+      ...cors,
+      'retry-after': String(retryAfterS),
+      'server-timing': 'upstream;dur=0.0, gateway;dur=0.0',
+    });
+    response.end(body);
+    observeRequest({ route: '/runs', method: 'POST', status: error.status, ms: 0 });
+  };
+  const { origin } = raw.headers;
+  if (origin === undefined) refuse({});
+  else {
+    // A browser is told too why it was refused, and when to come back, unless the store cannot say whose page it is.
+    void corsHeaders(origin, servesOrigin).then(refuse, () => refuse({}));
+  }
   return true;
 }

@@ -1,4 +1,7 @@
 import type * as z from 'zod';
+import { auditEntrySchema } from './admin/audit.ts';
+import { credentialSchema, referenceSchema } from './admin/credential.ts';
+import { keySchema } from './admin/key.ts';
 import { eventPageSchema, eventSchema } from './event-answer.ts';
 import { deliverySchema } from './delivery-answer.ts';
 import { providerSchema, workflowSchema } from './catalogue-answer.ts';
@@ -18,4 +21,18 @@ export const COMPONENTS: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType, str
   [runRequestSchema, 'RunRequest'],
   [providerSchema, 'Provider'],
   [workflowSchema, 'Workflow'],
+]);
+
+/** The same for the admin API's document. */
+export const ADMIN_COMPONENTS: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType, string>([
+  [errorCodeSchema, 'ErrorCode'],
+  [errorSchema, 'Error'],
+  [runSchema, 'Run'],
+  [runPageSchema, 'RunPage'],
+  [eventSchema, 'Event'],
+  [eventPageSchema, 'EventPage'],
+  [keySchema, 'Key'],
+  [credentialSchema, 'Credential'],
+  [referenceSchema, 'CredentialReference'],
+  [auditEntrySchema, 'AuditEntry'],
 ]);

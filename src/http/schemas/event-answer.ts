@@ -14,6 +14,11 @@ export const eventListSchema = z.strictObject({
     default: 0,
     description: 'Only events behind this number. `Last-Event-ID` beats it.',
   }),
+  // Taken out by whoever proves the caller; here it is only described.
+  token: z.string().optional().meta({
+    description:
+      'A browser token (`rgt_…`) instead of `Authorization`, for `EventSource`, which cannot send headers. Never a key.',
+  }),
   limit: z
     .string()
     .regex(/^[0-9]{1,4}$/, 'must be a whole number')

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isSubject, SUBJECT_LENGTH_MAX } from '../../access/token-limits.ts';
 import { parseRunId, type RunId } from '../../core/ids.ts';
 import { RUN_STATUSES } from '../../runs/model.ts';
 import {
@@ -29,8 +30,8 @@ function text(lengthMax: number) {
   return z.string().min(1).max(lengthMax);
 }
 
-/** Becomes milliseconds since 1970. */
-const time = z.iso
+/** A time that a caller gives; becomes milliseconds since 1970. */
+export const timeParameter = z.iso
   .datetime({ offset: true, error: 'must be a time of RFC 3339, such as 2026-01-31T12:00:00Z (a + is sent as %2B)' })
   .transform((value, context) => {
     const ms = Date.parse(value);
@@ -53,12 +54,15 @@ export const runListSchema = z.preprocess(
       .optional()
       .meta({ description: 'As the runs were begun with: a registered name, or the vendor’s id.' }),
     tag: text(TAG_LENGTH_MAX).optional().meta({ description: 'One of the run’s tags.' }),
-    subject: text(NAME_LENGTH_MAX).optional().meta({ description: 'The user behind a browser token.' }),
+    subject: text(SUBJECT_LENGTH_MAX)
+      .refine(isSubject, 'must be printable')
+      .optional()
+      .meta({ description: 'The user behind a browser token.' }),
     metadata: metadata
       .optional()
       .meta({ description: '`metadata[key]=value`: pairs that the run was begun with, all of them.' }),
-    created_after: time.optional().meta({ description: 'Begun at this time or later.' }),
-    created_before: time.optional().meta({ description: 'Begun at this time or earlier.' }),
+    created_after: timeParameter.optional().meta({ description: 'Begun at this time or later.' }),
+    created_before: timeParameter.optional().meta({ description: 'Begun at this time or earlier.' }),
     include: listOf(PAYLOADS).optional().meta({ description: 'What lists leave out otherwise.' }),
     limit: z
       .string()

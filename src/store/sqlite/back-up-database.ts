@@ -40,6 +40,16 @@ export function backUpDatabase(path: string, file: string, { force }: { force: b
   }
 }
 
+/** Whether the database has this version's schema. Throws where there is none, or it cannot be opened. */
+export function databaseIsCurrent(path: string): boolean {
+  const connection = openWriterConnection(identify(path));
+  try {
+    return schemaState(connection.db) === 'current';
+  } finally {
+    connection.close();
+  }
+}
+
 function copyDatabase(path: string, draft: string): void {
   try {
     const connection = openWriterConnection(identify(path));

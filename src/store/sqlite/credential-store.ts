@@ -1,5 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
-import type { CredentialStore, StoredCredential, StoredCredentialState } from '../../vault/ports.ts';
+import {
+  RetiredMasterKeyError,
+  type CredentialStore,
+  type StoredCredential,
+  type StoredCredentialState,
+} from '../../vault/ports.ts';
 import type { Row } from './operations.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
@@ -16,7 +21,8 @@ export function createCredentialStore({
 }): CredentialStore {
   return {
     async insert({ id, provider, label, purpose, sealed, createdAt, weight }) {
-      await writer.write('run', 'insertCredential', [id, provider, label, purpose, sealed, createdAt, weight]);
+      const row = [id, provider, label, purpose, sealed, createdAt, weight];
+      if ((await writer.write('insertCredential', row)) === 'retired') throw new RetiredMasterKeyError();
     },
     async list(provider) {
       return reader.read((statements) => statements.credentials.all(provider ?? null)).map(credentialFromRow);

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { CountedRow, QuotaRow, Row } from './operations.ts';
+import type { CountedRow, QuotaRow, Row, TokenRow } from './operations.ts';
 import { arrays, get } from './statement-calls.ts';
 
 /** How long counted starts are kept: twice the minute that they count for. */
@@ -16,6 +16,9 @@ export function prepareCountStatements(db: DatabaseSync) {
     beginDay: db.prepare('INSERT INTO run_days VALUES (?, ?, 1)'),
     addToDay: db.prepare('UPDATE run_days SET runs = runs + 1 WHERE day = ? AND lineage = ?'),
     forgetDays: db.prepare(`DELETE FROM run_days WHERE day < date(?, '-2 days')`),
+    runsOfToken: arrays(db.prepare('SELECT runs FROM token_runs WHERE token_id = ?')),
+    beginToken: db.prepare('INSERT INTO token_runs VALUES (?, 1, ?)'),
+    addToToken: db.prepare('UPDATE token_runs SET runs = runs + 1 WHERE token_id = ?'),
     countStart: createStartCounter(db),
     unfinished: arrays(
       db.prepare(`SELECT id, status, lineage, provider, pinned ->> '$.credentialId' FROM runs
@@ -37,6 +40,17 @@ export function countOnDay(statements: CountStatements, [day, lineage]: QuotaRow
   }
   statements.forgetDays.run(day);
   statements.beginDay.run(day, lineage);
+}
+
+/** How many runs the token has begun. */
+export function runsOfToken(statements: CountStatements, [id]: TokenRow): number {
+  return (get(statements.runsOfToken, [id])?.[0] as number | undefined) ?? 0;
+}
+
+/** Counts one more run, behind `runs`. */
+export function countForToken(statements: CountStatements, [id, , expiresAt]: TokenRow, runs: number): void {
+  if (runs > 0) statements.addToToken.run(id);
+  else statements.beginToken.run(id, expiresAt);
 }
 
 /** Every unfinished run, in the order of the statement's columns. */

@@ -1,12 +1,23 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { claim, claimQueued, prepareClaimStatements, reclaim, release } from './execute-claim-operation.ts';
-import { countOnDay, prepareCountStatements, readUnfinished, runsOfDay } from './execute-count-operation.ts';
+import { appendAudit, prepareAuditStatements } from './execute-audit-operation.ts';
+import {
+  countForToken,
+  countOnDay,
+  prepareCountStatements,
+  readUnfinished,
+  runsOfDay,
+  runsOfToken,
+} from './execute-count-operation.ts';
 import {
   claimDeliveries,
   insertDeliveries,
   prepareDeliveryStatements,
   settleDelivery,
 } from './execute-delivery-operation.ts';
+import { insertKey, replaceKey, revokeKey, useKeys } from './execute-key-operation.ts';
+import { purgeServed, vacuum } from './execute-purge-operation.ts';
+import * as vault from './execute-vault-operation.ts';
 import {
   PLAIN_STATEMENTS,
   type ClaimRow,
@@ -15,16 +26,13 @@ import {
   type Operation,
   type OperationResult,
   type OperationResults,
+  type OverQuota,
   type PlainStatement,
   type Row,
   type Value,
 } from './operations.ts';
 import { RUN_COLUMNS } from './run-row.ts';
 import { arrays, changes, get } from './statement-calls.ts';
-
-/** Pages given back to the disk at a time, once a quarter of the file and more than 4 MB of it are free. */
-const VACUUM_SHARE = 4;
-const VACUUM_FREE_PAGES_MIN = 1_024;
 
 /** Executes operations on one connection; statements are prepared once, when first needed. */
 export interface Executor {
@@ -62,12 +70,30 @@ export function createExecutor(db: DatabaseSync): Executor {
           return settleDelivery(statements.deliveries, operation);
         case 'purgeRuns':
           return purgeRuns(statements, operation[1], operation[2]);
+        case 'purgeServed':
+          return purgeServed(statements.plain, operation[1], operation[2]);
+        case 'insertCredential':
+          return vault.insertCredential(statements.vault, operation[1]);
         case 'removeCredential':
-          return removeCredential(statements, operation[1]);
-        case 'replaceKey':
-          return replaceKey(statements, operation[1], { id: operation[2], expiresAt: operation[3] });
+          return vault.removeCredential(statements.vault, operation[1]);
         case 'replaceWebhookSecret':
-          return replaceWebhookSecret(statements, operation[1], operation[2], operation[3]);
+          return vault.replaceWebhookSecret(statements.vault, operation);
+        case 'insertSigningKey':
+          return vault.insertSigningKey(statements.vault, operation[1]);
+        case 'reseal':
+          return vault.reseal(statements.vault, operation);
+        case 'retireMasterKey':
+          return vault.retireMasterKey(statements.vault, operation);
+        case 'insertKey':
+          return insertKey(statements.plain, operation[1], operation[2]);
+        case 'replaceKey':
+          return replaceKey(statements.plain, operation);
+        case 'revokeKey':
+          return revokeKey(statements.plain, operation[1], operation[2]);
+        case 'useKeys':
+          return useKeys(statements.plain, operation[1]);
+        case 'appendAudit':
+          return appendAudit(statements.audit, operation[1]);
         case 'vacuum':
           return vacuum(db);
         case 'run':
@@ -80,7 +106,14 @@ export function createExecutor(db: DatabaseSync): Executor {
 type Statements = ReturnType<typeof prepareStatements>;
 
 function prepareStatements(db: DatabaseSync) {
-  const plain = new Map<PlainStatement, StatementSync>();
+  const known = new Map<PlainStatement, StatementSync>();
+  function plain(name: PlainStatement): StatementSync {
+    const prepared = known.get(name);
+    if (prepared !== undefined) return prepared;
+    const made = db.prepare(PLAIN_STATEMENTS[name]);
+    known.set(name, made);
+    return made;
+  }
   return {
     insertRun: db.prepare('INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
     insertEvent: db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)'),
@@ -119,26 +152,28 @@ function prepareStatements(db: DatabaseSync) {
     claims: prepareClaimStatements(db),
     counts: prepareCountStatements(db),
     deliveries: prepareDeliveryStatements(db),
-    plain(name: PlainStatement): StatementSync {
-      const known = plain.get(name);
-      if (known !== undefined) return known;
-      const made = db.prepare(PLAIN_STATEMENTS[name]);
-      plain.set(name, made);
-      return made;
-    },
+    audit: prepareAuditStatements(db),
+    vault: vault.prepareVaultStatements(db, plain),
+    plain,
   };
 }
 
 function create(
   db: DatabaseSync,
   statements: Statements,
-  [, row, claimRow, largeInputs, countedStart, quota]: Operation & { 0: 'create' },
+  [, row, claimRow, largeInputs, countedStart, quota, token]: Operation & { 0: 'create' },
 ): OperationResults['create'] {
   const runsBefore = quota === null ? 0 : runsOfDay(statements.counts, quota);
-  if (quota !== null && runsBefore >= quota[2]) return createNoMore(db, statements, claimRow);
+  if (quota !== null && runsBefore >= quota[2])
+    return createNoMore(db, statements, { claimRow, refusal: 'over_quota' });
+  const tokenRunsBefore = token === null ? 0 : runsOfToken(statements.counts, token);
+  if (token !== null && tokenRunsBefore >= token[1]) {
+    return createNoMore(db, statements, { claimRow, refusal: 'over_token_quota' });
+  }
   const earlier = claimRow === null ? null : claimKey(statements, claimRow);
   if (earlier !== null) return earlier;
   if (quota !== null) countOnDay(statements.counts, quota, runsBefore);
+  if (token !== null) countForToken(statements.counts, token, tokenRunsBefore);
   statements.insertRun.run(...row);
   if (largeInputs !== null) statements.insertPayload.run(row[0] as string, 'inputs', largeInputs);
   if (countedStart !== null) statements.counts.countStart(countedStart);
@@ -146,9 +181,13 @@ function create(
 }
 
 /** A request that came before is answered as ever; another one leaves nothing. */
-function createNoMore(db: DatabaseSync, statements: Statements, claimRow: ClaimRow | null): OperationResults['create'] {
-  if (claimRow === null) return 'over_quota';
-  return unless(db, 'over_quota', () => claimKey(statements, claimRow) ?? 'over_quota');
+function createNoMore(
+  db: DatabaseSync,
+  statements: Statements,
+  { claimRow, refusal }: { claimRow: ClaimRow | null; refusal: OverQuota },
+): OperationResults['create'] {
+  if (claimRow === null) return refusal;
+  return unless(db, refusal as OperationResults['create'], () => claimKey(statements, claimRow) ?? refusal);
 }
 
 /** Null: the key is this request's. Otherwise what it was used for, by a request that is still to be remembered. */
@@ -236,34 +275,4 @@ function deleteRest(statements: Statements, id: string): void {
   statements.deleteEvents.run(id);
   statements.deletePayloads.run(id);
   statements.deliveries.deleteOfRun.run(id);
-}
-
-function removeCredential(statements: Statements, id: string): boolean {
-  statements.plain('deleteCredentialStates').run(id);
-  return changes(statements.plain('deleteCredential'), [id]) > 0;
-}
-
-function replaceKey(statements: Statements, successor: Row, old: { id: string; expiresAt: number }): boolean {
-  if (changes(statements.plain('expireKey'), [old.expiresAt, old.id]) === 0) return false;
-  return changes(statements.plain('insertKey'), successor) === 1;
-}
-
-function replaceWebhookSecret(statements: Statements, successor: Row, oldExpiresAt: number, now: number): null {
-  const [lineage] = successor as [string];
-  statements.plain('deleteExpiredSecrets').run(lineage, now);
-  statements.plain('expireSecrets').run(oldExpiresAt, lineage);
-  statements.plain('insertSecret').run(...successor);
-  return null;
-}
-
-/** Gives free pages at the end of the file back; freed pages are reused anyway, so only a large rest is worth moving. */
-function vacuum(db: DatabaseSync): number {
-  const before = pragma(db, 'PRAGMA freelist_count');
-  if (before < VACUUM_FREE_PAGES_MIN || before * VACUUM_SHARE < pragma(db, 'PRAGMA page_count')) return 0;
-  db.exec('PRAGMA incremental_vacuum(512)');
-  return before - pragma(db, 'PRAGMA freelist_count');
-}
-
-function pragma(db: DatabaseSync, sql: string): number {
-  return Number(Object.values(db.prepare(sql).get() ?? {})[0] ?? 0);
 }

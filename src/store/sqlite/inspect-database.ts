@@ -3,6 +3,11 @@ import { GatewayError } from '../../core/errors.ts';
 import { schemaState } from './migrate.ts';
 import { openError } from './store-errors.ts';
 
+/** The first schema that tells retired master keys from others. */
+const RETIRING_SCHEMA = 3;
+const MASTER_KEYS = 'SELECT fingerprint FROM master_keys WHERE retired_at IS NULL ORDER BY added_at DESC';
+const ALL_MASTER_KEYS = 'SELECT fingerprint FROM master_keys ORDER BY added_at DESC';
+
 /** What there is to say of a database that nobody uses. */
 export interface DatabaseFacts {
   schemaVersion: number;
@@ -39,7 +44,7 @@ function factsOf(db: DatabaseSync, name: string): DatabaseFacts {
     .all()
     .map((row) => String(Object.values(row)[0]));
   if (faults[0] !== 'ok') throw openError(`${name} is damaged.`, new Error(faults.join('; ')));
-  const masterKeys = db.prepare('SELECT fingerprint FROM master_keys ORDER BY added_at DESC').all();
+  const masterKeys = db.prepare(schemaVersion < RETIRING_SCHEMA ? ALL_MASTER_KEYS : MASTER_KEYS).all();
   return {
     schemaVersion,
     runs: number(db, 'SELECT count(*) FROM runs'),

@@ -5,11 +5,14 @@ import type { Row } from './operations.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
 
+/** Keys whose last use is written in one operation: other writes get in between. */
+const USES_CHUNK = 500;
+
 /** Client keys in SQLite. */
 export function createKeyStore({ writer, reader }: { writer: Writer; reader: Reader }): KeyStore {
   return {
     async insert(key) {
-      await writer.write('run', 'insertKey', insertValues(key));
+      await writer.write('insertKey', insertValues(key), key.origins);
     },
     async find(id) {
       const row = reader.read((statements) => statements.key.get(id));
@@ -18,9 +21,17 @@ export function createKeyStore({ writer, reader }: { writer: Writer; reader: Rea
     async list() {
       return reader.read((statements) => statements.keys.all()).map(keyFromRow);
     },
-    replace: (id, successor, expiresAt) => writer.write('replaceKey', insertValues(successor), id, expiresAt),
-    async revoke(id, at) {
-      return (await writer.write('run', 'revokeKey', [at, id])) > 0;
+    replace: (id, successor, expiresAt) =>
+      writer.write('replaceKey', insertValues(successor), successor.origins, id, expiresAt),
+    revoke: (id, at) => writer.write('revokeKey', id, at),
+    async used(ids) {
+      for (let i = 0; i < ids.length; i += USES_CHUNK) {
+        const uses = ids.slice(i, i + USES_CHUNK).flatMap(({ id, at }) => [id, at]);
+        await writer.write('useKeys', uses);
+      }
+    },
+    async servesOrigin(origin, now) {
+      return reader.read((statements) => statements.servesOrigin.get(origin, now)) !== null;
     },
   };
 }
@@ -40,6 +51,8 @@ function insertValues(key: StoredKey): Row {
     key.limits.requestsPerMinute,
     key.limits.concurrentRuns,
     key.limits.runsPerDay,
+    JSON.stringify(key.origins),
+    key.lastUsedAt,
   ];
 }
 
@@ -57,8 +70,10 @@ function keyFromRow(row: Row): StoredKey {
       concurrentRuns: row[11] as number | null,
       runsPerDay: row[12] as number | null,
     },
+    origins: reviveJson<string[]>(row[13] as string),
     createdAt: row[7] as number,
     expiresAt: row[8] as number | null,
     revokedAt: row[9] as number | null,
+    lastUsedAt: row[14] as number | null,
   };
 }

@@ -1,13 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { initial } from './migrations/001-initial.ts';
 import { resilience } from './migrations/002-resilience.ts';
+import { access } from './migrations/003-access.ts';
 import { openError } from './store-errors.ts';
 
 /** `rgat`: marks the file as ours, so that no other program's database is ever migrated. */
 const APPLICATION_ID = 0x72676174;
 
 /** In order; the n-th makes schema n. A released one is never edited. */
-const MIGRATIONS: readonly string[] = [initial, resilience];
+const MIGRATIONS: readonly string[] = [initial, resilience, access];
 
 const SCHEMA_VERSION = MIGRATIONS.length;
 

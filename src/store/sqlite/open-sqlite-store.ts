@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pause } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Store, StoreLimits, StoreOptions } from '../open-store.ts';
+import { createAuditStore } from './audit-store.ts';
 import {
   identify,
   MEMORY,
@@ -19,7 +20,9 @@ import { createKeyStore } from './key-store.ts';
 import { migrate, schemaState } from './migrate.ts';
 import { createReader } from './reader.ts';
 import { createRunStore } from './run-store.ts';
+import { createSealedStore } from './sealed-store.ts';
 import { tryServeLock, type ServeLock } from './serve-lock.ts';
+import { createSigningKeyStore } from './signing-key-store.ts';
 import { openError } from './store-errors.ts';
 import { createWebhookSecretStore } from './webhook-secret-store.ts';
 import { createWorkerTransport } from './worker-transport.ts';
@@ -98,6 +101,9 @@ function assemble(options: SqliteOptions, place: Place): Store {
     keys: createKeyStore({ writer, reader }),
     credentials: createCredentialStore({ writer, reader, clock }),
     webhookSecrets: createWebhookSecretStore({ writer, reader, clock }),
+    signingKeys: createSigningKeyStore({ writer, reader }),
+    sealed: createSealedStore({ writer, reader }),
+    audit: createAuditStore({ writer, reader }),
     queuedWrites: () => writer.queued(),
     async check() {
       reader.read((statements) => statements.masterKeys.all());

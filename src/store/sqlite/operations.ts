@@ -1,4 +1,5 @@
 import type { Change } from '../../runs/ports.ts';
+import type { SealedColumn } from '../../vault/ports.ts';
 
 /** What SQLite takes and gives. */
 export type Value = string | number | null | Uint8Array;
@@ -19,6 +20,7 @@ export interface Operations {
     largeInputs: string | null,
     countedStart: CountedRow | null,
     quota: QuotaRow | null,
+    token: TokenRow | null,
   ];
   move: Move;
   /** The same with a claim: both or neither. */
@@ -38,18 +40,33 @@ export interface Operations {
   claimDeliveries: [owner: string, now: number, limit: number];
   settleDelivery: [id: string, owner: string, result: SettledRow, afterTries: number | null];
   purgeRuns: [ids: readonly string[], before: number];
+  /** Deletes what has served: idempotency rows of before `claimedBefore`, and what ended before `now`. */
+  purgeServed: [claimedBefore: number, now: number];
   vacuum: [];
+  /** A sealed credential: its row. */
+  insertCredential: [row: Row];
   /** A credential with what is known of it. */
   removeCredential: [id: string];
-  /** A key that takes another's place: its row; the other's id and its new end. */
-  replaceKey: [successor: Row, id: string, expiresAt: number];
+  /** A client key: its row and its origins. */
+  insertKey: [row: Row, origins: readonly string[]];
+  /** A key that takes another's place: its row and its origins; the other's id and its new end. */
+  replaceKey: [successor: Row, origins: readonly string[], id: string, expiresAt: number];
+  revokeKey: [id: string, at: number];
+  /** Two values each: id, time. */
+  useKeys: [uses: Row];
   /** A signing secret that takes the place of its lineage's others: its row, their end at the latest, and now. */
   replaceWebhookSecret: [successor: Row, oldExpiresAt: number, now: number];
+  /** A sealed secret that signs tokens: its row. */
+  insertSigningKey: [row: Row];
+  reseal: [rows: readonly ResealRow[]];
+  retireMasterKey: [fingerprint: string, at: number];
+  /** An entry's JSON. */
+  appendAudit: [entry: string];
   run: [name: PlainStatement, values: Row];
 }
 
 export interface OperationResults {
-  create: null | { winner: string; run: Row | null } | 'reused' | 'over_quota';
+  create: null | { winner: string; run: Row | null } | 'reused' | OverQuota;
   /** The last event's number; null: stale. */
   move: number | null;
   moveOnce: number | null | { winner: string; run: Row | null } | 'reused';
@@ -67,10 +84,22 @@ export interface OperationResults {
   /** False: stale. */
   settleDelivery: boolean;
   purgeRuns: number;
+  purgeServed: null;
   vacuum: number;
+  /** `retired`: sealed under a master key that is retired; nothing was written. */
+  insertCredential: null | 'retired';
   removeCredential: boolean;
+  insertKey: null;
   replaceKey: boolean;
-  replaceWebhookSecret: null;
+  revokeKey: boolean;
+  useKeys: null;
+  replaceWebhookSecret: null | 'retired';
+  insertSigningKey: null | 'retired';
+  /** How many rows were changed. */
+  reseal: number | 'retired';
+  /** False: something is sealed under it. */
+  retireMasterKey: boolean;
+  appendAudit: { seq: number; previous: string; hash: string };
   /** Rows changed. */
   run: number;
 }
@@ -96,6 +125,14 @@ export type CountedRow = readonly [at: number, provider: string, credentialId: s
 
 /** A run is counted on this day, unless its lineage has so many already. */
 export type QuotaRow = readonly [day: string, lineage: string, runsMax: number];
+
+export type OverQuota = 'over_quota' | 'over_token_quota';
+
+/** A run is counted for this token, unless it has begun so many already. */
+export type TokenRow = readonly [id: string, runsMax: number, expiresAt: number];
+
+/** A sealed value: its column, its row's primary key, what it is now and what it becomes. */
+export type ResealRow = readonly [column: SealedColumn, key: Row, before: Uint8Array, after: Uint8Array];
 
 /** Messages of one run, five values each: id, event, snapshot, time of creation, due time. */
 export type DeliveryRows = readonly Value[];
@@ -142,9 +179,19 @@ export const PLAIN_STATEMENTS = {
   postponeDelivery: `UPDATE deliveries SET owner = NULL, due_at = ?
     WHERE run_id = ? AND id = ? AND owner = ? AND status = 'pending'`,
   probe: `INSERT INTO probes (name, at) VALUES ('fit', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`,
-  insertKey: 'INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  insertKey: 'INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  insertKeyOrigin: 'INSERT INTO key_origins VALUES (?, ?)',
+  // Of the keys of a line, only those that are not over stay findable.
+  forgetExpiredOrigins: `DELETE FROM key_origins WHERE origin = ?1
+    AND EXISTS (SELECT 1 FROM keys WHERE keys.id = key_origins.key_id AND keys.expires_at <= ?2)`,
+  // Short, because a revoked key is in it no more: found by the key's own list of origins.
+  forgetKeyOrigins: `DELETE FROM key_origins WHERE key_id = ?1
+    AND origin IN (SELECT value FROM json_each((SELECT origins FROM keys WHERE id = ?1)))`,
+  useKey: 'UPDATE keys SET last_used_at = ?2 WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)',
   expireKey: `UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 AND revoked_at IS NULL`,
   revokeKey: 'UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
+  insertSigningKey: 'INSERT INTO signing_keys VALUES (?, ?, ?, ?)',
+  deleteExpiredSigningKeys: 'DELETE FROM signing_keys WHERE expires_at <= ?',
   insertSecret: 'INSERT INTO webhook_secrets VALUES (?, ?, ?, ?, ?)',
   expireSecrets: 'UPDATE webhook_secrets SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE lineage = ?2',
   deleteExpiredSecrets: 'DELETE FROM webhook_secrets WHERE lineage = ? AND expires_at <= ?',
@@ -153,10 +200,17 @@ export const PLAIN_STATEMENTS = {
   deleteCredentialStates: 'DELETE FROM credential_states WHERE credential_id = ?',
   putCredentialState: 'INSERT OR REPLACE INTO credential_states VALUES (?, ?, ?, ?, ?, ?)',
   clearCredentialState: 'DELETE FROM credential_states WHERE credential_id = ? AND provider = ?',
-  addMasterKey: 'INSERT INTO master_keys VALUES (?, ?) ON CONFLICT DO NOTHING',
+  addMasterKey: 'INSERT INTO master_keys (fingerprint, added_at) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  // The first bytes of a box: version (1), fingerprint of its master key (8).
+  findRetired: `SELECT 1 FROM master_keys
+    WHERE fingerprint = lower(hex(substr(?, 2, 8))) AND retired_at IS NOT NULL`,
+  retireMasterKey: `INSERT INTO master_keys (fingerprint, added_at, retired_at) VALUES (?1, ?2, ?2)
+    ON CONFLICT (fingerprint) DO UPDATE SET retired_at = coalesce(retired_at, excluded.retired_at)`,
   purgeIdempotency: `DELETE FROM idempotency WHERE (lineage, subject, key) IN (
     SELECT i.lineage, i.subject, i.key FROM idempotency i LEFT JOIN runs r ON r.id = i.run_id
     WHERE i.created_at < ? AND (r.id IS NULL OR r.finished_at IS NOT NULL)
     ORDER BY i.created_at LIMIT ?)`,
+  purgeTokenRuns: `DELETE FROM token_runs WHERE token_id IN (
+    SELECT token_id FROM token_runs WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
 } as const;
 export type PlainStatement = keyof typeof PLAIN_STATEMENTS;

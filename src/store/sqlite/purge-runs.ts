@@ -6,7 +6,6 @@ const DELETE_CHUNK = 50;
 /** Rows looked at in one go, and in one call. */
 const SCAN_CHUNK = 500;
 const SCAN_ROWS_MAX = 10_000;
-const IDEMPOTENCY_ROWS_MAX = 1_000;
 
 /**
  * Makes the store's `purge`. Whoever ended before a moment was also created before it, so the scan follows the
@@ -42,7 +41,8 @@ export function createPurge(parts: RunStoreParts): (before: number, limit: numbe
     for (let i = 0; i < ids.length; i += DELETE_CHUNK) {
       deleted += await writer.write('purgeRuns', ids.slice(i, i + DELETE_CHUNK), before);
     }
-    await writer.write('run', 'purgeIdempotency', [clock.now() - idempotencyMs, IDEMPOTENCY_ROWS_MAX]);
+    const now = clock.now();
+    await writer.write('purgeServed', now - idempotencyMs, now);
     if (deleted > 0) await writer.write('vacuum');
     return deleted;
   };

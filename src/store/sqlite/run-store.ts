@@ -20,6 +20,7 @@ import { createPurge } from './purge-runs.ts';
 import { eventsAfter, findByKey, getRun, queuedShares, recentStarts, runOf } from './read-runs.ts';
 import type { Reader } from './reader.ts';
 import * as rows from './run-row.ts';
+import { createUsage } from './usage.ts';
 import type { Writer } from './writer.ts';
 
 export interface RunStoreParts {
@@ -56,6 +57,12 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       if ((await writer.write('run', 'resolveRun', [JSON.stringify(resolution), id])) === 0) return null;
       hints.changed(id);
       return reader.read((statements) => runOf(statements.run.get(id)));
+    },
+    async countedRuns({ lineage, day, tokenId }) {
+      return reader.read(({ runsOfDay, runsOfToken }) => ({
+        ofDay: (runsOfDay.get(day, lineage)?.[0] as number | undefined) ?? 0,
+        ofToken: tokenId === null ? 0 : ((runsOfToken.get(tokenId)?.[0] as number | undefined) ?? 0),
+      }));
     },
     async findByKey(claim) {
       return reader.read((statements) => findByKey(statements, claim, clock.now() - parts.idempotencyMs));
@@ -119,6 +126,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       return writer.write('release', owner, JSON.stringify(except), clock.now(), before);
     },
     watch: (hint, signal) => hints.watch(hint, signal),
+    usage: createUsage(parts),
     purge,
   };
 }
@@ -126,7 +134,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
 async function create(
   { writer, hints, clock, idempotencyMs }: RunStoreParts,
   newRun: NewRun,
-  { idempotency, quota }: Parameters<RunStore['create']>[1],
+  { idempotency, quota, token = null }: Parameters<RunStore['create']>[1],
 ): ReturnType<RunStore['create']> {
   const now = clock.now();
   const { inputs, events, dueInMs, countedStart } = newRun;
@@ -141,12 +149,13 @@ async function create(
     place.large,
     countedStart === null ? null : countedRow(countedStart),
     quota === null ? null : [quota.day, run.lineage, quota.runsMax],
+    token === null ? null : [token.id, token.runsMax, token.expiresAt],
   );
   if (result === null) {
     hints.changed(run.id);
     return { kind: 'created', run };
   }
-  return result === 'over_quota' ? { kind: 'over_quota' } : earlierClaim(result);
+  return result === 'over_quota' || result === 'over_token_quota' ? { kind: result } : earlierClaim(result);
 }
 
 function countedRow({ at, provider, credentialId }: CountedStart): CountedRow {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { StoredWebhookSecret, WebhookSecretStore } from '../../vault/ports.ts';
+import { RetiredMasterKeyError, type StoredWebhookSecret, type WebhookSecretStore } from '../../vault/ports.ts';
 import type { Row } from './operations.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
@@ -20,7 +20,8 @@ export function createWebhookSecretStore({
     },
     async replace({ id, lineage, sealed, createdAt, expiresAt }, oldExpiresAt) {
       const row = [lineage, id, sealed, createdAt, expiresAt];
-      await writer.write('replaceWebhookSecret', row, oldExpiresAt, clock.now());
+      const result = await writer.write('replaceWebhookSecret', row, oldExpiresAt, clock.now());
+      if (result === 'retired') throw new RetiredMasterKeyError();
     },
   };
 }

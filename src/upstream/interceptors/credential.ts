@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../core/json.ts';
 import type { Log } from '../../core/log.ts';
 import type { Auth } from '../../core/outbound.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -61,6 +62,12 @@ function show(call: Call, auth: Auth, value: string): void {
   if (auth.type === 'none') return;
   if (auth.type === 'query') {
     call.path = withQuery(call.path, { [auth.name]: value });
+    return;
+  }
+  if (auth.type === 'body') {
+    const { body } = call.request;
+    if (!isJsonObject(body) || call.kind === 'upgrade') throw invalidRequest('the credential has no body to go into');
+    call.body = JSON.stringify({ ...body, [auth.name]: value });
     return;
   }
   const name = auth.type === 'bearer' ? 'authorization' : auth.name;

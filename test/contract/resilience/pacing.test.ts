@@ -207,7 +207,7 @@ describe('concurrency', () => {
     const queued = await begin('runs-0');
     await aWhile();
     expect(await statusesOf([endless, queued])).toEqual(['running', 'queued']);
-    await gateway.command(({ cancelRun }) => cancelRun(endless as RunId));
+    await gateway.command(({ runs }) => runs.cancel(endless as RunId));
     expect(await gateway.end(queued)).toMatchObject({ status: 'succeeded' });
   });
 

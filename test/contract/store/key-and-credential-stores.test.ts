@@ -29,9 +29,11 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     allowedWorkflows: ['summarize-ticket'],
     allowedProviders: ['ai-tutor/wf_1'],
     limits: { requestsPerMinute: null, concurrentRuns: null, runsPerDay: null },
+    origins: [],
     createdAt: 1_000,
     expiresAt: null,
     revokedAt: null,
+    lastUsedAt: null,
     ...overrides,
   });
 

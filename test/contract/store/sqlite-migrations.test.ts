@@ -4,6 +4,7 @@ import type { Owner, RunId } from '../../../src/core/ids.ts';
 import { backUpStore, restoreStore } from '../../../src/store/back-up-store.ts';
 import { migrate } from '../../../src/store/sqlite/migrate.ts';
 import { initial } from '../../../src/store/sqlite/migrations/001-initial.ts';
+import { resilience } from '../../../src/store/sqlite/migrations/002-resilience.ts';
 import { insertValues } from '../../../src/store/sqlite/run-row.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 import { newRun } from './sample-run.ts';
@@ -69,6 +70,7 @@ describe('a database of schema 1', () => {
     const store = await place.open();
     const noLimits = { requestsPerMinute: null, concurrentRuns: null, runsPerDay: null };
     expect(await store.keys.find('a1')).toMatchObject({ name: 'support desk', revokedAt: 9_000, limits: noLimits });
+    expect(await store.keys.find('a1')).toMatchObject({ origins: [], lastUsedAt: null });
     expect(await store.credentials.get('cred_1')).toMatchObject({
       label: 'main',
       sealed: new Uint8Array([1, 0, 255]),
@@ -117,7 +119,90 @@ describe('a database of schema 1', () => {
   });
 });
 
+describe('a database of schema 2', () => {
+  it('keeps its keys and master keys, and takes what is new', async () => {
+    const place = createTestPlace();
+    const db = new DatabaseSync(place.path);
+    migrate(db, [initial, resilience]);
+    db.exec(`INSERT INTO keys VALUES ('a1', 'desk', 'runs', 'a1', x'00', '[]', '[]', 1000, NULL, NULL, 60, 5, NULL);
+      INSERT INTO master_keys VALUES ('0011223344556677', 1000);
+      INSERT INTO credentials VALUES ('cred_1', 'b3os', NULL, 'api', x'010011223344556677ff', 1000, 3)`);
+    db.close();
+    const file = `${place.path}.backup`;
+    const before = backUpStore({ url: `sqlite:${place.path}`, file, force: false });
+    expect(before).toMatchObject({ schemaVersion: 2, masterKeys: ['0011223344556677'] });
+    const store = await place.open();
+    const limits = { requestsPerMinute: 60, concurrentRuns: 5, runsPerDay: null };
+    expect(await store.keys.find('a1')).toMatchObject({ limits, origins: [], lastUsedAt: null });
+    await store.keys.used([{ id: 'a1', at: 5 }]);
+    expect(await store.keys.find('a1')).toMatchObject({ lastUsedAt: 5 });
+    expect(await store.credentials.masterKeys()).toEqual(['0011223344556677']);
+    expect(await store.sealed.countByMasterKey()).toEqual([
+      { column: 'credentials.sealed', fingerprint: '0011223344556677', version: 1, rows: 1 },
+    ]);
+    expect(await store.sealed.retireMasterKey('0011223344556677', 5)).toBe(false);
+    await place.remove();
+  });
+});
+
 describe('a backup', () => {
+  it('has in it who may do what, who did what, and which master keys are retired', async () => {
+    const place = createTestPlace();
+    const store = await place.open();
+    const now = place.clock.now();
+    const [old, fresh] = ['0011223344556677', 'ffeeddccbbaa0011'];
+    const sealed = Uint8Array.from([2, ...Buffer.from(fresh, 'hex'), 7]);
+    for (const fingerprint of [old, fresh]) await store.credentials.addMasterKey(fingerprint);
+    await store.sealed.retireMasterKey(old, now);
+    const signingKey = { id: 'tsk_1', sealed, createdAt: now, expiresAt: now + 1_000 };
+    await store.signingKeys.insert(signingKey);
+    await store.keys.insert({
+      id: 'a1',
+      name: 'desk',
+      role: 'runs',
+      lineage: 'a1',
+      secretHash: new Uint8Array(32),
+      allowedWorkflows: [],
+      allowedProviders: [],
+      limits: { requestsPerMinute: null, concurrentRuns: null, runsPerDay: null },
+      origins: ['https://app.example.com'],
+      createdAt: now,
+      expiresAt: null,
+      revokedAt: null,
+      lastUsedAt: now,
+    });
+    const token = { id: 'tok_1', runsMax: 1, expiresAt: now + 1_000 };
+    await store.runs.create(newRun(place.nextId(), now), { idempotency: null, quota: null, token });
+    const entry = await store.audit.append({
+      at: now,
+      actor: { type: 'command', id: 'root', from: null, requestId: null },
+      action: 'backup.create',
+      target: { type: 'store', id: 'backup' },
+      outcome: 'begun',
+      details: {},
+    });
+    const file = `${place.path}.backup`;
+    const url = `sqlite:${place.path}`;
+    expect(backUpStore({ url, file, force: false })).toMatchObject({ schemaVersion: 3, masterKeys: [fresh] });
+    await store.close();
+    const restoring = restoreStore({ url, file, stamp: '1' });
+    restoring.install();
+    restoring.close();
+    const copy = await place.open();
+    expect(await copy.credentials.masterKeys()).toEqual([fresh]);
+    expect(await copy.signingKeys.list()).toEqual([signingKey]);
+    expect(await copy.keys.find('a1')).toMatchObject({ lastUsedAt: now });
+    expect(await copy.keys.servesOrigin('https://app.example.com', now)).toBe(true);
+    expect(await copy.audit.page({ after: 0, limit: 9 })).toEqual([entry]);
+    const again = copy.runs.create(newRun(place.nextId(), now), { idempotency: null, quota: null, token });
+    expect(await again).toEqual({ kind: 'over_token_quota' });
+    await copy.close();
+    const db = new DatabaseSync(place.path);
+    expect(() => db.exec('DELETE FROM audit')).toThrow('only grows');
+    db.close();
+    await place.remove();
+  });
+
   it('has all that is counted and known of credentials in it', async () => {
     const place = createTestPlace();
     const store = await place.open();
@@ -127,7 +212,7 @@ describe('a backup', () => {
     await store.credentials.putState(state, state);
     await store.runs.create(newRun(place.nextId(), at, { countedStart }), { idempotency: null, quota });
     const file = `${place.path}.backup`;
-    expect(backUpStore({ url: `sqlite:${place.path}`, file, force: false })).toMatchObject({ schemaVersion: 2 });
+    expect(backUpStore({ url: `sqlite:${place.path}`, file, force: false })).toMatchObject({ schemaVersion: 3 });
     const copy = await place.open({ url: `sqlite:${file}` });
     expect(await copy.runs.recentStarts(0)).toEqual([countedStart]);
     expect(await copy.credentials.states()).toEqual([state]);

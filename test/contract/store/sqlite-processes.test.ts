@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AUDIT_FIRST_PREVIOUS, auditHash, type NewAuditEntry } from '../../../src/core/audit.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { Owner, RunId } from '../../../src/core/ids.ts';
 import { openStore } from '../../../src/store/open-store.ts';
+import { RetiredMasterKeyError } from '../../../src/vault/ports.ts';
 import { quietLog } from '../../support/simulation/quiet-log.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 import { newRun } from './sample-run.ts';
@@ -94,6 +96,50 @@ describe('one database and several processes', () => {
     expect(await server.runs.peek(ids.at(-1) as RunId)).toMatchObject({ id: ids.at(-1) });
   });
 
+  it('makes one chain of the audit entries that several processes append at once', async () => {
+    const stores = await Promise.all([
+      place.open({ writer: 'worker' }),
+      place.open({ role: 'command' }),
+      place.open({ role: 'command', writer: 'worker' }),
+    ]);
+    const entry = (id: string): NewAuditEntry => ({
+      at: 1,
+      actor: { type: 'command', id: 'root', from: null, requestId: null },
+      action: 'run.cancel',
+      target: { type: 'run', id },
+      outcome: 'begun',
+      details: {},
+    });
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(
+        stores.flatMap((store, i) => [0, 1].map((j) => store.audit.append(entry(`${round}/${i}/${j}`)))),
+      );
+    }
+    const log = (await stores[0]?.audit.page({ after: 0, limit: 100 })) ?? [];
+    expect(new Set(log.map(({ target }) => target.id)).size).toBe(60);
+    let previous = AUDIT_FIRST_PREVIOUS;
+    for (const [i, one] of log.entries()) {
+      expect(one).toMatchObject({ seq: i + 1, previous, hash: auditHash(previous, one) });
+      previous = one.hash;
+    }
+    const heads = await Promise.all(stores.map((store) => store.audit.head()));
+    expect(heads).toEqual(stores.map(() => ({ seq: 60, hash: previous })));
+  });
+
+  it('refuses what a server seals under a master key that a command has retired', async () => {
+    const server = await place.open({ writer: 'worker' });
+    const command = await place.open({ role: 'command' });
+    const [old, fresh] = ['00112233445566ff', 'ffeeddccbbaa0011'];
+    await server.credentials.addMasterKey(old);
+    await command.credentials.addMasterKey(fresh);
+    expect(await command.sealed.retireMasterKey(old, 1)).toBe(true);
+    const sealed = Uint8Array.from([2, ...Buffer.from(old, 'hex'), 0]);
+    const rest = { provider: 'ai-tutor', label: null, purpose: 'api' as const, createdAt: 1, weight: 1 };
+    const insert = server.credentials.insert({ id: 'cred_1', sealed, ...rest });
+    await expect(insert).rejects.toBeInstanceOf(RetiredMasterKeyError);
+    expect(await server.credentials.masterKeys()).toEqual([fresh]);
+  });
+
   it('looks for due runs and messages without waiting for whoever writes', async () => {
     const server = await place.open();
     const other = new DatabaseSync(place.path);
@@ -120,7 +166,7 @@ describe('one database and several processes', () => {
     await expect(place.open({ role: 'command', limits: { lockWaitMs: 0 } })).rejects.toMatchObject({
       message: expect.stringContaining('Restart the server'),
     });
-    setUserVersion('PRAGMA user_version = 2');
+    setUserVersion('PRAGMA user_version = 3');
     await kill(server);
   });
 
@@ -141,7 +187,7 @@ describe('one database and several processes', () => {
         message: expect.stringContaining('schema 99'),
       });
     }
-    setUserVersion('PRAGMA user_version = 2');
+    setUserVersion('PRAGMA user_version = 3');
     await expect(place.open({ limits: { lockWaitMs: 0 } })).resolves.toHaveProperty('runs');
   });
 

@@ -15,7 +15,7 @@ const READ_TIMEOUT_MS = 2_000;
 /** A case may have to wait for its turn. */
 const TURNS_MS = 60_000;
 /** Long enough for several polls before it, where so many runs at a time are polled until their deadline. */
-const DEADLINE_S = 4;
+const DEADLINE_S = 5;
 const AT_A_TIME_MAX = 32;
 /** How late a deadline may be noticed, on a busy machine. */
 const LATE_MS = 4_000;

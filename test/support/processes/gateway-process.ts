@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tryServeLock } from '../../../src/store/sqlite/serve-lock.ts';
-import { createCommandLine } from '../command-line.ts';
+import { createCommandLine, type CommandLine } from '../command-line.ts';
 import { linesUntil, startChild, type Child } from './child.ts';
 import type { SandboxProcess } from './sandbox-process.ts';
 
@@ -22,14 +22,18 @@ export interface GatewayProcess extends AsyncDisposable {
   url: string;
   /** A client key of role `runs`, made with the command line. */
   key: string;
+  /** Commands beside the gateway, over the same data directory. */
+  commandLine: CommandLine;
   /** Starts a process; resolves to the milliseconds until it was ready, or null where it was killed before. */
   start(): Promise<number | null>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves when the process is gone. */
   stop(): Promise<void>;
-  /** Another client key of role `runs`. */
-  createKey(name: string): Promise<string>;
+  /** Where the living process has its admin listener. */
+  adminUrl(): string;
+  /** Another client key, of role `runs` where none is given. */
+  createKey(name: string, role?: string): Promise<string>;
   /** What the admin listener of the living process answers. */
   metrics(): Promise<string>;
   /** Has the living process print a line about itself: SIGUSR2, for a module of `nodeArguments` that listens to it. */
@@ -41,8 +45,8 @@ export interface GatewayProcess extends AsyncDisposable {
 }
 
 export interface GatewayProcessOptions {
-  /** The text of `rungate.yaml`. */
-  config: string;
+  /** The text of `rungate.yaml`; a function where it names the client key, of which it is given the id. */
+  config: string | ((keyId: string) => string);
   /** Beside what every gateway of a test has. */
   environment: Readonly<Record<string, string>>;
   /** For Node, before the script. */
@@ -67,12 +71,14 @@ export function limitedProvider(kind: string): string {
 export async function prepareGatewayProcess(options: GatewayProcessOptions): Promise<GatewayProcess> {
   const commandLine = await createCommandLine();
   const { dataDir } = commandLine;
-  await writeFile(join(dataDir, 'rungate.yaml'), options.config);
   async function createKey(name: string, role = 'runs'): Promise<string> {
     const { key } = await commandLine.document<{ key: string }>(['keys', 'create', '--name', name, '--role', role]);
     return key;
   }
   const key = await createKey('clients');
+  const { config } = options;
+  const text = typeof config === 'string' ? config : config(key.split('_')[1] ?? '');
+  await writeFile(join(dataDir, 'rungate.yaml'), text);
   const port = await findFreePort();
   const serving = createServing([...(options.nodeArguments ?? []), MAIN, 'serve'], {
     RUNGATE_DATA_DIR: dataDir,
@@ -87,10 +93,12 @@ export async function prepareGatewayProcess(options: GatewayProcessOptions): Pro
   return {
     url: `http://127.0.0.1:${port}`,
     key,
+    commandLine,
     start: () => serving.start(),
     kill: () => serving.end('SIGKILL'),
     stop: () => serving.end('SIGTERM'),
-    createKey: (name) => createKey(name),
+    adminUrl: () => serving.adminUrl(),
+    createKey: (name, role) => createKey(name, role),
     async metrics() {
       viewerKey ??= createKey('metrics', 'viewer');
       const headers = { authorization: `Bearer ${await viewerKey}` };

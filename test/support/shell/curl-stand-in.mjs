@@ -1,4 +1,5 @@
-// What the documents use of curl, for machines without it: [-sS] [-X METHOD] [-H HEADER]… [-d BODY] URL
+// What the documents use of curl, for machines without it: [-sS] [-X METHOD] [-H HEADER]… [-d BODY | -d @FILE] URL
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
@@ -12,9 +13,11 @@ const { values, positionals } = parseArgs({
   },
 });
 const headers = (values.header ?? []).map((header) => header.split(/:\s*/, 2));
+const { data } = values;
+const body = data?.startsWith('@') ? readFileSync(data.slice(1), 'utf8') : data;
 const response = await fetch(positionals[0], {
-  method: values.request ?? (values.data === undefined ? 'GET' : 'POST'),
+  method: values.request ?? (body === undefined ? 'GET' : 'POST'),
   headers,
-  ...(values.data === undefined ? {} : { body: values.data }),
+  ...(body === undefined ? {} : { body }),
 });
 process.stdout.write(await response.text());

@@ -115,6 +115,8 @@ export function faultyStore(
     peek: (id) => through(() => inner.peek(id)),
     list: (filter, page) => inner.list(filter, page),
     eventsAfter: (id, seq, limit) => through(() => inner.eventsAfter(id, seq, limit)),
+    countedRuns: (of) => through(() => inner.countedRuns(of)),
+    usage: (options) => inner.usage(options),
     countUnfinished: () => inner.countUnfinished(),
     watch: (hint, signal) => inner.watch((id) => alive && hint(id), signal),
     kill: () => void (alive = false),

@@ -52,6 +52,8 @@ export const REGISTERED = 'spread';
 export const TARGETS_OF_REGISTERED: readonly string[] = [NARROW, 'b3os', 'ai-tutor', 'draft-and-goal'];
 
 const NARROW_KINDS = ['draft-and-goal', 'b3os', 'ai-tutor'] as const;
+/** Every credential can be opened here. */
+const ANSWERED_CODES = FALLBACK_CODES_DEFAULT.filter((code) => code !== 'vault_unavailable');
 const OUTAGES = [
   'unreachable',
   'unavailable',
@@ -71,7 +73,7 @@ export function planResilience(seed: number, faultsMs: number): ResiliencePlan {
   const target = (provider: string) => ({ provider, workflow: workflowIdOf(kindOf(provider), 'wf') });
   const [first = NARROW, second = 'b3os', ...others] = shuffled(TARGETS_OF_REGISTERED, random);
   const fallbacks = others.map((provider): FallbackTarget => {
-    return { ...target(provider), when: FALLBACK_CODES_DEFAULT.filter(() => random.chance(0.8)) };
+    return { ...target(provider), when: ANSWERED_CODES.filter(() => random.chance(0.8)) };
   });
   const registry = createRegistry({
     kinds: PROVIDER_KINDS,

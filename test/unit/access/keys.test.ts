@@ -17,15 +17,17 @@ async function setUp(given: Partial<NewKey> = {}) {
   let time = NOW;
   const keys = memoryKeyStore();
   const lookUps: string[] = [];
+  const used: string[] = [];
   const verifier = createKeyVerifier({
     keys: { find: (id) => (lookUps.push(id), keys.find(id)) },
+    use: { note: (id) => void used.push(id) },
     clock,
   });
   const wanted: NewKey = { name: 'web', role: 'runs', allowedWorkflows: [], allowedProviders: [], expiresAt: null };
   const { stored, key } = createKey({ ...wanted, ...given }, { clock, random });
   await keys.insert(stored);
   const passTime = (ms: number) => void (time += ms);
-  return { keys, verifier, lookUps, stored, key: key.open(), secret: key, passTime };
+  return { keys, verifier, lookUps, used, stored, key: key.open(), secret: key, passTime };
 }
 
 function parts(key: string) {
@@ -66,18 +68,18 @@ describe('a new key', () => {
     ['name', { name: '' }],
     ['name', { name: 'x'.repeat(101) }],
     ['name', { name: 'a\nb' }],
-    ['expires', { expiresAt: NOW }],
-    ['allow_workflow', { allowedWorkflows: ['a/b'] }],
-    ['allow_workflow', { allowedWorkflows: [''] }],
-    ['allow_workflow', { allowedWorkflows: Array.from({ length: 101 }, (_, i) => `w${i}`) }],
-    ['allow_provider', { allowedProviders: ['/x'] }],
-    ['allow_provider', { allowedProviders: ['b3os/'] }],
-    ['allow_provider', { allowedProviders: ['b3os/a b'] }],
-    ['allow_provider', { allowedProviders: ['*'] }],
-    ['rpm', { limits: { ...NO_LIMITS, requestsPerMinute: 0 } }],
-    ['rpm', { limits: { ...NO_LIMITS, requestsPerMinute: Number.NaN } }],
-    ['concurrency', { limits: { ...NO_LIMITS, concurrentRuns: 1.5 } }],
-    ['daily', { limits: { ...NO_LIMITS, runsPerDay: 1_000_001 } }],
+    ['expires_at', { expiresAt: NOW }],
+    ['allowed_workflows', { allowedWorkflows: ['a/b'] }],
+    ['allowed_workflows', { allowedWorkflows: [''] }],
+    ['allowed_workflows', { allowedWorkflows: Array.from({ length: 101 }, (_, i) => `w${i}`) }],
+    ['allowed_providers', { allowedProviders: ['/x'] }],
+    ['allowed_providers', { allowedProviders: ['b3os/'] }],
+    ['allowed_providers', { allowedProviders: ['b3os/a b'] }],
+    ['allowed_providers', { allowedProviders: ['*'] }],
+    ['limits.requests_per_minute', { limits: { ...NO_LIMITS, requestsPerMinute: 0 } }],
+    ['limits.requests_per_minute', { limits: { ...NO_LIMITS, requestsPerMinute: Number.NaN } }],
+    ['limits.concurrent_runs', { limits: { ...NO_LIMITS, concurrentRuns: 1.5 } }],
+    ['limits.runs_per_day', { limits: { ...NO_LIMITS, runsPerDay: 1_000_001 } }],
   ])('with a wrong %s is refused', async (param, given) => {
     await expect(setUp(given)).rejects.toMatchObject({ code: 'invalid_request', details: { param } });
   });
@@ -92,7 +94,10 @@ describe('the verifier', () => {
       keyId: stored.id,
       keyName: 'web',
       lineage: stored.id,
+      keyExpiresAt: stored.expiresAt,
       subject: null,
+      token: null,
+      origins: [],
       role: 'runs',
       allowedWorkflows: ['a'],
       allowedProviders: ['b3os/wf/1'],
@@ -134,7 +139,7 @@ describe('the verifier', () => {
       expect(refusal).toBeInstanceOf(GatewayError);
       expect(refusal).toMatchObject({
         code: 'unauthorized',
-        message: 'The client key is missing, wrong, expired or revoked.',
+        message: 'The client key or token is missing, wrong, expired or revoked.',
         details: { headers: { 'WWW-Authenticate': 'Bearer realm="rungate"' } },
       });
       expect(Object.keys((refusal as GatewayError).details)).toEqual(['headers']);
@@ -154,6 +159,33 @@ describe('the verifier', () => {
       await expect(verifier.verify(`Bearer ${mistyped}`)).rejects.toMatchObject({ code: 'unauthorized' });
     }
     expect(lookUps).toEqual([]);
+  });
+
+  it('has a key’s use noted once it is proven, and not before', async () => {
+    const { verifier, key, stored, used } = await setUp();
+    const { id } = parts(key);
+    await verifier.verify(`Bearer ${formatKey({ id, secret: 'x'.repeat(43) })}`).catch(() => {});
+    await verifier.isValid(stored.id);
+    expect(used).toEqual([]);
+    await verifier.verify(`Bearer ${key}`);
+    expect(used).toEqual([stored.id]);
+    // What was given out in its name is a use of it.
+    await verifier.holder(stored.id);
+    expect(used).toEqual([stored.id, stored.id]);
+  });
+
+  it('says of an open call’s key whether it is valid now, believing nothing from before', async () => {
+    const { verifier, key, keys, stored } = await setUp({ expiresAt: NOW + 1_000 });
+    await verifier.verify(`Bearer ${key}`);
+    expect(await verifier.isValid(stored.id)).toBe(true);
+    await keys.revoke(stored.id, NOW);
+    expect(await verifier.isValid(stored.id)).toBe(false);
+    expect(await verifier.isValid('0000000000000000')).toBe(false);
+    const other = await setUp({ expiresAt: NOW + 1_000 });
+    other.passTime(1_000);
+    expect(await other.verifier.isValid(other.stored.id)).toBe(false);
+    // What it has read, requests know too.
+    await expect(verifier.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
   it('fails closed when the store does', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { engineLimits, httpLimits, shedLimits, upstreamLimits } from '../../../src/app/limits.ts';
+import { engineLimits, httpLimits, secretsServerLimits, shedLimits, upstreamLimits } from '../../../src/app/limits.ts';
 import { LIMIT_SETTINGS, type Limits, type LimitSetting } from '../../../src/config/settings-table.ts';
 
 /** A value of its own for each setting. */
@@ -30,8 +30,17 @@ describe('the settings’ bounds', () => {
     });
   });
 
+  it('bound how long a secret is used that a server keeps', () => {
+    expect(secretsServerLimits(named)).toEqual({
+      cacheMs: named.vaultCacheS * 1000,
+      outageMs: named.vaultOutageS * 1000,
+      timeoutMs: named.vaultTimeoutMs,
+    });
+  });
+
   it('are all used in their unit, and none twice', () => {
-    const given = [httpLimits, upstreamLimits, engineLimits, shedLimits].flatMap((of) => numbersIn(of(named)));
+    const all = [httpLimits, upstreamLimits, engineLimits, shedLimits, secretsServerLimits];
+    const given = all.flatMap((of) => numbersIn(of(named)));
     const elsewhere = [named.storeQueueMax, named.overloadStorePercent / 100];
     const used = [...given, ...elsewhere];
     for (const [name, { unit }] of Object.entries<LimitSetting>(LIMIT_SETTINGS)) {

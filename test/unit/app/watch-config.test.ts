@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createConfigAudit } from '../../../src/app/audit-config.ts';
 import { openConfig } from '../../../src/app/open-config.ts';
 import { watchConfig, type ConfigWatch } from '../../../src/app/watch-config.ts';
 import { systemClock } from '../../../src/core/clock.ts';
+import { GatewayError } from '../../../src/core/errors.ts';
 import type { Log, LogFields } from '../../../src/core/log.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../../src/providers/registry.ts';
@@ -29,6 +32,9 @@ let file: string;
 let watch: ConfigWatch | null;
 let lines: Line[];
 let woken: (() => void)[];
+/** What was told to the audit log. */
+let told: { sha256: string; workflows: unknown }[];
+let auditIsBroken: boolean;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'rungate-watch-'));
@@ -36,6 +42,8 @@ beforeEach(async () => {
   lines = [];
   woken = [];
   watch = null;
+  told = [];
+  auditIsBroken = false;
 });
 afterEach(async () => {
   await watch?.stop();
@@ -53,6 +61,11 @@ async function open({ mayBeAbsent = false } = {}): Promise<ConfigWatch> {
     source: { path: file, mayBeAbsent },
     context: { kinds: PROVIDER_KINDS, environment: {} },
     sandbox: null,
+    audit: createConfigAudit(async ({ details }, work) => {
+      if (auditIsBroken) throw new GatewayError('store_unavailable');
+      told.push(details as (typeof told)[number]);
+      return work();
+    }),
     clock: systemClock,
     log,
     pollMs: POLL_MS,
@@ -94,6 +107,7 @@ describe('the configuration in use', () => {
       file,
       providers: { added: ['t'], removed: [], changed: ['b3os'] },
       workflows: { added: ['two'], removed: ['one'], changed: [] },
+      access: { added: [], removed: [], changed: [] },
     });
     expect(JSON.stringify(lines)).not.toContain('org_secret');
   });
@@ -197,6 +211,7 @@ describe('the configuration in use', () => {
       path: file,
       started: { registry, text: null },
       read: () => never.promise,
+      audit: { reloaded: async () => undefined },
       clock: { ...systemClock, after: (_, fn) => systemClock.after(0, fn) },
       log,
     });
@@ -236,5 +251,50 @@ describe('the configuration in use', () => {
     await Promise.all([reload(), reload()]);
     expect(lines.filter(({ message }) => message === KEPT).length).toBeGreaterThanOrEqual(2);
     expect(workflows()).toEqual(['one']);
+  });
+});
+
+describe('the audit log', () => {
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+  it('is told of what the server begins with, and of each change, by hash and names', async () => {
+    await writeFile(file, ONE);
+    const { reload } = await open();
+    expect(told).toMatchObject([{ sha256: sha256(ONE), workflows: { count: 1, names: ['one'] } }]);
+    await reload();
+    expect(told).toHaveLength(1);
+    await putInPlace(TWO);
+    await reload();
+    expect(told[1]).toMatchObject({
+      sha256: sha256(TWO),
+      workflows: { added: ['two'], removed: ['one'], changed: [] },
+    });
+    expect(JSON.stringify(told)).not.toContain('wf_');
+  });
+
+  it('is told nothing of a file with faults', async () => {
+    await writeFile(file, ONE);
+    const { reload } = await open();
+    await putInPlace(BAD);
+    await reload();
+    expect(told).toHaveLength(1);
+  });
+
+  it('keeps a change from being used until it can be told', async () => {
+    await writeFile(file, ONE);
+    await open();
+    auditIsBroken = true;
+    await putInPlace(TWO);
+    await logged('configuration could not be read again', 2);
+    expect(workflows()).toEqual(['one']);
+    auditIsBroken = false;
+    await logged(RELOADED);
+    expect(workflows()).toEqual(['two']);
+  });
+
+  it('keeps a server from beginning with what it cannot be told of', async () => {
+    await writeFile(file, ONE);
+    auditIsBroken = true;
+    await expect(open()).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 });

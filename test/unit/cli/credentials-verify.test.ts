@@ -14,6 +14,7 @@ import { openStore } from '../../../src/store/open-store.ts';
 import { openCredentialStates } from '../../../src/vault/credential-states.ts';
 import { followStates } from '../../../src/vault/follow-states.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
+import { startSecretsServer } from '../../support/secrets-server.ts';
 
 const WRONG = 'sk_wrong-marker';
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -184,6 +185,37 @@ describe('credentials verify', () => {
       { credential: 'env:KEY_B', verdict: 'refused', state: 'set_aside' },
       { credential: 'env:KEY_D', verdict: 'unreadable', status: null, state: 'usable' },
     ]);
+  });
+
+  it('asks with what files and a secrets server hold, and says what of it cannot be read', async () => {
+    const { baseUrl, key } = vendorOf('ai-tutor');
+    const server = await startSecretsServer();
+    onTestFinished(() => server.close());
+    server.put('kv/tutor', { key, wrong: WRONG });
+    server.allow('hvs.marker', true);
+    const file = join(line.dataDir, 'tutor.key');
+    await writeFile(file, `${key}\n`);
+    const references = [`file:${file}`, 'file:/no/where', 'vault:kv/tutor#key', 'vault:kv/tutor#wrong', 'vault:kv/b#c'];
+    await configure('ai-tutor', { base_url: baseUrl, credentials: references });
+    const environment = {
+      RUNGATE_VAULT_ADDR: server.address,
+      RUNGATE_VAULT_ALLOW_PRIVATE_NETWORK: 'true',
+      RUNGATE_VAULT_TOKEN: 'hvs.marker',
+    };
+    const { data } = await verify('ai-tutor', environment);
+    expect(data).toMatchObject(
+      (['good', 'unreadable', 'good', 'refused', 'unreadable'] as const).map((verdict, i) => {
+        return { credential: references[i], verdict, state: verdict === 'refused' ? 'set_aside' : 'usable' };
+      }),
+    );
+    expect(server.complaints).toEqual([]);
+    const { stdout } = await line.run(['credentials', 'list'], { environment });
+    expect(stdout).toMatch(/file:\/no\/where +ai-tutor +api +1 +not set here/);
+    expect(stdout).toMatch(/vault:kv\/tutor#key +ai-tutor +api +1 +usable/);
+    expect(stdout).toMatch(/vault:kv\/tutor#wrong +ai-tutor +api +1 +set aside: upstream_auth_failed/);
+    const calls = server.calls.length;
+    expect((await line.run(['credentials', 'list'])).stdout).toMatch(/vault:kv\/tutor#key .*not set here/);
+    expect(server.calls).toHaveLength(calls);
   });
 
   it.each([

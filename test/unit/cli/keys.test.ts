@@ -19,6 +19,8 @@ interface ShownKey {
   revoked_at: string | null;
 }
 
+const MANY_ORIGINS = Array.from({ length: 21 }, (_, i) => ['--origin', `https://app-${i}.example.com`]).flat();
+
 let line: CommandLine;
 beforeEach(async () => void (line = await createCommandLine()));
 afterEach(() => line.remove());
@@ -92,6 +94,23 @@ describe('keys create', () => {
     await store.close();
   });
 
+  it('takes browser origins, which lists show and a rotation keeps', async () => {
+    const origins = ['https://app.example.com', 'http://localhost:5173'];
+    const argv = [
+      '--name',
+      'n',
+      ...origins.flatMap((origin) => ['--origin', origin]),
+      '--origin',
+      'http://localhost:5173',
+    ];
+    const made = await line.document<ShownKey>(['keys', 'create', ...argv]);
+    expect(made).toMatchObject({ origins, last_used_at: null });
+    const { stdout } = await line.run(['keys', 'list']);
+    expect(stdout).toContain('ORIGINS');
+    expect(stdout).toContain(' https://app.example.com, http://localhost:5173 ');
+    expect(await line.document(['keys', 'rotate', made.id])).toMatchObject({ origins, replaces: { origins } });
+  });
+
   it('shows the key to people once, and no list shows it or its hash', async () => {
     const { stdout } = await line.run(['keys', 'create', '--name', 'web']);
     const secret = /rgk_[0-9a-z]{16}_([0-9A-Za-z]{43})_[0-9a-f]{8}/.exec(stdout)?.[1] ?? 'no key';
@@ -114,7 +133,10 @@ describe('keys create', () => {
     ['--rpm takes', ['--name', 'n', '--rpm', '1.5']],
     ['--concurrency takes', ['--name', 'n', '--concurrency', '-2']],
     ['--daily takes', ['--name', 'n', '--daily', 'many']],
-    ['--origin is not supported', ['--name', 'n', '--origin', 'https://app.example.com']],
+    ['An origin is', ['--name', 'n', '--origin', 'https://app.example.com/']],
+    ['An origin is', ['--name', 'n', '--origin', 'http://app.example.com']],
+    ['An origin is', ['--name', 'n', '--origin', 'https://app.example.com', '--origin', '*']],
+    ['at most 20 origins', ['--name', 'n', ...MANY_ORIGINS]],
   ])('refuses a wrong %s as wrong usage and makes nothing', async (name, argv) => {
     const { exitCode, stdout, stderr } = await line.run(['keys', 'create', ...argv, '--json']);
     expect(exitCode).toBe(2);

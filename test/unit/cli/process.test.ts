@@ -103,6 +103,21 @@ describe('the command line', () => {
 });
 
 describe('check', () => {
+  it('tells which files of references are not there, which may be the server’s alone', async () => {
+    const file = join(line.dataDir, 'good.yaml');
+    const there = join(line.dataDir, 'key');
+    await writeFile(there, 'sk_marker');
+    const credentials = [`file:${there}`, 'file:/no/where', `file:${line.dataDir}`];
+    await writeFile(file, JSON.stringify({ providers: { 'ai-tutor': { credentials } } }));
+    const { exitCode, stderr } = await line.run(['check', file]);
+    expect(exitCode).toBe(0);
+    expect(stderr.split('\n')).toEqual([
+      'rungate: file:/no/where: There is no such file here.',
+      expect.stringContaining(`file:${line.dataDir}: The file of a secret cannot be used: it is a directory`),
+      '',
+    ]);
+  });
+
   it('counts what a good configuration has', async () => {
     const file = join(line.dataDir, 'my.yaml');
     await writeFile(file, 'workflows:\n  summarize:\n    provider: ai-tutor\n    workflow: wf_1\n');

@@ -20,7 +20,7 @@ export const FAULTS: [string, string, string][] = [
   ['a list', '- a', '1:1: expected object, received array'],
   ['a text', 'hello', '1:1: expected object, received string'],
   ['an unknown part', 'provider: {}', '1:1 provider: unknown field; did you mean providers?'],
-  ['another unknown part', 'server: {}', '1:1 server: unknown field; expected one of providers, workflows'],
+  ['another unknown part', 'server: {}', '1:1 server: unknown field; expected one of providers, workflows, access'],
   ['a part of another type', 'providers: []', '1:12 providers: expected an object'],
   ['a key twice', 'providers:\n  b3os: {}\n  b3os: {}', '3:3 providers.b3os: expected each key once'],
   [
@@ -148,9 +148,19 @@ export const FAULTS: [string, string, string][] = [
     '1:36 providers.b3os.credentials[0]: expected a reference to a secret, such as env:AI_TUTOR_KEY, and never the secret itself',
   ],
   [
-    'a file reference',
-    provider('credentials: ["file:/k"]'),
-    '1:36 providers.b3os.credentials[0]: file: references are not supported by this version; use env:NAME',
+    'a file reference with a relative path',
+    provider('credentials: ["file:./k"]'),
+    '1:36 providers.b3os.credentials[0]: expected an absolute path, such as file:/run/secrets/ai-tutor',
+  ],
+  [
+    'a reference to a secrets server without a field',
+    provider('credentials: ["vault:kv/hunter2"]'),
+    '1:36 providers.b3os.credentials[0]: expected vault:<mount>/<path>#<field>, such as vault:kv/vendors/ai-tutor#api_key: the field is missing',
+  ],
+  [
+    'a reference to a secrets server that is not configured',
+    provider('credentials: ["vault:kv/tutor#key"]'),
+    '1:36 providers.b3os.credentials[0]: vault: references need RUNGATE_VAULT_ADDR, and how to log in there, in the server’s environment',
   ],
   [
     'an unset variable',

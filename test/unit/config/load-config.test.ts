@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load-config.ts';
+import { NO_CONFIG } from '../../../src/config/parse-config.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 
 const context = { kinds: PROVIDER_KINDS, environment: {} };
@@ -29,7 +30,7 @@ describe('the configuration file', () => {
 
   it('may be absent only at its default place', async () => {
     const path = join(directory, 'absent.yaml');
-    expect(await loadConfig({ path, mayBeAbsent: true }, context)).toEqual({ providers: {}, workflows: [] });
+    expect(await loadConfig({ path, mayBeAbsent: true }, context)).toEqual(NO_CONFIG);
     await expect(loadConfig({ path, mayBeAbsent: false }, context)).rejects.toThrow(`${path}: no such file`);
   });
 

@@ -23,14 +23,18 @@ describe('settings', () => {
       config: { path: './rungate.yaml', mayBeAbsent: true },
       dataDir: './data',
       databaseUrl: 'sqlite:data/rungate.db',
-      masterKey: { value: null, file: null },
+      masterKey: { value: null, file: null, command: null },
       listen: { host: '127.0.0.1', port: 8080 },
       admin: { host: '127.0.0.1', port: 8081 },
       webhookAllowPrivateNetwork: false,
       logLevel: 'info',
       logFormat: 'auto',
       traces: null,
+      vault: null,
       limits: {
+        vaultCacheS: 60,
+        vaultOutageS: 600,
+        vaultTimeoutMs: 5000,
         bodyBytesMax: 1_048_576,
         answerBytesMax: 10_485_760,
         startsMax: 1000,
@@ -148,6 +152,19 @@ describe('settings', () => {
     ]);
   });
 
+  it('take the master key from one place, and never quote the command', () => {
+    const [KEY_FILE, COMMAND] = ['RUNGATE_MASTER_KEY_FILE', 'RUNGATE_MASTER_KEY_COMMAND'];
+    const settings = loadSettings({ [COMMAND]: 'show-key --token hunter2' });
+    expect(settings.masterKey).toMatchObject({ value: null, file: null });
+    expect(settings.masterKey.command?.open()).toBe('show-key --token hunter2');
+    expect(JSON.stringify(settings)).not.toContain('hunter2');
+    const given = { RUNGATE_MASTER_KEY: KEY, [KEY_FILE]: '/key', [COMMAND]: 'show-key' };
+    expect(faultsOf(given)).toEqual([
+      ['RUNGATE_MASTER_KEY', expect.stringContaining(`${KEY_FILE} or ${COMMAND}, not both`)],
+    ]);
+    expect(faultsOf({ ...given, RUNGATE_MASTER_KEY: '' })).toEqual([[KEY_FILE, expect.stringContaining(COMMAND)]]);
+  });
+
   it('warn of variables that do nothing, with a guess', () => {
     expect(loadSettings({ RUNGATE_POT: '1', RUNGATE_COLOUR: 'red', PATH: '/bin' }).warnings).toEqual([
       'RUNGATE_COLOUR is no setting and does nothing',
@@ -165,7 +182,7 @@ describe('settings', () => {
     expect(settingsFor(environment, { sandbox: true })).toMatchObject({
       dataDir: '/d/sandbox',
       databaseUrl: 'sqlite:/d/sandbox/rungate.db',
-      masterKey: { value: null, file: null },
+      masterKey: { value: null, file: null, command: null },
     });
   });
 });

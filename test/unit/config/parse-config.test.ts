@@ -6,6 +6,7 @@ import { FALLBACK_CODES_DEFAULT } from '../../../src/config/fallback-codes.ts';
 import { parseConfig, parseConfigInTurns, type Config } from '../../../src/config/parse-config.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../../src/providers/registry.ts';
+import { ACCESS_FAULTS } from './access-faults.ts';
 import { FAULTS } from './config-faults.ts';
 import { TARGET_FAULTS } from './target-faults.ts';
 
@@ -153,7 +154,7 @@ workflows:
   it.each([[''], ['# nothing'], ['{}'], ['providers:'], ['providers: {}\nworkflows:\n']])(
     'may say nothing: %j',
     (text) => {
-      expect(parse(text)).toEqual({ providers: {}, workflows: [] });
+      expect(parse(text)).toEqual({ providers: {}, workflows: [], access: { origins: new Set(), issuers: [] } });
     },
   );
 
@@ -176,8 +177,49 @@ workflows:
   });
 });
 
+describe('access', () => {
+  it('says which pages may come, and who signs users in', () => {
+    const { access } = parse(`
+access:
+  origins: [https://app.example.com, http://localhost:5173]
+  issuers:
+    - { issuer: https://id.example.com/, audience: gateway, key: 0123456789abcdef }
+    - issuer: http://id.internal
+      audience: gateway
+      jwks_uri: http://id.internal/keys?p=b2c
+      algorithms: [ES256, EdDSA, ES256]
+      key: zzzz456789abcdef
+      subject_claim: email
+      allow_private_network: true
+`);
+    expect(access).toEqual({
+      origins: new Set(['https://app.example.com', 'http://localhost:5173']),
+      issuers: [
+        {
+          issuer: 'https://id.example.com/',
+          audience: 'gateway',
+          jwksUri: null,
+          algorithms: ['RS256'],
+          keyId: '0123456789abcdef',
+          subjectClaim: 'sub',
+          allowPrivateNetwork: false,
+        },
+        {
+          issuer: 'http://id.internal',
+          audience: 'gateway',
+          jwksUri: 'http://id.internal/keys?p=b2c',
+          algorithms: ['ES256', 'EdDSA'],
+          keyId: 'zzzz456789abcdef',
+          subjectClaim: 'email',
+          allowPrivateNetwork: true,
+        },
+      ],
+    });
+  });
+});
+
 describe('a fault of rungate.yaml', () => {
-  it.each([...FAULTS, ...TARGET_FAULTS])('such as %s is shown with its place', (_, text, fault) => {
+  it.each([...FAULTS, ...TARGET_FAULTS, ...ACCESS_FAULTS])('such as %s is shown with its place', (_, text, fault) => {
     const faults = faultsOf(text);
     expect(faults[0]).toBe(`rungate.yaml:${fault}`);
     expect(faults.join('\n')).not.toContain('hunter2');

@@ -7,6 +7,7 @@ import { readYaml } from '../../../src/config/read-yaml.ts';
 import { reviveJson, type JsonObject } from '../../../src/core/json.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { codeBlocks, readDocument, ROOT } from '../../support/documents.ts';
+import { ACCESS_FAULTS, ISSUER, issuer } from './access-faults.ts';
 import { FAULTS, provider, workflow } from './config-faults.ts';
 import { TARGET_FAULTS, targets } from './target-faults.ts';
 
@@ -19,7 +20,7 @@ function faultsOf(text: string): unknown[] {
   return validate(readYaml(text).value) ? [] : (validate.errors ?? []);
 }
 
-const ALL_FAULTS = [...FAULTS, ...TARGET_FAULTS];
+const ALL_FAULTS = [...FAULTS, ...TARGET_FAULTS, ...ACCESS_FAULTS];
 
 /** What needs more than a look at the file's own values: the reader, the environment, other entries, a compiler. */
 const BEYOND: readonly string[] = [
@@ -27,6 +28,7 @@ const BEYOND: readonly string[] = [
   'a tab',
   'two documents',
   'a key twice',
+  'a reference to a secrets server that is not configured',
   'an unset variable',
   'a provider that is not there',
   'a workflow id with a slash',
@@ -49,6 +51,8 @@ const BEYOND: readonly string[] = [
   'a fallback to the only target',
   'a fallback to the only one of the targets',
   'a fallback twice',
+  'an issuer twice',
+  'two issuers of one key',
 ];
 
 describe('the published schema of rungate.yaml', () => {
@@ -73,7 +77,18 @@ describe('the published schema of rungate.yaml', () => {
     [targets('{ provider: b3os, workflow: a, weight: 0 }, { provider: b3os, workflow: b, weight: null }')],
     [targets('{ provider: b3os, workflow: a, weight: 1000 }', ', provider: null, workflow: null, fallbacks: []')],
     [provider('credentials: [env:A, { ref: env:B }, { ref: env:C, weight: 1000 }]')],
+    [provider('credentials: ["file:/run/secrets/a b", { ref: "vault:kv/a/b#c" }, "vault:team%2Fkv/a#b c"]')],
     [provider('limits: null, timeouts: null')],
+    ['access:'],
+    ['access: { origins: null, issuers: null }'],
+    ['access: { origins: ["https://a.example", "http://localhost:5173", "http://[::1]:1"], issuers: [] }'],
+    [issuer(ISSUER)],
+    [
+      issuer(
+        `${ISSUER}, algorithms: [ES256, EdDSA], jwks_uri: "https://id.example.com/keys?p=b", subject_claim: email`,
+      ),
+    ],
+    [issuer(`${ISSUER.replace('https://id', 'http://id')}, allow_private_network: true`)],
     [provider('limits: { concurrency: 100000, requests_per_minute: null, per_credential: null }')],
     [provider('limits: { per_credential: { concurrency: 1, requests_per_minute: 1000000 } }')],
     [provider('timeouts: { headers_s: 0.01, idle_s: 2.5, total_s: null }')],

@@ -4,7 +4,7 @@ import { provider, workflow } from './config-faults.ts';
 export const targets = (entries: string, more = '') => `workflows: { w: { targets: [${entries}]${more} } }`;
 const fallbacks = (entries: string) => workflow(`fallbacks: [${entries}]`);
 const CODES =
-  'upstream_unreachable, upstream_unavailable, upstream_rate_limited, upstream_quota_exhausted, upstream_auth_failed, upstream_payment_required, credentials_exhausted, no_credential, upstream_forbidden, upstream_workflow_not_found';
+  'upstream_unreachable, upstream_unavailable, upstream_rate_limited, upstream_quota_exhausted, upstream_auth_failed, upstream_payment_required, credentials_exhausted, no_credential, vault_unavailable, upstream_forbidden, upstream_workflow_not_found';
 
 /** What can be wrong with where starts go and how many: its name, a file that has it, and the first fault that is told. */
 export const TARGET_FAULTS: [string, string, string][] = [

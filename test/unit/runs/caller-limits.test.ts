@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NO_LIMITS } from '../../../src/access/key-limits.ts';
 import type { CallerLimits } from '../../../src/core/caller.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
-import { createCallerLimits } from '../../../src/runs/caller-limits.ts';
+import { createCallerLimits, tokenQuotaOf } from '../../../src/runs/caller-limits.ts';
 import { callerWith } from '../../support/runs-app.ts';
 
 const DAY_MS = 86_400_000;
@@ -10,8 +10,18 @@ const DAY_MS = 86_400_000;
 function setUp() {
   const rows = new Map<string, number>();
   const clock = { ms: Date.UTC(2027, 1, 28, 22, 0, 0), now: () => clock.ms };
-  const limits = createCallerLimits({ counts: { unfinishedOf: (lineage) => rows.get(lineage) ?? 0 }, clock });
-  return { rows, clock, limits };
+  const counted = { ofDay: 0, ofToken: 0, asked: [] as object[] };
+  const limits = createCallerLimits({
+    counts: { unfinishedOf: (lineage) => rows.get(lineage) ?? 0 },
+    store: {
+      async countedRuns(of) {
+        counted.asked.push(of);
+        return { ofDay: counted.ofDay, ofToken: counted.ofToken };
+      },
+    },
+    clock,
+  });
+  return { rows, clock, limits, counted };
 }
 
 function callerOf(limits: Partial<CallerLimits>, keyId = 'key_1', lineage = 'key_1') {
@@ -124,5 +134,50 @@ describe('runs a day', () => {
     // Refused at the last moment of the day, and told so on the next: at once, not a day later.
     clock.ms += DAY_MS;
     expect(limits.overQuota(quota).details.retryAfterS).toBe(1);
+  });
+});
+
+describe('runs of a token', () => {
+  const token = { id: 'tok_1', runsMax: 3, expiresAt: Date.UTC(2027, 1, 28, 22, 10, 0), origin: null };
+
+  it('are counted where the token says how many there may be', () => {
+    const caller = callerWith('runs', { token });
+    expect(tokenQuotaOf(caller)).toEqual({ id: 'tok_1', runsMax: 3, expiresAt: token.expiresAt });
+    expect(tokenQuotaOf({ ...caller, token: { ...token, runsMax: null } })).toBeNull();
+    expect(tokenQuotaOf(callerWith('runs'))).toBeNull();
+  });
+
+  it('do not come back while it lives', () => {
+    const { limits, clock } = setUp();
+    const refused = limits.overTokenQuota(token);
+    expect(refused).toMatchObject({ code: 'quota_exceeded', details: { retryAfterS: 600, retryable: false } });
+    expect(refused.message).toBe('This token may begin 3 runs, and has done so; get a new one.');
+    clock.ms += DAY_MS;
+    expect(limits.overTokenQuota(token).details.retryAfterS).toBe(1);
+  });
+});
+
+describe('what is used', () => {
+  it('is told where it is counted, and looked up only there', async () => {
+    const { rows, limits, counted } = setUp();
+    rows.set('key_1', 2);
+    expect(await limits.usedBy(callerOf({}))).toEqual({ unfinishedRuns: 2, runsToday: null, tokenRuns: null });
+    expect(counted.asked).toEqual([]);
+    Object.assign(counted, { ofDay: 4, ofToken: 1 });
+    expect(await limits.usedBy(callerOf({ runsPerDay: 9 }))).toEqual({
+      unfinishedRuns: 2,
+      runsToday: 4,
+      tokenRuns: null,
+    });
+    const token = { id: 'tok_1', runsMax: 3, expiresAt: 0, origin: null };
+    expect(await limits.usedBy({ ...callerOf({}), token })).toEqual({
+      unfinishedRuns: 2,
+      runsToday: null,
+      tokenRuns: 1,
+    });
+    expect(counted.asked).toEqual([
+      { lineage: 'key_1', day: '2027-02-28', tokenId: null },
+      { lineage: 'key_1', day: '2027-02-28', tokenId: 'tok_1' },
+    ]);
   });
 });

@@ -13,6 +13,7 @@ import { fixedMasterKeys, masterKeyOf } from '../../../src/vault/master-key.ts';
 import { createSignatureVerifier } from '../../../src/vault/verify-signature.ts';
 import { createTestPlace, silentLog } from '../../contract/store/open-test-store.ts';
 import { newRun } from '../../contract/store/sample-run.ts';
+import { NO_REFERENCES } from '../../support/no-references.ts';
 import { usableStates } from '../../support/usable-states.ts';
 
 const SECRET = 'whsec-of-the-vendor';
@@ -26,7 +27,7 @@ async function setUp() {
   const masterKeys = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
   const parts = { store: store.credentials, masterKeys, clock: place.clock, random };
   const vaultParts = { ...parts, states: usableStates, ids: createIds(parts) };
-  const vault = createVault({ ...vaultParts, readReference: async () => null });
+  const vault = createVault({ ...vaultParts, references: NO_REFERENCES });
   for (const provider of ['b3os', 'interactly', 'second-b3os']) {
     await vault.add({ provider, label: null, purpose: 'webhook', secret: new Secret(SECRET) });
   }

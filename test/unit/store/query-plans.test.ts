@@ -1,12 +1,13 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
+import { ENCRYPTED_COLUMNS } from '../../../src/store/sqlite/encrypted-columns.ts';
 import { createExecutor } from '../../../src/store/sqlite/execute-operation.ts';
 import { migrate } from '../../../src/store/sqlite/migrate.ts';
 import { PLAIN_STATEMENTS } from '../../../src/store/sqlite/operations.ts';
 import { prepareReads } from '../../../src/store/sqlite/read-statements.ts';
 
 /** Small by nature, read whole. */
-const MAY_BE_SCANNED = /^SCAN (keys|credentials|credential_states|master_keys|owners|json_each)\b/;
+const MAY_BE_SCANNED = /^SCAN (keys|credentials|credential_states|master_keys|signing_keys|owners|json_each)\b/;
 /** Walks along an index in order, with a LIMIT; or only over unfinished runs. */
 const WALKS =
   /^SCAN (runs|i|owners) USING (COVERING )?INDEX (runs_unfinished|runs_queued|runs_by_id|sqlite_autoindex_runs_1|idempotency_by_age)/;
@@ -40,7 +41,10 @@ describe('the statements of the store', () => {
     expect(statements().length).toBeGreaterThan(35);
   });
 
-  it.each(statements())('find their rows by an index: %s', (sql) => {
+  /** What rotates the master key looks at every row of what is encrypted. */
+  const reading = new Set(ENCRYPTED_COLUMNS.flatMap(({ others, count, under }) => [others, count, under]));
+
+  it.each(statements().filter((sql) => !reading.has(sql)))('find their rows by an index: %s', (sql) => {
     for (const step of explain(db, sql)) {
       const scans = step.startsWith('SCAN') && !MAY_BE_SCANNED.test(step) && !WALKS.test(step);
       expect(scans ? step : null).toBeNull();

@@ -86,7 +86,8 @@ describe('a writer session', () => {
     ];
     run[1] = 1 as never;
     run[2] = 1 as never;
-    const create: Operation = ['create', run, ['l', '', 'k', 'r', 'f', 1, 0], new Uint8Array(1) as never, null, null];
+    const claim = ['l', '', 'k', 'r', 'f', 1, 0] as const;
+    const create: Operation = ['create', run, claim, new Uint8Array(1) as never, null, null, null];
     expect(kinds(writer.run([beat('a'), create, beat('b')]))).toEqual(['ok', 19, 'ok']);
     expect(live?.prepare('SELECT count(*) AS n FROM runs').get()).toEqual({ n: 0 });
     expect(live?.prepare('SELECT count(*) AS n FROM idempotency').get()).toEqual({ n: 0 });
@@ -209,7 +210,7 @@ describe('group commit', () => {
     const { writer, commit, beat } = createSlowWriter({ queueOperationsMax: 3, queueCharactersMax: 100 });
     const under = beat();
     await Promise.resolve();
-    const large = (length: number) => writer.write('create', ['id'], null, 'x'.repeat(length), null, null);
+    const large = (length: number) => writer.write('create', ['id'], null, 'x'.repeat(length), null, null, null);
     const fits = large(80);
     await expect(large(30)).rejects.toMatchObject({ code: 'store_unavailable' });
     const more = [beat(), beat()];

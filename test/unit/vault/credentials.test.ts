@@ -17,7 +17,7 @@ const B = { reference: 'env:B', weight: 2 };
 const C = { reference: 'env:C', weight: 1 };
 const provider = { name: 'ai-tutor', baseUrl: 'https://api.example.com/v1', credentials: [] };
 
-async function setUp(environment: Record<string, string> = {}) {
+async function setUp(environment: Record<string, string> = {}, changed: ReadonlySet<string> = new Set()) {
   const store = memoryCredentialStore();
   const states = await openCredentialStates({ store, clock: systemClock, log: { warn: () => undefined } }, 'serve');
   const vault = createVault({
@@ -27,9 +27,13 @@ async function setUp(environment: Record<string, string> = {}) {
     ids: createIds({ clock: systemClock, random }),
     clock: systemClock,
     random,
-    readReference: async (reference) => {
-      const value = environment[reference];
-      return value === undefined ? null : new Secret(value);
+    references: {
+      isSet: (reference) => environment[reference] !== undefined,
+      async read(reference) {
+        const value = environment[reference];
+        return value === undefined ? null : new Secret(value);
+      },
+      hasChanged: async (reference) => changed.has(reference),
     },
   });
   const add = (given: Partial<NewCredential> = {}) =>
@@ -209,6 +213,42 @@ describe('a reference', () => {
     delete environment['env:A'];
     await expect(pinned?.open()).rejects.toMatchObject({ code: 'no_credential' });
     expect(await vault.reopen({ id: 'env:A', provider: 'ai-tutor', baseUrl: provider.baseUrl })).toBeNull();
+  });
+
+  it('that its vendor refused is tried again where the secret has changed, at once and whenever runs look', async () => {
+    const changed = new Set<string>();
+    const { vault } = await setUp({ 'env:B': 'sk_b', 'env:C': 'sk_c' }, changed);
+    const stateOfB = async () => (await vault.pool({ ...provider, credentials: [B, C] }))[0]?.state;
+    vault.mark('ai-tutor', 'env:B', REFUSED);
+    await Promise.resolve();
+    expect(await stateOfB()).toEqual(REFUSED);
+    changed.add('env:B');
+    await stateOfB();
+    expect(await stateOfB()).toEqual({ is: 'usable' });
+    vault.mark('ai-tutor', 'env:B', REFUSED);
+    await Promise.resolve();
+    expect(await stateOfB()).toEqual({ is: 'usable' });
+  });
+
+  it('that its vendor limits rests, whatever has changed', async () => {
+    const { vault } = await setUp({ 'env:B': 'sk_b', 'env:C': 'sk_c' }, new Set(['env:B']));
+    const resting = { is: 'resting', until: Date.now() + 60_000 } as const;
+    vault.mark('ai-tutor', 'env:B', resting);
+    const stateOfB = async () => (await vault.pool({ ...provider, credentials: [B, C] }))[0]?.state;
+    await stateOfB();
+    expect(await stateOfB()).toEqual(resting);
+  });
+
+  it('to a file or a server tells callers neither path', async () => {
+    const file = { reference: 'file:/hidden/path', weight: 1 };
+    const environment: Record<string, string> = { 'file:/hidden/path': 'sk_mar ker' };
+    const { first } = await setUp(environment);
+    const picked = await first({ ...provider, credentials: [file] });
+    await expect(picked?.open()).rejects.toMatchObject({ code: 'vault_unavailable' });
+    await expect(picked?.open()).rejects.not.toThrow(/hidden/);
+    delete environment['file:/hidden/path'];
+    await expect(picked?.open()).rejects.toMatchObject({ code: 'no_credential' });
+    await expect(picked?.open()).rejects.not.toThrow(/hidden/);
   });
 
   it('to something that no header can carry is a fault of the vault', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
 import type { Log } from '../../../src/core/log.ts';
 import { createSystemRandom } from '../../../src/core/random.ts';
 import { Secret } from '../../../src/core/secret.ts';
@@ -32,8 +33,8 @@ beforeEach(async () => {
 afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
 function open(given: Partial<MasterKeySettings>, fingerprints: string[] = []) {
-  const settings = { value: null, file: null, dataDir, mayMake: true, ...given };
-  return openMasterKeys(settings, { store: memoryCredentialStore(fingerprints), random, log });
+  const settings = { value: null, file: null, command: null, dataDir, mayMake: true, ...given };
+  return openMasterKeys(settings, { store: memoryCredentialStore(fingerprints), clock: systemClock, random, log });
 }
 
 describe('a master key by value', () => {
@@ -72,7 +73,7 @@ describe('a master key by value', () => {
   });
 
   it('cannot be given together with a file', async () => {
-    await expect(open({ value: new Secret(newKey()), file: '/nowhere' })).rejects.toThrow('both set');
+    await expect(open({ value: new Secret(newKey()), file: '/nowhere' })).rejects.toThrow('several are set');
   });
 
   it('cannot be printed', async () => {

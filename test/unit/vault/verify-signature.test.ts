@@ -7,6 +7,7 @@ import { Secret } from '../../../src/core/secret.ts';
 import { createVault } from '../../../src/vault/credentials.ts';
 import { fixedMasterKeys, masterKeyOf } from '../../../src/vault/master-key.ts';
 import { createSignatureVerifier } from '../../../src/vault/verify-signature.ts';
+import { NO_REFERENCES } from '../../support/no-references.ts';
 import { memoryCredentialStore } from '../../support/memory-stores.ts';
 import { usableStates } from '../../support/usable-states.ts';
 
@@ -18,7 +19,7 @@ function setUp() {
   const masterKeys = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
   const ids = createIds({ clock: systemClock, random });
   const parts = { store, states: usableStates, masterKeys, ids, clock: systemClock, random };
-  const vault = createVault({ ...parts, readReference: async () => null });
+  const vault = createVault({ ...parts, references: NO_REFERENCES });
   const add = (secret: string, purpose: 'api' | 'webhook' = 'webhook') =>
     vault.add({ provider: 'b3os', label: null, purpose, secret: new Secret(secret) });
   return { add, verify: createSignatureVerifier({ store, masterKeys }) };

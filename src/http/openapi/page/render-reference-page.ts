@@ -11,7 +11,7 @@ interface Listed {
 }
 
 /** The reference: everything that the document says, for people. Throws where it is not as we build it. */
-export function renderReferencePage(document: JsonObject): Page {
+export function renderReferencePage(document: JsonObject, firstRequest: string): Page {
   const info = objectAt(document, 'info');
   const tags = listAt(document, 'tags').filter(isJsonObject);
   const listed = operationsOf(document);
@@ -29,17 +29,12 @@ export function renderReferencePage(document: JsonObject): Page {
   const main = markup`<h1>API reference</h1>
     <div class="text">${prose(textAt(info, 'description'))}</div>
     <h4>A request</h4>
-    <pre>${FIRST_REQUEST}</pre>
+    <pre>${firstRequest}</pre>
     ${byTag.map(({ tag, operations }) => renderTag(tag, operations, document))}
     <h2>Schemas</h2>
     ${schemas.map(([name, schema]) => renderComponent(name, schema))}`;
   return layOut({ title: 'Rungate: API reference', version: textAt(info, 'version'), groups, main });
 }
-
-const FIRST_REQUEST = `curl -sS -X POST "$RUNGATE_URL/runs" \\
-  -H "Authorization: Bearer $RUNGATE_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{"provider":"ai-tutor","workflow":"wf_abc123","inputs":{"story":"a fox and a gateway"}}'`;
 
 function operationsOf(document: JsonObject): Listed[] {
   return Object.entries(objectAt(document, 'paths')).flatMap(([path, item]) =>

@@ -6,7 +6,7 @@ import { renderErrorsPage } from '../../openapi/page/render-errors-page.ts';
 import type { Page } from '../../openapi/page/layout.ts';
 import { renderReferencePage } from '../../openapi/page/render-reference-page.ts';
 import { setServerTiming } from '../../reply.ts';
-import type { RunsAppParts } from '../../runs-parts.ts';
+import type { DescribedApi } from '../../openapi/described-apis.ts';
 import { pageSchema } from '../../schemas/document-answer.ts';
 
 const reference: Operation = {
@@ -28,11 +28,11 @@ const errors: Operation = {
 };
 
 /** `GET /docs` and `GET /docs/errors`: pages that load nothing, made when they are first asked for. */
-export function addDocsRoutes(app: App, { version }: Pick<RunsAppParts, 'version'>): void {
+export function addDocsRoutes(app: App, { version }: { version: string }, api: DescribedApi): void {
   let referencePage: Page | null = null;
   let errorsPage: Page | null = null;
   app.get('/docs', { config: { roles: 'anyone', operation: reference } }, (_request, reply) => {
-    referencePage ??= renderReferencePage(buildDocument(app.routeTable, version));
+    referencePage ??= renderReferencePage(buildDocument(app.routeTable, version, api), api.firstRequest);
     sendPage(reply, referencePage);
   });
   app.get('/docs/errors', { config: { roles: 'anyone', operation: errors } }, (_request, reply) => {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../../core/errors.ts';
 import { isoTime } from '../../../core/iso-time.ts';
+import { actorOf } from '../../actor-of.ts';
 import { callerOf, type App } from '../../app.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import { sendJson } from '../../reply.ts';
@@ -24,14 +25,16 @@ const operation: Operation = {
 };
 
 /** `POST /me/webhook-secret`: a new signing secret for the caller's line of keys. */
-export function addRotateWebhookSecret(app: App, { webhooks }: RunsAppParts): void {
+export function addRotateWebhookSecret(app: App, { webhooks, audited }: RunsAppParts): void {
   app.post(
     '/me/webhook-secret',
     { config: { roles: ['runs'], operation }, schema: { body: emptyBodySchema } },
     async (request, reply) => {
-      const { lineage, subject } = callerOf(request);
-      if (subject !== null) throw new GatewayError('forbidden', { message: 'A token cannot change its key’s secret.' });
-      const { secret, previousExpiresAt } = await webhooks.rotateSecret(lineage);
+      const { keyId, lineage, token } = callerOf(request);
+      if (token !== null) throw new GatewayError('forbidden', { message: 'A token cannot change its key’s secret.' });
+      const target = { type: 'key', id: keyId } as const;
+      const deed = { actor: actorOf(request), action: 'webhook_secret.rotate', target, details: {} } as const;
+      const { secret, previousExpiresAt } = await audited(deed, () => webhooks.rotateSecret(lineage));
       const previous = previousExpiresAt === null ? null : isoTime(previousExpiresAt);
       // The one answer that shows it.
       sendJson(reply, 200, JSON.stringify({ webhook_secret: secret.open(), previous_expires_at: previous }));

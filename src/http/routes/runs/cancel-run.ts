@@ -1,5 +1,6 @@
 import { sendRun } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
+import { auditedForOperators } from '../../audited-for-operators.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { runSchema } from '../../schemas/run-answer.ts';
@@ -29,13 +30,16 @@ A run that has ended is answered as it is.`,
 };
 
 /** `POST /runs/{id}/cancel`: 202 while the vendor is being asked, 200 once there is nothing left to do. */
-export function addCancelRun(app: App, { runs, policy }: RunsAppParts): void {
+export function addCancelRun(app: App, { runs, policy, audited }: RunsAppParts): void {
   app.post(
     '/runs/:id/cancel',
     { config: { roles: ['runs', 'admin'], operation }, schema: { params: runPathSchema, body: emptyBodySchema } },
     async (request, reply) => {
       const caller = callerOf(request);
-      const run = await runs.cancel(caller, runIdOf(request.params));
+      const id = runIdOf(request.params);
+      const run = await auditedForOperators(request, { action: 'run.cancel', id }, { policy, audited }, () =>
+        runs.cancel(caller, id),
+      );
       sendRun(reply, run, { status: run.status === 'cancelling' ? 202 : 200, showKey: policy.seesEveryone(caller) });
       return reply;
     },

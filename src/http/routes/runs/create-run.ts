@@ -96,7 +96,7 @@ A fault that is found before the run is written leaves no run and uses up no ide
 };
 
 /** `POST /runs`: begins a run and answers as soon, or as late, as the caller wants. */
-export function addCreateRun(app: App, { runs, shedder, webhooks, policy, clock, log }: RunsAppParts): void {
+export function addCreateRun(app: App, { runs, shedder, openCalls, webhooks, policy, clock, log }: RunsAppParts): void {
   app.post(
     '/runs',
     // The answer has no schema here: it is written as it is, which is what keeps this route fast.
@@ -115,13 +115,13 @@ export function addCreateRun(app: App, { runs, shedder, webhooks, policy, clock,
       request.runId = started.run.id;
       const attendance = runs.attend(started.run, started.replayed);
       if (listening) {
-        await streamStart(reply, started, { runs, attendance, log });
+        await streamStart(reply, started, { runs, openCalls, attendance, log });
         return reply;
       }
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       const written = { ...started.run, inputs: asked.inputs, output: null };
       try {
-        const run = await holdRun(runs, started, { reply, written, holdMs: hold.ms });
+        const run = await holdRun(runs, started, { reply, openCalls, written, holdMs: hold.ms });
         const showKey = policy.seesEveryone(caller);
         answerStart(reply, started, run, { held: hold.ms > 0, showKey, nowMs: clock.now() });
       } finally {

@@ -1,6 +1,10 @@
+import type { FastifyReply } from 'fastify';
+import type { RunId } from '../../../core/ids.ts';
+import type { RunWithPayloads } from '../../../runs/model.ts';
 import { sendRun } from '../../answer-run.ts';
-import { callerOf, leaveSignal, type App } from '../../app.ts';
+import { callerOf, type App } from '../../app.ts';
 import { holdOfRead } from '../../headers/prefer.ts';
+import { HeldCall } from '../../held-call.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { runSchema } from '../../schemas/run-answer.ts';
@@ -26,7 +30,7 @@ const operation: Operation = {
 };
 
 /** `GET /runs/{id}`: the run, with `Prefer: wait=N` once it has ended or waits. */
-export function addGetRun(app: App, { runs, policy }: RunsAppParts): void {
+export function addGetRun(app: App, { runs, openCalls, policy }: RunsAppParts): void {
   app.get(
     '/runs/:id',
     { config: { roles: ['runs', 'viewer', 'admin'], operation }, schema: { params: runPathSchema } },
@@ -35,12 +39,26 @@ export function addGetRun(app: App, { runs, policy }: RunsAppParts): void {
       const id = runIdOf(request.params);
       const hold = holdOfRead(request.headers.prefer as string | undefined);
       const run =
-        hold.ms === 0
-          ? await runs.get(caller, id)
-          : await runs.settle(caller, id, { ms: hold.ms, signal: leaveSignal(reply), written: null });
+        hold.ms === 0 ? await runs.get(caller, id) : await settle({ runs, openCalls }, id, { reply, ms: hold.ms });
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       sendRun(reply, run, { showKey: policy.seesEveryone(caller) });
       return reply;
     },
   );
+}
+
+/** The run once it has ended or waits, or as it is after `ms`. */
+async function settle(
+  { runs, openCalls }: Pick<RunsAppParts, 'runs' | 'openCalls'>,
+  id: RunId,
+  { reply, ms }: { reply: FastifyReply; ms: number },
+): Promise<RunWithPayloads> {
+  const held = new HeldCall(reply, openCalls);
+  try {
+    const run = await runs.settle(callerOf(reply.request), id, { ms, signal: held.signal, written: null });
+    held.requireCaller(id);
+    return run;
+  } finally {
+    held.release();
+  }
 }

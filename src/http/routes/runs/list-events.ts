@@ -1,12 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller } from '../../../core/caller.ts';
 import { GatewayError } from '../../../core/errors.ts';
-import type { RunId } from '../../../core/ids.ts';
-import type { RunService } from '../../../runs/run-service.ts';
-import { isEnd, renderEnd, renderEvent } from '../../../runs/render-event.ts';
 import { callerOf, type App } from '../../app.ts';
 import { createEventStream } from '../../event-stream.ts';
 import { preferredType } from '../../headers/accept.ts';
+import { listEventPage, type AskedEvents } from '../../list-event-page.ts';
 import { readLastEventId } from '../../headers/last-event-id.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import { sendJson } from '../../reply.ts';
@@ -14,9 +11,6 @@ import type { RunsAppParts } from '../../runs-parts.ts';
 import { eventListSchema, eventPageSchema, eventStreamSchema } from '../../schemas/event-answer.ts';
 import { EVENT_PAGE_EXAMPLES, EVENT_STREAM_EXAMPLES } from '../../schemas/event-examples.ts';
 import { runIdOf, runPathSchema } from '../../schemas/run-path.ts';
-
-/** A page ends early beyond this many characters: events have no other bound together. */
-const PAGE_LENGTH_MAX = 16_777_216;
 
 const operation: Operation = {
   id: 'listEvents',
@@ -40,18 +34,12 @@ Otherwise the answer is a page of the log.`,
   errors: ['not_found'],
 };
 
-interface Asked {
-  caller: Caller;
-  id: RunId;
-  after: number;
-}
-
 /** `GET /runs/{id}/events`: a run's log, as a stream that goes on or as a page. */
-export function addListEvents(app: App, { runs }: RunsAppParts): void {
+export function addListEvents(app: App, { runs, openCalls }: RunsAppParts): void {
   app.get(
     '/runs/:id/events',
     {
-      config: { roles: ['runs', 'viewer', 'admin'], streams: true, operation },
+      config: { roles: ['runs', 'viewer', 'admin'], streams: true, takesQueryToken: true, operation },
       schema: { params: runPathSchema, querystring: eventListSchema },
     },
     async (request, reply) => {
@@ -60,8 +48,9 @@ export function addListEvents(app: App, { runs }: RunsAppParts): void {
       const asked = { caller: callerOf(request), id, after: lastEventId ?? request.query.after };
       request.runId = id;
       try {
-        if (preferredType(request.headers.accept) === 'event-stream') await streamEvents(runs, asked, reply);
-        else sendJson(reply, 200, await renderPage(runs, asked, request.query.limit));
+        if (preferredType(request.headers.accept) === 'event-stream')
+          await streamEvents({ runs, openCalls }, asked, reply);
+        else sendJson(reply, 200, await listEventPage(runs, asked, request.query.limit));
       } catch (error) {
         throw lastEventId === null ? error : blameHeader(error);
       }
@@ -70,8 +59,12 @@ export function addListEvents(app: App, { runs }: RunsAppParts): void {
   );
 }
 
-async function streamEvents(runs: RunService, { caller, id, after }: Asked, reply: FastifyReply): Promise<void> {
-  const stream = createEventStream(reply);
+async function streamEvents(
+  { runs, openCalls }: Pick<RunsAppParts, 'runs' | 'openCalls'>,
+  { caller, id, after }: AskedEvents,
+  reply: FastifyReply,
+): Promise<void> {
+  const stream = createEventStream(reply, { openCalls });
   const following = await runs.follow(caller, id, after, stream);
   if (following === 'ended') return void reply.code(204).send();
   stream.follow(following);
@@ -81,28 +74,6 @@ async function streamEvents(runs: RunService, { caller, id, after }: Asked, repl
 
 function isHead({ method }: FastifyRequest): boolean {
   return method === 'HEAD';
-}
-
-async function renderPage(runs: RunService, { caller, id, after }: Asked, limit: number): Promise<string> {
-  // The events before the run: an end among them is of a run that has ended by then.
-  const events = await runs.events(caller, id, after, limit);
-  const run = await runs.get(caller, id);
-  if (after > run.seq) {
-    const message = `\`after\`: the run has ${run.seq} events, and none of number ${after}.`;
-    throw new GatewayError('invalid_request', { param: 'after', message });
-  }
-  const items: string[] = [];
-  let length = 0;
-  let last = after;
-  for (const event of events) {
-    const item = JSON.stringify(isEnd(event) ? renderEnd(run, event) : renderEvent(id, event));
-    items.push(item);
-    last = event.seq;
-    length += item.length;
-    if (length > PAGE_LENGTH_MAX) break;
-  }
-  const cursor = items.length > 0 && last < run.seq ? JSON.stringify(String(last)) : 'null';
-  return `{"data":[${items.join(',')}],"next_cursor":${cursor}}`;
 }
 
 /** What was wrong with `after` is told of the header that it came from. */

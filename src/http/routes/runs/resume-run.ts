@@ -57,7 +57,7 @@ Where the vendor refuses it, the answer is the error with \`run_id\`, the run is
 };
 
 /** `POST /runs/{id}/resume`: hands a waiting run what it waits for, and answers as `POST /runs` does. */
-export function addResumeRun(app: App, { runs, policy, clock }: RunsAppParts): void {
+export function addResumeRun(app: App, { runs, openCalls, policy, clock }: RunsAppParts): void {
   app.post(
     '/runs/:id/resume',
     { config: { roles: ['runs'], operation }, schema: { params: runPathSchema, body: resumeSchema } },
@@ -72,7 +72,7 @@ export function addResumeRun(app: App, { runs, policy, clock }: RunsAppParts): v
         contextOf(request, { listening: false }),
       );
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
-      const run = await holdRun(runs, started, { reply, written: null, holdMs: hold.ms });
+      const run = await holdRun(runs, started, { reply, openCalls, written: null, holdMs: hold.ms });
       answerStart(reply, started, run, { held: hold.ms > 0, showKey: policy.seesEveryone(caller), nowMs: clock.now() });
       return reply;
     },

@@ -1,0 +1,34 @@
+import type { ListenAddress } from '../config/load-settings.ts';
+import type { Log } from '../core/log.ts';
+import type { App } from '../http/app.ts';
+import { classifyAddress } from '../upstream/addresses.ts';
+
+/** For answers that are under way when the listeners close. */
+const LAST_ANSWERS_MS = 2_000;
+const ADMIN_IS_REACHABLE =
+  'the admin API can be reached from other machines: let nothing but a proxy with TLS and your own network reach it';
+
+/** Answers under way get a moment; whoever has a connection open and says nothing must not hold the process up. */
+export async function closeApp(app: App): Promise<void> {
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
+  await app.close();
+  clearTimeout(cutOff);
+}
+
+/** Resolves to the origin, with the port that was really taken. Rejects, and says which setting names another address. */
+export async function listen(app: App, { host, port }: ListenAddress, setting: string): Promise<string> {
+  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+    const message = `cannot listen on ${host} port ${port} (${cause.code ?? cause.message}); ${setting} sets another`;
+    throw new Error(message, { cause });
+  });
+  const address = app.server.address();
+  const taken = typeof address === 'object' && address ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+}
+
+/** Warns where the admin API listens beyond this machine, by the address that was really taken: what a name stands for is the system's business. */
+export function warnOfReach(adminApp: App, log: Log): void {
+  const bound = adminApp.server.address();
+  if (bound === null || typeof bound === 'string' || classifyAddress(bound.address) === 'loopback') return;
+  log.warn({ address: bound.address }, ADMIN_IS_REACHABLE);
+}

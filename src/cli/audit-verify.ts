@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { verifyAuditChain, type ChainEnd, type ChainReport } from '../app/audit-chain.ts';
+import { answering, dataCommand, UsageError, type Answer, type CommonOptions } from './answer.ts';
+import { withWorkspace, type CommandContext } from './command-context.ts';
+import { withExamples } from './examples.ts';
+
+const END = /^([1-9]\d{0,14}):([0-9a-f]{64})$/;
+
+interface Options extends CommonOptions {
+  expect?: string;
+}
+
+/** `rungate audit verify`: walks the audit log's chain of hashes. */
+export function auditVerifyCommand(context: CommandContext): Command {
+  const command = dataCommand('verify', 'compute every hash of the audit log anew, and tell its end').option(
+    '--expect <seq:hash>',
+    'an end that was noted earlier, and that has to be in the log still: shows entries that were cut off',
+  );
+  withExamples(command, 'audit verify', 'audit verify --expect 4711:9f86d081884c7d65…');
+  return answering<Options>(command, context, (options) => {
+    const expected = readEnd(options.expect);
+    return withWorkspace(context, options, async ({ store }) =>
+      answerOf(await verifyAuditChain(store.audit, expected)),
+    );
+  });
+}
+
+function readEnd(text: string | undefined): ChainEnd | null {
+  if (text === undefined) return null;
+  const [, seq, hash] = END.exec(text) ?? [];
+  if (seq !== undefined && hash !== undefined) return { seq: Number(seq), hash };
+  throw new UsageError('--expect takes what `audit verify` printed: a number, a colon and 64 hexadecimal digits');
+}
+
+function answerOf({ entries, head, fault }: ChainReport): Answer {
+  const document = { object: 'audit_verification', ok: fault === null, entries, head, fault };
+  const end = head === null ? 'There are no entries.' : `The end, to be noted elsewhere: ${head.seq}:${head.hash}`;
+  if (fault === null) return { document, text: head === null ? end : `All ${entries} entries fit.\n${end}` };
+  const message = `Entry ${fault.seq} of the audit log does not fit: ${fault.message}.`;
+  const text = `${entries} entries fit, and the next does not.`;
+  return { document, text, failure: { code: 'audit_log_changed', message } };
+}

@@ -1,0 +1,34 @@
+import type { FastifyRequest } from 'fastify';
+import { GatewayError } from '../core/errors.ts';
+import type { Presented } from './app.ts';
+
+/** What tokens of ours begin with, and keys do not. */
+const TOKEN_START = 'rgt_';
+
+/**
+ * What a request shows of who it is. `?token=` counts on routes that say so, and nobody finds it in the query afterwards.
+ * Throws `unauthorized` for a key in the URL, and `invalid_request` for two ways at once: which of them counts would be a
+ * matter of taste, and whoever can add to a URL could choose in whose name the request is made.
+ */
+export function presentedBy({ headers, query, routeOptions }: FastifyRequest): Presented {
+  const { authorization, origin = null } = headers;
+  const token = routeOptions.config.takesQueryToken === true ? takeToken(query as Record<string, unknown>) : null;
+  if (token !== null && authorization !== undefined) {
+    const message = '`token`: the request has an `Authorization` header too; send one of the two.';
+    throw new GatewayError('invalid_request', { param: 'token', message });
+  }
+  return { authorization, token, origin };
+}
+
+function takeToken(query: Record<string, unknown>): string | null {
+  const { token } = query;
+  if (token === undefined) return null;
+  delete query.token;
+  if (typeof token !== 'string') {
+    throw new GatewayError('invalid_request', { param: 'token', message: '`token` may be there once.' });
+  }
+  if (token.startsWith(TOKEN_START)) return token;
+  const message =
+    '`?token=` takes a browser token (`rgt_…`) only; a key never goes into a URL, but into `Authorization`.';
+  throw new GatewayError('unauthorized', { message });
+}
