@@ -7,7 +7,7 @@ const GROW_CALM = 1.25;
 /** Delays of so many decisions in a row are a queue; one is a garbage collection, or another process that had its turn. */
 const PATIENCE = 2;
 /** A loop that is late by so many times the delay is reason enough, however few are inside. */
-const LAG_TIMES = 20;
+const LAG_TIMES = 50;
 /** Below this share of the delay that is too much, more are let in; between the two nothing changes. */
 const LOW_SHARE = 0.25;
 /** How fast the usual time follows when it is less than thought, and when it is more. */
