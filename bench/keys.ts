@@ -18,6 +18,9 @@ import { openStore, type Store } from '../src/store/open-store.ts';
 import { reportChecks, type Check } from '../test/support/processes/checks.ts';
 import { compareMedians, medianOf, type Difference } from './support/compare-medians.ts';
 
+/** Nobody wants to know when keys are used. */
+const use = { note: () => {} };
+
 const { values } = parseArgs({ options: { keys: { type: 'string' }, rounds: { type: 'string' } } });
 const MANY = Number(values.keys ?? 100_000);
 const ROUNDS = Number(values.rounds ?? 400);
@@ -62,10 +65,10 @@ async function costOf(store: Store, headers: readonly string[], forget: boolean)
   const shuffled = headers.toSorted(() => Math.random() - 0.5);
   const runs: number[] = [];
   for (let run = 0; run < 5; run++) {
-    let verifier = createKeyVerifier({ keys: store.keys, clock });
+    let verifier = createKeyVerifier({ keys: store.keys, use, clock });
     const before = process.cpuUsage();
     for (let i = 0; i < CHECKS; i++) {
-      if (forget && i % headers.length === 0) verifier = createKeyVerifier({ keys: store.keys, clock });
+      if (forget && i % headers.length === 0) verifier = createKeyVerifier({ keys: store.keys, use, clock });
       await verifier.verify(shuffled[i % shuffled.length] ?? '');
     }
     const { user, system } = process.cpuUsage(before);
@@ -111,7 +114,7 @@ function judgeRatio(name: string, [few, many]: readonly [number, number], bound:
 
 /** As somebody would go about it who wants to know whether there is a key of an id: again and again with that id. */
 async function compareKeys(store: Store, headers: readonly string[]): Promise<Check> {
-  const verifier = createKeyVerifier({ keys: store.keys, clock });
+  const verifier = createKeyVerifier({ keys: store.keys, use, clock });
   const withId = (id: string) => () => `Bearer ${formatKey({ id, secret: drawKeyParts(random).secret })}`;
   const known = headers.map((header) => header.split('_')[1] ?? '');
   // Somebody who has a key is using it.
@@ -123,14 +126,14 @@ async function compareKeys(store: Store, headers: readonly string[]): Promise<Ch
 }
 
 async function compareTokens(store: Store, header: string): Promise<Check> {
-  const keys = createKeyVerifier({ keys: store.keys, clock });
+  const keys = createKeyVerifier({ keys: store.keys, use, clock });
   // Sealing has no part in this: secrets are open once they were read.
   const box = {
     seal: <T>(_id: string, secret: Secret, put: (sealed: Uint8Array) => Promise<T>) => put(Buffer.from(secret.open())),
     open: async (_id: string, sealed: Uint8Array) => new Secret(Buffer.from(sealed).toString()),
   };
   const signingKeys = createSigningKeys({ store: store.signingKeys, box, clock, random });
-  const tokens = createTokens({ keys, signingKeys, clock, random });
+  const tokens = createTokens({ keys, signingKeys, configuredOrigins: () => new Set(), clock, random });
   const wanted = { workflows: ['summarize'], origin: null, subject: null, runsMax: null, ttlS: 600 };
   const { token } = await tokens.issue(await keys.verify(header), wanted);
   const [head = '', claims = ''] = token.open().slice(4).split('.');

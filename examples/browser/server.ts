@@ -4,7 +4,8 @@
  *     RUNGATE_URL=http://127.0.0.1:8080 RUNGATE_KEY=rgk_… npx node examples/browser/server.ts
  *
  * Then open http://localhost:3000. The key is one of `rungate keys create --name page --origin http://localhost:3000`, and
- * `rungate.yaml` registers the workflow `story`. Runs on Node.js 24 as it is; in this checkout `npx node` is one.
+ * `rungate.yaml` registers the workflow `story`. Runs on Node.js 24 as it is; in this checkout `npx node` is one, and
+ * `rungate` is `npm run -s rungate --`. Beside `serve --sandbox`, the key is made with `--sandbox`.
  */
 /* oxlint-disable no-console -- a program that prints */
 import { randomUUID } from 'node:crypto';

@@ -6,7 +6,6 @@ import {
   FallbackEntry,
   IssuerEntry,
   LimitsEntry,
-  NAME,
   object,
   PerCredentialEntry,
   ProviderEntry,
@@ -17,6 +16,7 @@ import {
 import { FALLBACK_CODES } from '../../src/config/fallback-codes.ts';
 import { KEYWORDS, type KeywordForm } from '../../src/config/inputs/schema-keywords.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts';
+import { NAME } from '../../src/core/name.ts';
 import type { AnyProviderKind } from '../../src/providers/define-provider.ts';
 
 const TYPES = ['string', 'number', 'integer', 'boolean', 'array', 'object', 'null'];

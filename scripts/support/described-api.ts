@@ -43,6 +43,7 @@ export function describedApi(version: string): JsonObject {
 /** The same of the admin API. */
 export function describedAdminApi(version: string): JsonObject {
   const parts: AdminAppParts = {
+    hostNames: [],
     metrics: { render: nobody, contentType: 'text/plain' },
     keys: {} as AdminAppParts['keys'],
     credentials: {} as AdminAppParts['credentials'],

@@ -21,7 +21,7 @@ export type Authenticate = (shown: ShownIdentity) => Promise<Caller>;
 export interface AuthenticatorParts {
   keys: Pick<KeyVerifier, 'verify'>;
   tokens: TokenVerifier;
-  oidc: OidcVerifier;
+  oidc: Pick<OidcVerifier, 'verify'>;
   /** Browser origins that any key or token may be used from, as the configuration has them now. */
   configuredOrigins: () => ReadonlySet<string>;
 }
@@ -32,7 +32,8 @@ const BEARER = /^bearer +([^ ]+) *$/i;
 
 /**
  * Makes the one door: a key, a token that a key has made, or a JWT of a configured issuer, told apart by form. A token in
- * the address is only ever a browser token; the header beats it. Whatever fails on the way is no proof, and refuses.
+ * the address is only ever a browser token, and looked at only where there is no header (HTTP refuses a request with both).
+ * Whatever fails on the way is no proof, and refuses.
  */
 export function createAuthenticator({ keys, tokens, oidc, configuredOrigins }: AuthenticatorParts): Authenticate {
   function prove({ authorization, token }: ShownIdentity): Promise<Caller> {

@@ -12,13 +12,15 @@ import type { Random } from '../core/random.ts';
  *             real key from a look-alike without asking, and a mistyped key costs no look-up
  */
 
+export const KEY_PREFIX = 'rgk_';
 /** The pattern to give to a secret scanner. */
 const KEY = /^rgk_([0-9a-hjkmnp-tv-z]{16})_([0-9A-Za-z]{43})_([0-9a-f]{8})$/;
 export const KEY_LENGTH = 4 + 16 + 1 + 43 + 1 + 8;
 
 const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const ID_LENGTH = 16;
+/** Of a key's public part. */
+export const KEY_ID_LENGTH = 16;
 const SECRET_BYTES = 32;
 const SECRET_LENGTH = 43;
 
@@ -29,13 +31,13 @@ export interface KeyParts {
 
 /** Draws the id and the secret of a new key. */
 export function drawKeyParts(random: Random): KeyParts {
-  const id = Array.from(random.bytes(ID_LENGTH), (byte) => BASE32[byte & 31]).join('');
+  const id = Array.from(random.bytes(KEY_ID_LENGTH), (byte) => BASE32[byte & 31]).join('');
   return { id, secret: base62(random.bytes(SECRET_BYTES)) };
 }
 
 /** Writes a key out, with its checksum. */
 export function formatKey({ id, secret }: KeyParts): string {
-  const body = `rgk_${id}_${secret}`;
+  const body = `${KEY_PREFIX}${id}_${secret}`;
   return `${body}_${checksum(body)}`;
 }
 

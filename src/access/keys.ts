@@ -2,7 +2,8 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller, CallerLimits, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { isOrigin, ORIGIN_FORM } from '../core/origin.ts';
+import { isOrigin, originFault } from '../core/origin.ts';
+import { isPrintable } from '../core/printable.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { checkAllowLists } from './policy.ts';
@@ -10,10 +11,11 @@ import { drawKeyParts, formatKey, KEY_LENGTH, parseKey } from './key-format.ts';
 import { checkLimits, NO_LIMITS } from './key-limits.ts';
 import type { KeyUse } from './key-use.ts';
 import type { KeyStore, StoredKey } from './ports.ts';
+import { unauthorized } from './refusals.ts';
+import { keyStatus } from './render-key.ts';
 
-const NAME_LENGTH_MAX = 100;
-const ORIGINS_MAX = 20;
-const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u;
+export const NAME_LENGTH_MAX = 100;
+export const ORIGINS_MAX = 20;
 /** The scheme, a few spaces and a key; anything longer is none. */
 const AUTHORIZATION_LENGTH_MAX = 'Bearer'.length + 16 + KEY_LENGTH;
 const BEARER = /^bearer +([^ ]+) *$/i;
@@ -49,7 +51,7 @@ export function createKey(
 ): { stored: StoredKey; key: Secret } {
   const { name, role, allowedWorkflows, allowedProviders, limits = NO_LIMITS, origins = [], expiresAt } = wanted;
   const now = clock.now();
-  if (name.length > NAME_LENGTH_MAX || !PRINTABLE.test(name)) {
+  if (name === '' || name.length > NAME_LENGTH_MAX || !isPrintable(name)) {
     throw wrong('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
   }
   if (expiresAt !== null && expiresAt <= now) throw wrong('expires_at', 'A key cannot expire before it is made.');
@@ -84,6 +86,8 @@ export interface KeyVerifier {
    * revoked or has expired. Throws what the store throws.
    */
   holder(keyId: string): Promise<Caller | null>;
+  /** The line of rotated keys that a key belongs to, valid or not; null: there is no such key. Throws what the store throws. */
+  lineageOf(keyId: string): Promise<string | null>;
   /** Whether the key may be used now, as the store has it at this moment. Throws what the store throws. */
   isValid(keyId: string): Promise<boolean>;
 }
@@ -102,8 +106,7 @@ export function createKeyVerifier({
   clock,
 }: {
   keys: Pick<KeyStore, 'find'>;
-  /** None: nobody wants to know when keys are used. */
-  use?: Pick<KeyUse, 'note'>;
+  use: Pick<KeyUse, 'note'>;
   clock: Pick<Clock, 'now'>;
 }): KeyVerifier {
   const known = new Map<string, { stored: StoredKey; untilMs: number }>();
@@ -141,14 +144,17 @@ export function createKeyVerifier({
       const proven = sameHash(hashSecret(claimed.secret), stored?.secretHash ?? NO_HASH);
       if (!proven) await evenOut(claimed.id, stored, stored !== null && knownBefore?.stored === stored);
       if (stored === null || !proven || !isValid(stored, clock.now())) throw unauthorized();
-      use?.note(stored.id);
+      use.note(stored.id);
       return callerOf(stored);
     },
     async holder(keyId) {
       const stored = await find(keyId);
       if (stored === null || !isValid(stored, clock.now())) return null;
-      use?.note(stored.id);
+      use.note(stored.id);
       return callerOf(stored);
+    },
+    async lineageOf(keyId) {
+      return (await find(keyId))?.lineage ?? null;
     },
     async isValid(keyId) {
       const stored = await keys.find(keyId);
@@ -176,11 +182,12 @@ function sameHash(left: Uint8Array, right: Uint8Array): boolean {
 
 function checkOrigins(origins: readonly string[]): void {
   if (origins.length > ORIGINS_MAX) throw wrong('origins', `A key has at most ${ORIGINS_MAX} origins.`);
-  if (!origins.every(isOrigin)) throw wrong('origins', `An origin is ${ORIGIN_FORM}.`);
+  const bad = origins.find((origin) => !isOrigin(origin));
+  if (bad !== undefined) throw wrong('origins', `An origin is ${originFault(bad)}.`);
 }
 
-function isValid({ expiresAt, revokedAt }: StoredKey, now: number): boolean {
-  return revokedAt === null && (expiresAt === null || now < expiresAt);
+function isValid(stored: StoredKey, now: number): boolean {
+  return keyStatus(stored, now) === 'active';
 }
 
 function callerOf(stored: StoredKey): Caller {
@@ -198,10 +205,6 @@ function callerOf(stored: StoredKey): Caller {
     limits,
     origins,
   };
-}
-
-function unauthorized(): GatewayError {
-  return new GatewayError('unauthorized', { headers: { 'WWW-Authenticate': 'Bearer realm="rungate"' } });
 }
 
 function wrong(param: string, message: string): GatewayError {

@@ -28,7 +28,8 @@ export interface KeyManager {
   create(wanted: Omit<NewKey, 'lineage'>, actor: Actor): Promise<MadeKey>;
   /**
    * A new key with the rights, the runs and the lifetime of an old one, which works for `overlapMs` more at most.
-   * Throws `not_found` where there is no such key, or it is revoked.
+   * Throws `not_found` where there is no such key, or it is revoked, and `invalid_request` where it was replaced already by
+   * one that is not revoked.
    */
   rotate(id: string, overlapMs: number, actor: Actor): Promise<MadeKey & { replaced: StoredKey }>;
   /** The key, useless from now on, for good. Revoking twice keeps the first time. Throws `not_found`. */
@@ -60,8 +61,10 @@ export function createKeyManager({ keys, webhookSecrets, audited, clock, random 
     async rotate(id, overlapMs, actor) {
       const old = await keys.find(id);
       if (old === null || old.revokedAt !== null) throw cannotRotate(old);
+      const newest = newestOf(await keys.list(), old);
+      if (newest.id !== id && newest.revokedAt === null) throw alreadyReplaced(id, newest);
       const now = clock.now();
-      const { stored, key } = createKey({ ...old, expiresAt: sameLifetime(old, now) }, { clock, random });
+      const { stored, key } = createKey({ ...old, expiresAt: sameLifetime(newest, now) }, { clock, random });
       const details = { ...rightsOf(stored), successor: stored.id, overlap_s: Math.floor(overlapMs / 1000) };
       return audited(deed(actor, 'key.rotate', old, details), async () => {
         // The line's secret goes on to sign; one made before there were any gets its first.
@@ -110,7 +113,15 @@ function rightsOf({
   };
 }
 
-/** What was made for thirty days lasts thirty days again. */
+/** Of the line; `all` has the newest first. Keys of one millisecond come in any order, but the first one has the line's name. */
+function newestOf(all: readonly StoredKey[], old: StoredKey): StoredKey {
+  const line = all.filter(({ lineage }) => lineage === old.lineage);
+  const [newest = old, second] = line;
+  const isFirst = newest.id === newest.lineage && second !== undefined;
+  return isFirst && second.createdAt === newest.createdAt ? second : newest;
+}
+
+/** What was made for thirty days lasts thirty days again. The end of one that was replaced is its overlap's, not its own. */
 function sameLifetime({ createdAt, expiresAt }: StoredKey, now: number): number | null {
   return expiresAt === null ? null : now + (expiresAt - createdAt);
 }
@@ -119,6 +130,12 @@ function cannotRotate(key: StoredKey | null): GatewayError {
   if (key === null) return notFound();
   const message = `${key.id} is revoked, and stays so. Make another with: rungate keys create --name <name>`;
   return new GatewayError('not_found', { message });
+}
+
+/** Its own end was forgotten when it was replaced, so nobody could say how long another successor is to last. */
+function alreadyReplaced(id: string, { id: newest }: StoredKey): GatewayError {
+  const message = `${id} is already replaced; rotate its successor: rungate keys rotate ${newest}`;
+  return new GatewayError('invalid_request', { message, param: 'id' });
 }
 
 function notFound(): GatewayError {

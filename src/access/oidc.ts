@@ -1,14 +1,15 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
 import type { IssuerSettings } from '../core/access-settings.ts';
-import type { Caller } from '../core/caller.ts';
+import type { Caller, CallerToken } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { KeyVerifier } from './keys.ts';
 import { createIssuerKeys, IssuerAwayError, type FindIssuerKey, type IssuerKeysParts } from './issuer-keys.ts';
-import { unauthorized } from './refusals.ts';
+import { createJwtRefusals, jwtRefusalReason, RefusedJwtError } from './jwt-refusals.ts';
+import { expired, unauthorized } from './refusals.ts';
 import { isSubject } from './token-limits.ts';
-import { createVerifiedTokens, type VerifiedTokens } from './verified-tokens.ts';
+import { createVerifiedTokens, hasOneSpelling, type VerifiedTokens } from './verified-tokens.ts';
 
 /*
  * A signed-in user's own JWT, of an issuer that the configuration names. It stands for the key that the configuration maps
@@ -26,6 +27,8 @@ const TYPES = new Set(['', 'jwt', 'at+jwt', 'application/jwt', 'application/at+j
 const TOLERANCE_S = 5;
 /** An issuer that withdraws a key is to be heard. */
 const KNOWN_FOR_MS = 60_000;
+/** The end of the year 9999: no later time can be written (RFC 3339). */
+const EXPIRES_AT_MAX = Date.UTC(10_000, 0) - 1;
 /** Of one key id there is one key; an issuer that has more gets this many tries. */
 const CANDIDATES_MAX = 3;
 const RETRY_AWAY_S = 5;
@@ -45,12 +48,17 @@ export interface OidcVerifier {
    * what the store throws.
    */
   verify(jwt: string): Promise<Caller>;
+  /**
+   * Whether the configuration still trusts the issuer of this token that `verify` made, as it did then. True for tokens that
+   * it did not make.
+   */
+  isTrusted(token: CallerToken): boolean;
 }
 
 export interface OidcParts extends Omit<IssuerKeysParts, 'clock'> {
   /** As the configuration has them now. */
   issuers: () => readonly IssuerSettings[];
-  keys: Pick<KeyVerifier, 'holder'>;
+  keys: Pick<KeyVerifier, 'holder' | 'lineageOf'>;
   clock: Pick<Clock, 'now' | 'monotonic'>;
 }
 
@@ -66,6 +74,9 @@ export function createOidcVerifier(parts: OidcParts): OidcVerifier {
   const { keys, clock, log } = parts;
   let configured: readonly IssuerSettings[] = [];
   let trusted = new Map<string, Trusted>();
+  /** By whom each token that somebody still holds was let in. */
+  const letInBy = new WeakMap<CallerToken, Trusted>();
+  const tellRefusal = createJwtRefusals({ log, clock });
 
   /** After a reload, an issuer whose settings are the same keeps what is known of it. */
   function trustedOf(name: string): Trusted | undefined {
@@ -83,16 +94,24 @@ export function createOidcVerifier(parts: OidcParts): OidcVerifier {
     return { issuer, findKey: createIssuerKeys(issuer, parts), verified, warnedAt: -Infinity };
   }
 
+  /** Runs belong to a line of keys and a user's name, and users of two issuers may have one name. */
+  async function isShared(lineage: string, entry: Trusted): Promise<boolean> {
+    for (const other of trusted.values()) {
+      if (other !== entry && (await keys.lineageOf(other.issuer.keyId)) === lineage) return true;
+    }
+    return false;
+  }
+
   async function holderOf(entry: Trusted): Promise<Caller> {
     const holder = await keys.holder(entry.issuer.keyId);
-    if (holder?.role === 'runs') return holder;
+    if (holder?.role === 'runs' && !(await isShared(holder.lineage, entry))) return holder;
     const now = clock.monotonic();
     if (now - entry.warnedAt >= WARN_AGAIN_MS) {
       entry.warnedAt = now;
       const { issuer, keyId } = entry.issuer;
       log.warn(
         { issuer, key: keyId },
-        'users refused: the key of their issuer is not there, not valid, or not of role runs',
+        'users refused: the key of their issuer is not there, not valid, not of role runs, or of one line with another issuer’s',
       );
     }
     throw unauthorized();
@@ -101,25 +120,34 @@ export function createOidcVerifier(parts: OidcParts): OidcVerifier {
   return {
     async verify(jwt) {
       const entry = isJwt(jwt) ? trustedOf(issuerOf(jwt)) : undefined;
-      if (entry === undefined) throw unauthorized();
+      if (entry === undefined) {
+        tellRefusal(null, isJwt(jwt) ? 'iss' : 'form');
+        throw unauthorized();
+      }
       const now = clock.now();
       let user = entry.verified.get(jwt, now);
       if (user === null) {
-        user = await readUser(jwt, entry, now);
+        user = await readUser(jwt, entry, now).catch((error: unknown) => {
+          if (!(error instanceof IssuerAwayError)) tellRefusal(entry.issuer.issuer, jwtRefusalReason(error));
+          throw refusalOf(error);
+        });
         entry.verified.put(jwt, user, Math.min(user.expiresAt, now + KNOWN_FOR_MS));
       }
       const { id, subject, expiresAt } = user;
       const token = { id, runsMax: null, expiresAt, origin: null };
+      letInBy.set(token, entry);
       return { ...(await holderOf(entry)), subject, token };
+    },
+    isTrusted(token) {
+      const entry = letInBy.get(token);
+      return entry === undefined || trustedOf(entry.issuer.issuer) === entry;
     },
   };
 }
 
-/** By form alone, and with one spelling of the signature: the last character has bits that stand for nothing. */
+/** By form alone. */
 function isJwt(text: string): boolean {
-  if (text.length > LENGTH_MAX || !JWT.test(text)) return false;
-  const signature = text.slice(text.lastIndexOf('.') + 1);
-  return Buffer.from(signature, 'base64url').toString('base64url') === signature;
+  return text.length <= LENGTH_MAX && JWT.test(text) && hasOneSpelling(text.slice(text.lastIndexOf('.') + 1));
 }
 
 /** Whose it claims to be; nothing of it is proven. */
@@ -127,10 +155,11 @@ function issuerOf(jwt: string): string {
   try {
     return decodeJwt(jwt).iss ?? '';
   } catch {
-    throw unauthorized();
+    return '';
   }
 }
 
+/** Throws jose's errors, `RefusedJwtError`, or `IssuerAwayError`. */
 async function readUser(jwt: string, { issuer, findKey }: Trusted, now: number): Promise<User> {
   const options: JWTVerifyOptions = {
     algorithms: [...issuer.algorithms],
@@ -140,13 +169,9 @@ async function readUser(jwt: string, { issuer, findKey }: Trusted, now: number):
     clockTolerance: TOLERANCE_S,
     currentDate: new Date(now),
   };
-  try {
-    const { payload, protectedHeader } = await verifyWithEach(jwt, findKey, options);
-    if (!TYPES.has((protectedHeader.typ ?? '').toLowerCase())) throw unauthorized();
-    return userOf(payload, jwt, issuer);
-  } catch (error) {
-    throw refusalOf(error);
-  }
+  const { payload, protectedHeader } = await verifyWithEach(jwt, findKey, options);
+  if (!TYPES.has((protectedHeader.typ ?? '').toLowerCase())) throw new RefusedJwtError('typ');
+  return userOf(payload, jwt, issuer);
 }
 
 /** Tries the keys that share a name in turn. */
@@ -165,7 +190,7 @@ async function verifyWithEach(
       const result = await jwtVerify(jwt, key, options).catch(passOver);
       if (result !== null) return result;
     }
-    throw unauthorized();
+    throw new RefusedJwtError('signature');
   }
 }
 
@@ -177,15 +202,17 @@ function passOver(error: unknown): null {
 function userOf(payload: JWTPayload, jwt: string, { issuer, subjectClaim }: IssuerSettings): User {
   const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
   const { jti, exp } = payload;
-  if (typeof subject !== 'string' || !isSubject(subject) || typeof exp !== 'number') throw unauthorized();
+  if (typeof subject !== 'string' || !isSubject(subject)) throw new RefusedJwtError(subjectClaim);
+  if (typeof exp !== 'number') throw new RefusedJwtError('exp');
   const name = JSON.stringify([issuer, typeof jti === 'string' ? jti : jwt]);
   const expiresAt = (exp + TOLERANCE_S) * 1000;
+  if (expiresAt > EXPIRES_AT_MAX) throw new RefusedJwtError('exp');
   return { id: `jwt_${hash('sha256', name, 'base64url')}`, subject, expiresAt };
 }
 
 /** Only a signature that is good earns a reason; what the store throws goes on as it is. */
 function refusalOf(error: unknown): unknown {
-  if (error instanceof errors.JWTExpired) return unauthorized('This token has expired; get a new one.');
+  if (error instanceof errors.JWTExpired) return expired();
   if (error instanceof IssuerAwayError) {
     const message = 'The keys of this token’s issuer cannot be had now.';
     return new GatewayError('vault_unavailable', { message, retryAfterS: RETRY_AWAY_S });

@@ -1,5 +1,5 @@
 import { BusyMap } from '../core/busy-map.ts';
-import type { Caller } from '../core/caller.ts';
+import type { Caller, CallerToken } from '../core/caller.ts';
 import { pause, type Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 
@@ -7,7 +7,8 @@ import type { Log } from '../core/log.ts';
  * Calls that are held open for their callers: waits and streams. Each is
  *
  *   held:  its caller was valid when it was last looked at;
- *   ended: the caller's key was revoked, or the key or the token has expired. `end` was called, once;
+ *   ended: the caller's key was revoked, the key or the token has expired, or the configuration no longer trusts who
+ *          issued it. `end` was called, once;
  *   over:  whoever held it has let go. Nothing more happens to it.
  *
  * Invariants: a call is ended within a second of its caller's end, by whatever process that was made; keys are looked up,
@@ -22,6 +23,8 @@ export interface OpenCalls {
 export interface OpenCallsParts {
   /** Whether the key may be used now, as the store has it at this moment. */
   isValid: (keyId: string) => Promise<boolean>;
+  /** Whether the configuration, as it is now, still trusts who issued the token. */
+  isTrusted: (token: CallerToken) => boolean;
   clock: Clock;
   log: Pick<Log, 'warn' | 'error'>;
 }
@@ -33,19 +36,18 @@ const KEYS_AT_ONCE = 200;
 
 interface Held {
   readonly keyId: string;
-  /** Of its token, milliseconds since 1970; a key's own end is in the store. */
-  readonly expiresAt: number;
+  readonly token: CallerToken | null;
   readonly end: () => void;
 }
 
 /** Makes the register. It is stopped with the process; what is held then is not ended by it. */
-export function createOpenCalls({ isValid, clock, log }: OpenCallsParts): OpenCalls {
+export function createOpenCalls({ isValid, isTrusted, clock, log }: OpenCallsParts): OpenCalls {
   const calls = new BusyMap<number, Held>();
   /** How many calls there are of each key. */
   const keys = new BusyMap<string, number>();
   let lastNumber = 0;
-  /** No token ends before it. */
-  let firstExpiry = Infinity;
+  /** Calls that came with a token. */
+  let withToken = 0;
   let cancelTimer = () => {};
   let watching = false;
   let stopped = false;
@@ -56,8 +58,7 @@ export function createOpenCalls({ isValid, clock, log }: OpenCallsParts): OpenCa
   }
 
   async function look(): Promise<void> {
-    const now = clock.now();
-    if (now >= firstExpiry) endExpired(now);
+    if (withToken > 0) endTokens(clock.now());
     const ended = await endedKeys();
     if (ended.size === 0 || stopped) return;
     for (const number of calls.keys()) {
@@ -66,13 +67,11 @@ export function createOpenCalls({ isValid, clock, log }: OpenCallsParts): OpenCa
     }
   }
 
-  function endExpired(now: number): void {
-    firstExpiry = Infinity;
+  function endTokens(now: number): void {
     for (const number of calls.keys()) {
       const call = calls.get(number);
-      if (!call) continue;
-      if (call.expiresAt <= now) endCall(number, call);
-      else firstExpiry = Math.min(firstExpiry, call.expiresAt);
+      if (!call?.token) continue;
+      if (call.token.expiresAt <= now || !isTrusted(call.token)) endCall(number, call);
     }
   }
 
@@ -105,6 +104,7 @@ export function createOpenCalls({ isValid, clock, log }: OpenCallsParts): OpenCa
     const call = calls.get(number);
     if (!call) return;
     calls.delete(number);
+    if (call.token) withToken -= 1;
     const others = (keys.get(call.keyId) ?? 1) - 1;
     if (others > 0) keys.set(call.keyId, others);
     else keys.delete(call.keyId);
@@ -113,11 +113,10 @@ export function createOpenCalls({ isValid, clock, log }: OpenCallsParts): OpenCa
   return {
     hold({ keyId, token }, end) {
       if (stopped) return () => {};
-      const expiresAt = token?.expiresAt ?? Infinity;
       const number = ++lastNumber;
-      calls.set(number, { keyId, expiresAt, end });
+      calls.set(number, { keyId, token, end });
+      if (token) withToken += 1;
       keys.set(keyId, (keys.get(keyId) ?? 0) + 1);
-      firstExpiry = Math.min(firstExpiry, expiresAt);
       if (!watching) plan();
       return () => letGo(number);
     },

@@ -1,7 +1,10 @@
 import type { Clock } from '../core/clock.ts';
 import type { KeyStore } from './ports.ts';
 
-/** Whether pages of a browser origin may read answers. Rejects where the store cannot say. */
+/**
+ * Whether pages of a browser origin may read answers. What somebody sends as `Origin` is handed in as it came; only an exact
+ * match counts. Rejects where the store cannot say.
+ */
 export type ServesOrigin = (origin: string) => Promise<boolean>;
 
 /** A key that is revoked takes its origins with it within a second; half of it goes to whatever else is slow. */

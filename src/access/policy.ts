@@ -1,9 +1,9 @@
 import type { Caller } from '../core/caller.ts';
 import { GatewayError } from '../core/errors.ts';
+import { NAME } from '../core/name.ts';
 
-const ENTRIES_MAX = 100;
-/** Of providers and registered workflows, as the configuration wants it. */
-const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** Of both allow-lists of a key together. */
+export const ENTRIES_MAX = 100;
 const VENDOR_ID = /^[\x21-\x7e]{1,200}$/;
 
 type Allowances = Pick<Caller, 'allowedWorkflows' | 'allowedProviders'>;

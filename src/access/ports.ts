@@ -52,6 +52,4 @@ export interface SigningKeyStore {
   list(): Promise<StoredSigningKey[]>;
   /** Throws `RetiredMasterKeyError` (vault) where it is sealed under a retired master key. */
   insert(key: StoredSigningKey): Promise<void>;
-  /** Deletes those that have expired. How many there were. */
-  deleteExpired(now: number): Promise<number>;
 }

@@ -7,7 +7,7 @@ import { TOKEN_TTL_S_MAX } from './token-limits.ts';
 
 /*
  * The secrets that sign tokens: 32 bytes of chance each, sealed in the store. One is made when the first token is asked
- * for, and when the newest is a day old; each is kept until the last token made with it has ended, then deleted. Two
+ * for, and when the newest is a day old; each counts until the last token made with it has ended, and is purged then. Two
  * processes that make one at the same time make two: both are good, as a token names its own.
  *
  * What is remembered of the store is read again for a signing key that is not known, at most once a second, so that
@@ -105,7 +105,6 @@ export function createSigningKeys({ store, box, clock, random }: SigningKeysPart
       await store.insert(row);
       return row;
     });
-    await store.deleteExpired(now);
     rows = [made, ...rows];
     return made;
   }

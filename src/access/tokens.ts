@@ -8,10 +8,10 @@ import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import type { KeyVerifier } from './keys.ts';
 import { allowsWorkflow } from './policy.ts';
-import { unauthorized } from './refusals.ts';
+import { expired, unauthorized } from './refusals.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { isSubject, TOKEN_LENGTH_MAX, TOKEN_RUNS_MAX, TOKEN_TTL_S_MAX, TOKEN_WORKFLOWS_MAX } from './token-limits.ts';
-import { createVerifiedTokens } from './verified-tokens.ts';
+import { createVerifiedTokens, hasOneSpelling } from './verified-tokens.ts';
 
 /*
  * A browser token: `rgt_` and a compact JWS (RFC 7515) of a key's making.
@@ -68,20 +68,25 @@ export interface TokenIssuer {
 }
 
 export interface TokenVerifier {
-  /** Throws `unauthorized`, or what the store or the vault throws. */
+  /**
+   * Throws `unauthorized`; `forbidden` for a token that is bound to an origin which neither its key nor the configuration
+   * names any more; or what the store or the vault throws.
+   */
   verify(token: string): Promise<Caller>;
 }
 
 export interface TokensParts {
   keys: Pick<KeyVerifier, 'holder'>;
   signingKeys: SigningKeys;
+  /** Browser origins that any key or token may be used from, as the configuration has them now. */
+  configuredOrigins: () => ReadonlySet<string>;
   clock: Pick<Clock, 'now'>;
   random: Random;
 }
 
 /** Makes what issues and verifies browser tokens. */
 export function createTokens(parts: TokensParts): TokenIssuer & TokenVerifier {
-  const { keys, signingKeys, clock, random } = parts;
+  const { keys, signingKeys, configuredOrigins, clock, random } = parts;
   const verified = createVerifiedTokens<Claims>();
   /** Nobody has it: signed nothing, and signs nothing. */
   const noSecret = createSecretKey(random.bytes(SECRET_BYTES));
@@ -126,24 +131,31 @@ export function createTokens(parts: TokensParts): TokenIssuer & TokenVerifier {
       // Revoked, expired or of another role by now: what it gave out ends with it.
       const holder = await keys.holder(claims.key);
       if (holder === null) throw unauthorized();
+      const { origin } = claims;
+      if (origin !== undefined && !holder.origins.includes(origin) && !configuredOrigins().has(origin)) {
+        throw forbidden('Neither the key of this token nor the configuration names its origin any more.');
+      }
       return callerOf(claims, holder);
     },
   };
 }
 
-function requireIssuer(caller: Caller, { workflows }: NewToken): void {
-  if (caller.token !== null) throw forbidden('A token cannot make tokens; its key can.');
+/** Throws `forbidden` where the caller is no key of role runs, or, naming the field, where a workflow is not its own. */
+export function requireIssuer(caller: Caller, { workflows }: Pick<NewToken, 'workflows'>): void {
+  if (caller.token !== null) throw forbidden('A token cannot make tokens; have the server that holds its key do so.');
   if (caller.role !== 'runs') throw forbidden(`A key of role ${caller.role} cannot make tokens; use one of role runs.`);
-  const other = workflows.find((name) => !allowsWorkflow(caller, name));
-  if (other !== undefined)
-    throw forbidden(`This key may not run the workflow ${other}, and so neither may its tokens.`);
+  const other = workflows.findIndex((name) => !allowsWorkflow(caller, name));
+  if (other === -1) return;
+  const param = `workflows.${other}`;
+  const message = `\`${param}\`: this key may not run this workflow, and so neither may its tokens.`;
+  throw new GatewayError('forbidden', { param, message });
 }
 
-/** By form alone, and with one spelling of the signature, so that nothing is remembered twice. */
+/** By form alone. */
 function isToken(text: string): boolean {
   if (text.length > TOKEN_LENGTH_MAX) return false;
   const signature = TOKEN.exec(text)?.[1];
-  return signature !== undefined && Buffer.from(signature, 'base64url').toString('base64url') === signature;
+  return signature !== undefined && hasOneSpelling(signature);
 }
 
 async function readToken(
@@ -176,7 +188,7 @@ async function readToken(
 
 /** Only a signature that is good earns a reason; what the store or the vault throws goes on as it is. */
 function refusalOf(error: unknown): unknown {
-  if (error instanceof errors.JWTExpired) return unauthorized('This token has expired; get a new one.');
+  if (error instanceof errors.JWTExpired) return expired();
   if (error instanceof errors.JOSEError) return unauthorized();
   return error;
 }

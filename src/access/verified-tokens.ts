@@ -54,3 +54,11 @@ export function createVerifiedTokens<T>({
 function nameOf(token: string): string {
   return hash('sha256', token, 'base64url');
 }
+
+/**
+ * Whether a signature is written in the one way that counts, so that no token is remembered twice: the last character of
+ * base64url has bits that stand for nothing.
+ */
+export function hasOneSpelling(signature: string): boolean {
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature;
+}

@@ -5,11 +5,11 @@ import type { Deed } from '../core/audited.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createSystemRandom } from '../core/random.ts';
-import { createLogger } from '../observability/logger.ts';
 import { backUpStore, hasCurrentSchema, restoreStore, type BackupFacts } from '../store/back-up-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { openMasterKeys } from '../vault/open-master-keys.ts';
 import { commandActor, createAudited } from './audit.ts';
+import { commandLog, type LogTarget } from './command-log.ts';
 import { doubtUnsentStarts } from './doubt-unsent-starts.ts';
 import { masterKeySource } from './master-key-source.ts';
 
@@ -20,17 +20,16 @@ interface Where {
   file: string;
 }
 
-export type BackUp = (
-  request: Where & { force: boolean; logTo: { write(text: string): unknown } },
-) => Promise<BackupFacts>;
+export type BackUp = (request: Where & { force: boolean; logTo: LogTarget }) => Promise<BackupFacts>;
 
 /** Copies the store that the environment names into a file, while a server may be using it. */
 export const backUp: BackUp = async ({ environment, sandbox, file, force, logTo }) => {
-  const url = settingsFor(environment, { sandbox }).databaseUrl;
+  const settings = settingsFor(environment, { sandbox });
+  const url = settings.databaseUrl;
   const make = async () => backUpStore({ url, file, force });
   // One of an older version has no audit log that could be written, and whoever backs it up wants it as it is.
   if (!hasCurrentSchema(url)) return make();
-  const log = createLogger({ level: 'warn', destination: { write: (text) => void logTo.write(text) } });
+  const log = commandLog(settings, logTo);
   const store = await openStore({ url, role: 'command', clock, log });
   try {
     const audited = createAudited({ store: store.audit, clock, log });
@@ -54,7 +53,7 @@ export interface Restored {
   masterKeys: readonly string[];
 }
 
-export type RestoreBackup = (request: Where & { logTo: { write(text: string): unknown } }) => Promise<Restored>;
+export type RestoreBackup = (request: Where & { logTo: LogTarget }) => Promise<Restored>;
 
 /**
  * Puts a backup into the place of the store that the environment names. Throws, with nothing done, where a server
@@ -62,7 +61,7 @@ export type RestoreBackup = (request: Where & { logTo: { write(text: string): un
  */
 export const restoreBackup: RestoreBackup = async ({ environment, sandbox, file, logTo }) => {
   const settings = settingsFor(environment, { sandbox });
-  const log = createLogger({ level: 'warn', destination: { write: (text) => void logTo.write(text) } });
+  const log = commandLog(settings, logTo);
   const stamp = new Date(clock.now()).toISOString().replaceAll(':', '-');
   const restore = restoreStore({ url: settings.databaseUrl, file, stamp });
   try {

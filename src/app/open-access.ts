@@ -41,11 +41,10 @@ export interface AccessParts {
 export function openAccess({ keys, registry, clock, log, ...parts }: AccessParts): Access {
   const use = createKeyUse({ keys, clock, log });
   const verifier = createKeyVerifier({ keys, use, clock });
-  const openCalls = createOpenCalls({ isValid: (keyId) => verifier.isValid(keyId), clock, log });
   const configuredOrigins = () => registry().access.origins;
   const servesOrigin = createOriginCheck({ keys, configured: configuredOrigins, clock });
   const signingKeys = createSigningKeys({ ...parts, store: parts.signingKeys, box: parts.signingKeyBox, clock });
-  const tokens = createTokens({ ...parts, keys: verifier, signingKeys, clock });
+  const tokens = createTokens({ ...parts, keys: verifier, signingKeys, configuredOrigins, clock });
   const stopped = new AbortController();
   const oidc = createOidcVerifier({
     issuers: () => registry().access.issuers,
@@ -54,6 +53,12 @@ export function openAccess({ keys, registry, clock, log, ...parts }: AccessParts
     clock,
     log,
     signal: stopped.signal,
+  });
+  const openCalls = createOpenCalls({
+    isValid: (keyId) => verifier.isValid(keyId),
+    isTrusted: (token) => oidc.isTrusted(token),
+    clock,
+    log,
   });
   return {
     authenticate: createAuthenticator({ keys: verifier, tokens, oidc, configuredOrigins }),

@@ -17,6 +17,8 @@ export interface OpenConfigParts {
   sandbox: OwnSandbox | null;
   /** Hears of each configuration before it is used. */
   audit: ConfigAudit;
+  /** Hears of each configuration that is in use from now on. None: nobody does. */
+  used?: (registry: Registry) => Promise<void>;
   clock: Clock;
   log: Log;
   pollMs?: number;
@@ -32,6 +34,7 @@ export async function openConfig({ source, context, sandbox, ...watching }: Open
   const text = await loadConfigText(source);
   const registry = await read(text ?? '');
   await watching.audit.loaded(text, registry);
+  await watching.used?.(registry);
   return watchConfig({ path: source.path, started: { registry, text }, read, ...watching });
 }
 

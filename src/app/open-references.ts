@@ -1,6 +1,8 @@
 import { variable, type Environment } from '../config/environment.ts';
 import type { Settings } from '../config/load-settings.ts';
+import { isOwnVariable, OWN_SECRET, ownSecretFiles } from '../config/own-secrets.ts';
 import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
@@ -36,8 +38,10 @@ export interface OpenReferences extends References {
 /** Makes what reads references. */
 export function openReferences(parts: OpenReferencesParts): OpenReferences {
   const { settings, environment, clock, log } = parts;
-  const file = createFileSecrets({ clock });
-  const server = settings.vault === null ? null : openSecretsServer(settings.vault, file, parts);
+  const refused = { paths: ownSecretFiles(environment), reason: `it ${OWN_SECRET}` };
+  const file = createFileSecrets({ clock, refused });
+  const server =
+    settings.vault === null ? null : openSecretsServer(settings.vault, createFileSecrets({ clock }), parts);
   const references = createReferences({
     env: environmentSecrets(environment),
     file,
@@ -60,6 +64,8 @@ function environmentSecrets(environment: Environment): SecretSource<ReferenceIn<
   return {
     isSet: ({ name }) => variable(environment, name) !== undefined,
     async read({ name }) {
+      // The configuration refuses it too; this holds for whatever else may name it.
+      if (isOwnVariable(name)) throw new GatewayError('no_credential', { message: `The variable ${OWN_SECRET}.` });
       const value = variable(environment, name);
       return value === undefined ? null : new Secret(value);
     },

@@ -3,7 +3,6 @@ import { settingsFor, type Settings } from '../config/load-settings.ts';
 import type { Deed } from '../core/audited.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { createSystemRandom } from '../core/random.ts';
-import { createLogger } from '../observability/logger.ts';
 import { openStore, type Store } from '../store/open-store.ts';
 import { tryServeLock } from '../store/sqlite/serve-lock.ts';
 import { runMasterKeyCommand } from '../vault/master-key-command.ts';
@@ -12,6 +11,7 @@ import { keyFileOf, missing, noFile } from '../vault/open-master-keys.ts';
 import { planRotation, rotateMasterKey, type Rotation, type RotationPlan } from '../vault/rotate-master-key.ts';
 import { commandSource, openFileSource, readNewKey, type RotationSource } from '../vault/rotation-source.ts';
 import { commandActor, createAudited } from './audit.ts';
+import { commandLog, type LogTarget } from './command-log.ts';
 import { masterKeySource } from './master-key-source.ts';
 
 export interface RotationRequest {
@@ -20,7 +20,7 @@ export interface RotationRequest {
   sandbox: boolean;
   /** A file with the new key; null: one is made, or an unfinished rotation goes on. */
   newKeyFile: string | null;
-  logTo: { write(text: string): unknown };
+  logTo: LogTarget;
 }
 
 export interface RotatedMasterKey extends Rotation {
@@ -46,7 +46,7 @@ export const openAndRotateMasterKey: RotateMasterKey = async (request) => {
   const settings = settingsFor(environment, { sandbox });
   if (settings.masterKey.value !== null) throw unusable(IN_THE_ENVIRONMENT);
   const newKey = newKeyFile === null ? null : await readNewKey(newKeyFile);
-  const log = createLogger({ level: 'warn', destination: { write: (text) => void logTo.write(text) } });
+  const log = commandLog(settings, logTo);
   const store = await openStore({ url: settings.databaseUrl, role: 'command', clock, log });
   try {
     const source = await openSource(settings, { environment, store });

@@ -1,48 +1,21 @@
-import { allowsProvider, allowsWorkflow, mayStart } from '../access/policy.ts';
-import { seesEveryone } from '../core/caller.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Settings } from '../config/load-settings.ts';
 import { TEXT_SETTINGS } from '../config/settings-table.ts';
-import { pause, systemClock as clock } from '../core/clock.ts';
-import { createIds, type Ids } from '../core/ids.ts';
+import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { createSystemRandom, type Random } from '../core/random.ts';
-import type { App, RequestSample } from '../http/app.ts';
-import { buildAdminApp } from '../http/build-admin-app.ts';
-import { buildRunsApp } from '../http/build-runs-app.ts';
-import { createLoadShedder, type LoadShedder } from '../http/plugins/load-shedder.ts';
-import type { WebhookParts } from '../http/runs-parts.ts';
-import { memoryShare } from '../observability/memory-share.ts';
-import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import type { Registry } from '../providers/registry.ts';
-import { createRunEngine, type RunEngine } from '../runs/engine.ts';
-import { openStore, type Store } from '../store/open-store.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
-import { openCredentialStates } from '../vault/credential-states.ts';
-import { createVault, type Vault } from '../vault/credentials.ts';
-import { followStates } from '../vault/follow-states.ts';
-import { createSigningKeyBox } from '../vault/signing-key-box.ts';
-import { createSignatureVerifier } from '../vault/verify-signature.ts';
-import { createWebhookSecrets } from '../vault/webhook-secrets.ts';
-import { openMasterKeys } from '../vault/open-master-keys.ts';
-import type { References } from '../vault/references/references.ts';
-import { createAudited } from './audit.ts';
-import { createConfigAudit } from './audit-config.ts';
-import { createTargetCheck } from './check-webhook-target.ts';
-import { engineLimits, httpLimits, shedLimits, upstreamLimits } from './limits.ts';
-import { masterKeySource } from './master-key-source.ts';
+import { buildApps } from './build-apps.ts';
+import { lastWrites } from './last-writes.ts';
+import { upstreamLimits } from './limits.ts';
 import { closeApp, listen, warnOfReach } from './listen.ts';
 import { observe, type Observation } from './observe.ts';
-import { openAccess, type Access } from './open-access.ts';
-import { openAdmin, type AdminServices } from './open-admin.ts';
-import { openConfig } from './open-config.ts';
-import { openReferences } from './open-references.ts';
-import { startOwnSandbox, type OwnSandbox } from './own-sandbox.ts';
+import { openAccess } from './open-access.ts';
+import { openAdmin } from './open-admin.ts';
+import { openBase } from './open-base.ts';
+import { openEngine } from './open-engine.ts';
+import type { OwnSandbox } from './own-sandbox.ts';
 import { VERSION } from './version.ts';
-
-/** For what nobody waits for, when the process stops. */
-const LAST_WRITES_MS = 2_000;
 
 /** A gateway that listens. */
 export interface Gateway {
@@ -68,46 +41,20 @@ export interface GatewayOptions {
 
 /** The composition root: makes every part from the settings, takes over unfinished runs, and listens. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { settings, sandbox: withSandbox, log, kinds = PROVIDER_KINDS } = options;
+  const { settings, log } = options;
   // What must be undone when a later step fails, or when the gateway stops; undone in reverse.
   await using undo = new AsyncDisposableStack();
-  const random = createSystemRandom();
-  const ids = createIds({ clock, random });
-
   // Made below, once there is something to observe.
   let observation: Observation | null = null;
-  const store = await openStore({
-    url: settings.databaseUrl,
-    role: 'serve',
-    clock,
-    log,
-    limits: { queueOperationsMax: settings.limits.storeQueueMax },
-    onCommitted: (sample) => observation?.metrics.storeObserver.committed(sample),
-  });
-  undo.defer(() => store.close());
-  const references = openReferences({ settings, environment: options.environment, clock, random, log });
-  undo.defer(() => references.close());
-  const { vault, states, webhookSecrets, verifySignature, signingKeyBox } = await openVault(options, {
-    store,
-    ids,
-    random,
-    references,
-  });
-  undo.defer(() => withinMs(states.idle(), LAST_WRITES_MS));
-  followStates({ states, watch: (hint, signal) => store.runs.watch(hint, signal), clock, signal: abortedBy(undo) });
-
-  const sandbox = withSandbox ? await startOwnSandbox({ clock, random, vault }) : null;
-  if (sandbox) undo.defer(() => sandbox.close());
-  // In the sandbox the file's providers are not used, and so neither are the references that they name.
-  const context = { kinds, environment: withSandbox ? null : options.environment };
-  const audited = createAudited({ store: store.audit, clock, log });
-  const audit = createConfigAudit(audited);
-  const config = await openConfig({ source: settings.config, context, sandbox, audit, clock, log });
-  undo.defer(() => config.stop());
+  const base = await openBase(options, undo, (sample) => observation?.metrics.storeObserver.committed(sample));
+  const { store, sandbox, config, random } = base;
+  const { vault, signingKeyBox } = base.secrets;
+  const { registry } = config;
+  const allowedLoopback = sandbox?.addresses ?? new Set<string>();
 
   const observed = await observe({
     settings,
-    registry: config.registry,
+    registry,
     vault,
     clock,
     log,
@@ -123,68 +70,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     tracing: observed.tracing,
     version: VERSION,
     limits: upstreamLimits(settings.limits),
-    guard: { allowedLoopback: sandbox?.addresses ?? new Set() },
+    guard: { allowedLoopback },
   });
   undo.defer(() => upstream.close());
-  const engine = createRunEngine({
-    store: store.runs,
-    outbound: upstream,
-    credentials: vault,
-    registry: config.registry,
-    clock,
-    random,
-    ids,
-    log,
-    limits: engineLimits(settings.limits),
-    observer: observed.observer,
-    traceOf: observed.traceOf,
-    webhooks: {
-      sign: webhookSecrets.sign,
-      verify: verifySignature,
-      allowPrivateNetwork: settings.webhookAllowPrivateNetwork,
-    },
-  });
-  const webhooks = {
-    receive: engine.inbound.receive,
-    rotateSecret: webhookSecrets.rotate,
-    checkTarget: createTargetCheck({ allowPrivateNetwork: settings.webhookAllowPrivateNetwork }),
-  };
-
-  const shedder = createLoadShedder({
-    clock,
-    random,
-    log,
-    signals: { storeQueue: () => store.queuedWrites(), memoryShare },
-    limits: shedLimits(settings.limits),
-    onShed: () => observed.observer.refused('overloaded'),
-  });
+  const { engine, webhooks } = openEngine(options, { ...base, upstream, registry, observed });
   const access = openAccess({
     keys: store.keys,
     signingKeys: store.signingKeys,
     signingKeyBox,
     documents: upstream,
-    registry: config.registry,
+    registry,
     clock,
     random,
     log,
   });
-  undo.defer(() => withinMs(access.stop(), LAST_WRITES_MS));
-  const admin = openAdmin({
-    settings,
-    store,
-    audited,
-    vault,
-    states,
-    webhookSecrets,
-    references,
-    registry: config.registry,
-    runs: engine.service,
-    ids,
-    random,
-    log,
-    allowedLoopback: sandbox?.addresses ?? new Set(),
-  });
-  const parts = { access, admin, vault, registry: config.registry, engine, shedder, ids, webhooks, observed };
+  undo.defer(() => lastWrites(access.stop()));
+  const runs = engine.service;
+  const admin = openAdmin({ ...base, ...base.secrets, settings, registry, runs, log, allowedLoopback });
+  const parts = { ...base, access, admin, vault, registry, engine, webhooks, observed };
   const { runsApp, adminApp } = buildApps(options, parts);
   undo.defer(() => closeApp(runsApp));
   undo.defer(() => closeApp(adminApp));
@@ -196,90 +99,4 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   warnOfReach(adminApp, log);
   const stopping = undo.move();
   return { runsUrl, adminUrl, sandbox, reload: config.reload, stop: () => stopping.disposeAsync() };
-}
-
-interface OpenVaultParts {
-  store: Pick<Store, 'credentials' | 'webhookSecrets'>;
-  ids: Ids;
-  random: Random;
-  references: References;
-}
-
-async function openVault(
-  { settings, environment, log }: GatewayOptions,
-  { store, ids, random, references }: OpenVaultParts,
-) {
-  const source = masterKeySource(settings, { environment, mayMake: true });
-  const masterKeys = await openMasterKeys(source, { store: store.credentials, clock, random, log });
-  const states = await openCredentialStates({ store: store.credentials, clock, log }, 'serve');
-  const parts = { store: store.credentials, states, masterKeys, ids, clock, random, references };
-  return {
-    vault: createVault(parts),
-    states,
-    webhookSecrets: createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock, random }),
-    verifySignature: createSignatureVerifier({ store: store.credentials, masterKeys }),
-    signingKeyBox: createSigningKeyBox({ masterKeys, random }),
-  };
-}
-
-interface AppsParts {
-  access: Access;
-  admin: AdminServices;
-  vault: Vault;
-  registry: () => Registry;
-  engine: RunEngine;
-  shedder: LoadShedder;
-  ids: Ids;
-  webhooks: WebhookParts;
-  observed: Observation;
-}
-
-/** Makes what listens, without letting it. */
-function buildApps(
-  { settings, log }: GatewayOptions,
-  { access, admin, vault, registry, engine, shedder, ids, webhooks, observed }: AppsParts,
-): { runsApp: App; adminApp: App } {
-  const shared = {
-    authenticate: access.authenticate,
-    health: engine,
-    ids,
-    clock,
-    log,
-    limits: httpLimits(settings.limits),
-    tracing: observed.tracing,
-    observeRequest: (sample: RequestSample) => observed.metrics.request(sample),
-  };
-  const runsApp = buildRunsApp({
-    ...shared,
-    openCalls: access.openCalls,
-    tokens: access.tokens,
-    usedBy: (caller) => engine.usedBy(caller),
-    servesOrigin: access.servesOrigin,
-    runs: engine.service,
-    shedder,
-    webhooks,
-    registry,
-    policy: { mayStart, seesEveryone, allowsProvider, allowsWorkflow },
-    audited: admin.audited,
-    credentialPresent: (provider) => credentialPresent(vault, registry(), provider),
-    breakerOf: (provider) => engine.breakerOf(provider),
-    version: VERSION,
-  });
-  return { runsApp, adminApp: buildAdminApp({ ...shared, ...admin, metrics: observed.metrics }) };
-}
-
-async function credentialPresent(vault: Vault, registry: Registry, name: string): Promise<boolean> {
-  const provider = registry.provider(name);
-  return provider !== null && (await vault.pool(provider)).length > 0;
-}
-
-/** A signal that is aborted when its turn to be undone comes. */
-function abortedBy(undo: AsyncDisposableStack): AbortSignal {
-  const controller = new AbortController();
-  undo.defer(() => controller.abort());
-  return controller.signal;
-}
-
-async function withinMs(work: Promise<void>, ms: number): Promise<void> {
-  await Promise.race([work, pause(clock, ms)]);
 }

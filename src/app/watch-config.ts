@@ -4,7 +4,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { readConfigText } from '../config/load-config.ts';
 import { pause, type Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Registry } from '../providers/registry.ts';
+import { succeeding, type Registry } from '../providers/registry.ts';
 import type { ConfigAudit } from './audit-config.ts';
 import { findChanges, type RegistryChanges } from './registry-changes.ts';
 
@@ -41,6 +41,8 @@ export interface ConfigWatchParts {
   read: (text: string) => Promise<Registry>;
   /** Hears of another content before it is used; where it cannot, the last good one stays and the file is looked at again. */
   audit: Pick<ConfigAudit, 'reloaded'>;
+  /** Hears of each that is in use from now on; never rejects. */
+  used?: (registry: Registry) => Promise<void>;
   clock: Clock;
   log: Log;
   pollMs?: number;
@@ -155,6 +157,7 @@ class ConfigWatcher {
       const changes = findChanges(this.registry, next);
       await this.#use(content, next, changes);
       log.info({ file: path, ...changes }, 'configuration reloaded');
+      await this.#parts.used?.(this.registry);
     } catch (error) {
       if (!(error instanceof ConfigError)) {
         // It was not judged after all: the next look is to find it new.
@@ -169,7 +172,7 @@ class ConfigWatcher {
   async #use(content: Content & { is: 'text' }, next: Registry, changes: RegistryChanges): Promise<void> {
     const used = fingerprint(content);
     const take = () => {
-      this.registry = next;
+      this.registry = succeeding(next, this.registry);
       this.#used = used;
     };
     // Somebody asked for it to be read again, and it is as it was.

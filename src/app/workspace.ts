@@ -10,7 +10,6 @@ import { GatewayError } from '../core/errors.ts';
 import { createIds, type RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { createSystemRandom } from '../core/random.ts';
-import { createLogger } from '../observability/logger.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import { createRegistry, type Provider } from '../providers/registry.ts';
 import { createRunCommands } from '../runs/commands.ts';
@@ -26,6 +25,7 @@ import { masterKeysOnDemand, openMasterKeys } from '../vault/open-master-keys.ts
 import type { CredentialStore } from '../vault/ports.ts';
 import { createWebhookSecrets, type WebhookSecrets } from '../vault/webhook-secrets.ts';
 import { commandActor, createAudited } from './audit.ts';
+import { commandLog, type LogTarget } from './command-log.ts';
 import { upstreamLimits } from './limits.ts';
 import { masterKeySource } from './master-key-source.ts';
 import { openReferences } from './open-references.ts';
@@ -59,7 +59,7 @@ export interface WorkspaceOptions {
   environment: Environment;
   /** Works in the sandbox's data directory. */
   sandbox: boolean;
-  logTo: { write(text: string): unknown };
+  logTo: LogTarget;
 }
 
 const NO_VERIFY_IN_SANDBOX =
@@ -91,6 +91,8 @@ export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOp
     clock: systemClock,
     random,
     references,
+    // Commands ask no vendor for a run.
+    mayUse: () => false,
   });
   const webhookSecrets = createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock: systemClock, random });
   const registry = async () => {
@@ -133,12 +135,6 @@ export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOp
     },
     close: () => closing.disposeAsync(),
   };
-}
-
-/** A command's answer is what it prints; its log speaks up only when something is the matter. */
-function commandLog({ logLevel }: Settings, destination: WorkspaceOptions['logTo']): Log {
-  const write = (text: string) => void destination.write(text);
-  return createLogger({ level: logLevel === 'info' ? 'warn' : logLevel, destination: { write } });
 }
 
 async function cancelRun(id: RunId, store: RunStore, log: Log): Promise<RunWithPayloads> {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { verifyAuditChain, type ChainEnd, type ChainReport } from '../app/audit-chain.ts';
+import type { Workspace } from '../app/workspace.ts';
 import { answering, dataCommand, UsageError, type Answer, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
@@ -19,9 +20,12 @@ export function auditVerifyCommand(context: CommandContext): Command {
   withExamples(command, 'audit verify', 'audit verify --expect 4711:9f86d081884c7d65…');
   return answering<Options>(command, context, (options) => {
     const expected = readEnd(options.expect);
-    return withWorkspace(context, options, async ({ store }) =>
-      answerOf(await verifyAuditChain(store.audit, expected)),
-    );
+    return withWorkspace(context, options, async ({ store }) => {
+      const report = await verifyAuditChain(store.audit, expected);
+      const missingGuards = await store.audit.missingGuards();
+      const isEmptied = report.entries === 0 && report.fault === null && (await holdsMade(store));
+      return answerOf(isEmptied ? { ...report, fault: EMPTIED } : report, missingGuards);
+    });
   });
 }
 
@@ -32,11 +36,34 @@ function readEnd(text: string | undefined): ChainEnd | null {
   throw new UsageError('--expect takes what `audit verify` printed: a number, a colon and 64 hexadecimal digits');
 }
 
-function answerOf({ entries, head, fault }: ChainReport): Answer {
-  const document = { object: 'audit_verification', ok: fault === null, entries, head, fault };
+const EMPTIED = {
+  seq: 1,
+  message:
+    'there is none, though there are keys or credentials, which are never made without an entry: somebody has emptied the ' +
+    'log, or they were made by a version that had none',
+};
+
+/** Whether there is anything that came with an entry. */
+async function holdsMade({ keys, credentials }: Pick<Workspace['store'], 'keys' | 'credentials'>): Promise<boolean> {
+  return (await keys.list()).length > 0 || (await credentials.list()).length > 0;
+}
+
+function answerOf({ entries, head, fault }: ChainReport, missingGuards: readonly string[]): Answer {
+  const ok = fault === null && missingGuards.length === 0;
+  const document = { object: 'audit_verification', ok, entries, head, fault, missing_guards: missingGuards };
   const end = head === null ? 'There are no entries.' : `The end, to be noted elsewhere: ${head.seq}:${head.hash}`;
-  if (fault === null) return { document, text: head === null ? end : `All ${entries} entries fit.\n${end}` };
+  if (fault === null) {
+    const text = head === null ? end : `All ${entries} entries fit.\n${end}`;
+    return ok ? { document, text } : { document, text, failure: unguarded(missingGuards) };
+  }
   const message = `Entry ${fault.seq} of the audit log does not fit: ${fault.message}.`;
   const text = `${entries} entries fit, and the next does not.`;
   return { document, text, failure: { code: 'audit_log_changed', message } };
+}
+
+function unguarded(missing: readonly string[]): NonNullable<Answer['failure']> {
+  const message =
+    `The database does not keep the audit log from being changed: ${missing.join(', ')} is gone, or is another trigger. ` +
+    'Entries fit all the same; find out who changed the database, and restore a backup from before.';
+  return { code: 'audit_log_changed', message };
 }

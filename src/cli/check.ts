@@ -1,7 +1,9 @@
 import { access } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { Environment } from '../config/environment.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { loadSettings } from '../config/load-settings.ts';
+import { OWN_SECRET, ownSecretFiles } from '../config/own-secrets.ts';
 import type { Clock } from '../core/clock.ts';
 import { parseReference } from '../core/secret-reference.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
@@ -9,6 +11,7 @@ import { createRegistry, type Registry } from '../providers/registry.ts';
 import { createFileSecrets } from '../vault/references/file-secrets.ts';
 import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
+import { counted } from './counted.ts';
 import { printable } from './printable.ts';
 
 /** `rungate check`: reads a configuration as `serve` would, and tells all of its faults at once. */
@@ -24,19 +27,39 @@ export function checkCommand(context: CommandContext): Command {
     const providers = registry.providers().map(({ name }) => name);
     const workflows = registry.workflows().map(({ name }) => name);
     // They may be mounted where the server runs alone, so that they are no faults.
-    for (const warning of await missingFiles(registry, clock)) stderr.write(`rungate: ${printable(warning)}\n`);
+    for (const warning of await missingFiles(registry, { environment, clock }))
+      stderr.write(`rungate: ${printable(warning)}\n`);
     const present = await exists(source.path);
+    const { origins, issuers } = registry.access;
+    const counts = [
+      counted(providers.length, 'provider'),
+      counted(workflows.length, 'workflow'),
+      counted(origins.size, 'origin'),
+      counted(issuers.length, 'issuer'),
+    ].join(', ');
     const verdict = `${printable(source.path)} ${present ? 'is good' : 'is not there, which is good too'}`;
     return {
-      document: { ok: true, file: source.path, present, providers, workflows },
-      text: `${verdict}: ${providers.length} providers, ${workflows.length} workflows.`,
+      document: {
+        ok: true,
+        file: source.path,
+        present,
+        providers,
+        workflows,
+        origins: origins.size,
+        issuers: issuers.length,
+      },
+      text: `${verdict}: ${counts}.`,
     };
   });
 }
 
 /** What `file:` references lead to nowhere, as this process sees it. */
-async function missingFiles(registry: Registry, clock: Clock): Promise<string[]> {
-  const files = createFileSecrets({ clock });
+async function missingFiles(
+  registry: Registry,
+  { environment, clock }: { environment: Environment; clock: Clock },
+): Promise<string[]> {
+  const refused = { paths: ownSecretFiles(environment), reason: `it ${OWN_SECRET}` };
+  const files = createFileSecrets({ clock, refused });
   const references = registry.providers().flatMap(({ credentials }) => credentials.map(({ reference }) => reference));
   const warnings: string[] = [];
   for (const text of new Set(references)) {

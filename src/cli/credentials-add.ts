@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { readEnvironmentReference } from '../config/references.ts';
+import { variable } from '../config/environment.ts';
 import { Secret } from '../core/secret.ts';
 import type { Provider } from '../providers/registry.ts';
 import type { CredentialPurpose } from '../vault/credentials.ts';
@@ -68,10 +68,10 @@ function readWeight({ weight, purpose }: Options): number {
 async function readSecret({ stdin, env }: Options, context: CommandContext): Promise<Secret> {
   if (stdin === true) return readStdin(context.stdin);
   if (env === undefined) throw new UsageError('say where the secret comes from: --stdin, or --env and a variable name');
-  const secret = readEnvironmentReference(`env:${env}`, context.environment);
+  const value = variable(context.environment, env);
   // The name is not repeated: whoever puts the secret itself there should not find it in a log.
-  if (secret === null) throw new UsageError('--env takes the name of an environment variable that is set');
-  return secret;
+  if (value === undefined) throw new UsageError('--env takes the name of an environment variable that is set');
+  return new Secret(value);
 }
 
 async function readStdin(stdin: SecretSource): Promise<Secret> {

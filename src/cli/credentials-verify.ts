@@ -27,7 +27,7 @@ function answerOf(provider: string, found: readonly CredentialVerdict[]): Answer
   const [first] = bad;
   if (first === undefined) return { document, text };
   const share = found.length === 1 ? '' : `${bad.length} of ${found.length} credentials are not good. `;
-  const message = `${share}${first.verdict}: ${sentenceOf(first)} ${adviceOf(provider, first)}`;
+  const message = `${share}${first.verdict}: ${sentenceOf(first)} ${adviceOf(provider, first, found)}`.trimEnd();
   return { document, text, failure: { code: codeOf(first), message } };
 }
 
@@ -44,11 +44,15 @@ function sentenceOf({ verdict, credential, origin, status, fault, state }: Crede
     case 'unclear':
       return `${origin} answered ${status}, which says nothing of ${credential}.`;
     case 'unreadable':
-      return `${credential} cannot be opened: ${fault}`;
+      return `${credential} cannot be opened. ${fault}`;
   }
 }
 
-function adviceOf(provider: string, { credential, verdict, status }: CredentialVerdict): string {
+function adviceOf(
+  provider: string,
+  { credential, verdict, status }: CredentialVerdict,
+  found: readonly CredentialVerdict[],
+): string {
   switch (verdict) {
     case 'good':
     case 'unclear':
@@ -64,7 +68,7 @@ function adviceOf(provider: string, { credential, verdict, status }: CredentialV
     case 'unreachable':
       return 'Look at base_url in rungate.yaml and at the network.';
     case 'unreadable':
-      return 'The others can be used all the same.';
+      return found.some((one) => one.verdict === 'good') ? 'The good ones can be used all the same.' : '';
   }
 }
 

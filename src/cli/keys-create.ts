@@ -27,7 +27,12 @@ export function keysCreateCommand(context: CommandContext): Command {
   const command = dataCommand('create', 'make a client key; it is shown once')
     .requiredOption('--name <name>', 'a name for people')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('runs'))
-    .option('--allow-workflow <name>', 'a registered workflow that it may run; repeatable', collect, [])
+    .option(
+      '--allow-workflow <name>',
+      'a registered workflow that it may run; one that is not registered yet is taken too; repeatable',
+      collect,
+      [],
+    )
     .option(
       '--allow-provider <name[/id]>',
       "a provider, or one vendor's workflow, that it may run; repeatable",

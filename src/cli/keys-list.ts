@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { StoredKey } from '../access/ports.ts';
 import { keyStatus, renderKey } from '../access/render-key.ts';
 import { answering, dataCommand } from './answer.ts';
+import { counted } from './counted.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { formatTime, table } from './table.ts';
 
@@ -15,7 +16,7 @@ export function keysListCommand(context: CommandContext): Command {
         document: { data: keys.map((key) => renderKey(key, now)) },
         text:
           keys.length === 0
-            ? 'No keys. Make one with: rungate keys create --name <name>'
+            ? "No keys. Make one with: rungate keys create --name <name>, with --sandbox for the sandbox's"
             : table(
                 ['ID', 'NAME', 'ROLE', 'STATUS', 'MAY RUN', 'LIMITS', 'ORIGINS', 'CREATED', 'EXPIRES', 'LAST USED'],
                 keys.map((key) => [
@@ -48,8 +49,4 @@ function limitsOf({ limits: { requestsPerMinute, concurrentRuns, runsPerDay } }:
     runsPerDay === null ? [] : `${counted(runsPerDay, 'run')} a day`,
   ];
   return limits.flat().join(', ') || null;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -3,6 +3,7 @@ import type { Restored } from '../app/backup.ts';
 import { answering, dataCommand } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
+import { counted } from './counted.ts';
 import { printable } from './printable.ts';
 
 /** `rungate restore`: a backup takes the store's place, which is kept aside. */
@@ -24,7 +25,7 @@ export function restoreCommand(context: CommandContext): Command {
 }
 
 function describe({ database, kept, runs, doubted }: Restored): string {
-  const lines = [`Restored ${runs} runs into ${printable(database)}.`];
+  const lines = [`Restored ${counted(runs, 'run')} into ${printable(database)}.`];
   if (kept !== null) lines.push(`The database that was there is kept as ${printable(kept)}.`);
   if (doubted > 0) {
     lines.push(

@@ -62,7 +62,11 @@ export function createProgram(context: CommandContext): Command {
       runsCancelCommand(context),
       runsResolveCommand(context),
     ]),
-    group('vault', "the master key that the vendors' secrets are encrypted with", [vaultRotateCommand(context)]),
+    group(
+      'vault',
+      "the master key that secrets are encrypted with: vendors', those that sign webhooks, and those that sign tokens",
+      [vaultRotateCommand(context)],
+    ),
     group('audit', 'the log of who changed what', [auditVerifyCommand(context), auditExportCommand(context)]),
     backupCommand(context),
     restoreCommand(context),

@@ -3,6 +3,7 @@ import type { RotatedMasterKey } from '../app/rotate-master-key.ts';
 import { answering, dataCommand, type Answer, type CommonOptions } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
+import { counted } from './counted.ts';
 import { printable } from './printable.ts';
 import { table } from './table.ts';
 
@@ -47,7 +48,7 @@ function textOf(rotated: RotatedMasterKey): string {
     added
       ? `Put the new master key ${to} first in ${where}.`
       : `Went on with ${to}, the newest master key of ${where}.`,
-    `Re-wrapped ${resealed} secrets. What lies in the database now:`,
+    `Re-wrapped ${counted(resealed, 'secret')}. What lies in the database now:`,
     '',
     table(
       ['COLUMN', 'ROWS', 'MASTER KEY'],
@@ -87,7 +88,7 @@ function unopenedLines({ unopened }: RotatedMasterKey): string[] {
 function failureOf({ unopened }: RotatedMasterKey): Pick<Answer, 'failure'> {
   if (unopened.length === 0) return {};
   const message =
-    `${unopened.length} secrets cannot be opened, so no old master key was retired. Put a missing key back as a further line ` +
+    `${counted(unopened.length, 'secret')} cannot be opened, so no old master key was retired. Put a missing key back as a further line ` +
     'of the key source, or remove what is broken (rungate credentials remove <id>); then rotate again: it goes on from here.';
   return { failure: { code: 'vault_unavailable', message } };
 }

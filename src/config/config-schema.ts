@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { JWT_ALGORITHMS, type JwtAlgorithm } from '../core/access-settings.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { WEIGHT_MAX } from '../core/weight.ts';
 import { withoutVerdict } from '../core/without-verdict.ts';
 
 const CREDENTIALS_MAX = 100;
@@ -8,7 +9,6 @@ const DESCRIPTION_CHARACTERS_MAX = 1000;
 const TIMEOUT_S_MAX = 86_400;
 const TARGETS_MAX = 20;
 const FALLBACKS_MAX = 10;
-const WEIGHT_MAX = 1000;
 const CONCURRENCY_MAX = 100_000;
 const REQUESTS_PER_MINUTE_MAX = 1_000_000;
 const CALL_TIMEOUT_S_MIN = 0.01;
@@ -22,8 +22,6 @@ export const DEFAULT_ALGORITHM: JwtAlgorithm = 'RS256';
 /** Of a metadata key, as callers may send it. */
 const METADATA_KEY_CHARACTERS_MAX = 64;
 
-/** Names of providers and workflows: they stand in paths, allow-lists and metric labels. */
-export const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export const NAME_FORM = 'expected a name of 1 to 63 lower-case letters, digits and hyphens, beginning with no hyphen';
 
 /** Any object; what is in it is looked at where it is known what it belongs to. */

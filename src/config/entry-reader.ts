@@ -1,7 +1,8 @@
 import type * as z from 'zod';
 import { isJsonObject, type Json } from '../core/json.ts';
 import type { ConfigFault } from './config-error.ts';
-import { expectationOf, fieldsOf, NAME, NAME_FORM } from './config-schema.ts';
+import { NAME } from '../core/name.ts';
+import { expectationOf, fieldsOf, NAME_FORM } from './config-schema.ts';
 import { didYouMean } from './nearest-name.ts';
 import type { ReadYaml, YamlPath } from './read-yaml.ts';
 

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { READ_WITHOUT_WAITING, readAtMost } from '../core/read-at-most.ts';
 import { ConfigError } from './config-error.ts';
 import { NO_CONFIG, parseConfig, type Config, type ConfigContext } from './parse-config.ts';
 
@@ -31,7 +31,6 @@ export async function loadConfigText({ path, mayBeAbsent }: ConfigSource): Promi
 export async function readConfigText(path: string): Promise<string | null> {
   const bytes = await readBytes(path);
   if (bytes === null) return null;
-  if (bytes.length > FILE_BYTES_MAX) throw unreadable(path, `expected at most ${FILE_BYTES_MAX} bytes`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -39,22 +38,13 @@ export async function readConfigText(path: string): Promise<string | null> {
   }
 }
 
-/** Opening a pipe would otherwise wait for somebody to write into it, on a thread that nothing can call back. */
-const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
-
-/** One byte more than is allowed shows that there are too many. */
 async function readBytes(path: string): Promise<Uint8Array | null> {
   try {
-    await using handle = await open(path, FLAGS);
+    await using handle = await open(path, READ_WITHOUT_WAITING);
     if (!(await handle.stat()).isFile()) throw unreadable(path, 'expected a file');
-    const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return buffer.subarray(0, length);
+    const bytes = await readAtMost(handle, FILE_BYTES_MAX);
+    if (bytes === null) throw unreadable(path, `expected at most ${FILE_BYTES_MAX} bytes`);
+    return bytes;
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown fault';

@@ -22,6 +22,8 @@ import { readTraceSettings, type TraceSettings } from './trace-settings.ts';
 import { readVaultSettings, type VaultSettings } from './vault-settings.ts';
 
 const HOST = /^[A-Za-z0-9_.:-]{1,253}(%[A-Za-z0-9_.-]{1,32})?$/;
+const HOST_NAME = /^[a-z0-9_.-]{1,253}$/;
+const ADMIN_HOSTS_MAX = 100;
 const BASE64_32_BYTES = /^[A-Za-z0-9+/_-]{43}=?$/;
 const DATABASE_FILE = 'rungate.db';
 const SANDBOX_DIRECTORY = 'sandbox';
@@ -43,6 +45,8 @@ export interface Settings {
   masterKey: { value: Secret | null; file: string | null; command: Secret | null };
   listen: ListenAddress;
   admin: ListenAddress;
+  /** In lower case, without ports. */
+  adminHosts: readonly string[];
   /** Whether messages to callers' webhooks may go to addresses that are not public. */
   webhookAllowPrivateNetwork: boolean;
   logLevel: LogLevel;
@@ -68,6 +72,7 @@ export function loadSettings(environment: Environment): Settings {
     masterKey: readMasterKey(reader),
     listen: { host: readHost(reader, TEXT_SETTINGS.host), port: readPort(reader, TEXT_SETTINGS.port) },
     admin: { host: readHost(reader, TEXT_SETTINGS.adminHost), port: readPort(reader, TEXT_SETTINGS.adminPort) },
+    adminHosts: readAdminHosts(reader),
     webhookAllowPrivateNetwork: readBoolean(reader, TEXT_SETTINGS.webhookAllowPrivateNetwork),
     logLevel: readChoice(reader, TEXT_SETTINGS.logLevel, LOG_LEVELS),
     logFormat: readChoice(reader, TEXT_SETTINGS.logFormat, LOG_FORMATS),
@@ -168,6 +173,18 @@ function readHost(reader: SettingsReader, setting: TextSetting & { default: stri
   const host = reader.text(setting) ?? setting.default;
   if (!HOST.test(host)) reader.fault(setting.variable, `expected ${setting.form}, without scheme or port`);
   return host;
+}
+
+function readAdminHosts(reader: SettingsReader): string[] {
+  const setting = TEXT_SETTINGS.adminHosts;
+  const names = (reader.text(setting) ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
+  if (names.length > ADMIN_HOSTS_MAX || !names.every((name) => HOST_NAME.test(name))) {
+    reader.fault(setting.variable, `expected at most ${ADMIN_HOSTS_MAX} ${setting.form}, without scheme or port`);
+  }
+  return names;
 }
 
 function readPort(reader: SettingsReader, setting: TextSetting & { default: string }): number {

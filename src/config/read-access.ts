@@ -1,6 +1,6 @@
 import type { AccessSettings, IssuerSettings, JwtAlgorithm } from '../core/access-settings.ts';
 import type { Json } from '../core/json.ts';
-import { isOrigin, ORIGIN_FORM } from '../core/origin.ts';
+import { isOrigin, originFault } from '../core/origin.ts';
 import { AccessEntry, baseUrlFault, DEFAULT_ALGORITHM, IssuerEntry } from './config-schema.ts';
 import type { EntryReader } from './entry-reader.ts';
 import type { YamlPath } from './read-yaml.ts';
@@ -17,7 +17,7 @@ function readOrigins(entries: EntryReader, origins: readonly string[]): Readonly
   const seen = new Set<string>();
   for (const [i, origin] of origins.entries()) {
     const at = ['access', 'origins', i];
-    if (!isOrigin(origin)) entries.fault(at, `expected ${ORIGIN_FORM}`);
+    if (!isOrigin(origin)) entries.fault(at, `expected ${originFault(origin)}`);
     else if (seen.has(origin)) entries.fault(at, 'expected each origin once');
     seen.add(origin);
   }

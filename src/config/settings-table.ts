@@ -342,7 +342,7 @@ export const TEXT_SETTINGS = {
     default: null,
     // Its own text is seen by whoever lists processes; what is written into it by mistake is not to spread further.
     secret: true,
-    docs: 'A command that prints one or more master keys, newest first, one a line, within 10 s, and exits with 0. It runs at the start, and again, every 2 s at most, when a key is met that it did not print. What it prints is never shown; of a failure its exit status and the first line of its standard error are. Its own text is visible to whoever may list processes: keep secrets out of it.',
+    docs: 'A command that prints one or more master keys, newest first, one a line, within 10 s, and exits with 0. It runs at the start, and again, every 2 s at most, when a key is met that it did not print. What it prints is never shown; of a failure its exit status and the first line of its standard error are, in the log and at the command line. Its own text is visible to whoever may list processes: keep secrets out of it.',
   },
   host: {
     variable: 'RUNGATE_HOST',
@@ -371,6 +371,13 @@ export const TEXT_SETTINGS = {
     default: '8081',
     secret: false,
     docs: 'The admin listener’s port; 0 takes any free one.',
+  },
+  adminHosts: {
+    variable: 'RUNGATE_ADMIN_HOSTS',
+    form: 'host names, separated by commas',
+    default: null,
+    secret: false,
+    docs: 'Names by which the admin API may be asked while it listens on loopback, such as that of a proxy on this machine that passes `Host` on. IP addresses and `localhost` always may be; any other `Host` is refused with `forbidden`, so that no web page can reach it through a name of its own.',
   },
   webhookAllowPrivateNetwork: {
     variable: 'RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK',

@@ -32,6 +32,8 @@ export type AuditAction =
   | 'run.cancel'
   | 'run.resolve'
   | 'run.delete'
+  | 'run.pause'
+  | 'run.redeliver'
   | 'config.load'
   | 'config.reload'
   | 'backup.create'
@@ -39,7 +41,7 @@ export type AuditAction =
   | 'audit.export';
 
 export interface AuditTarget {
-  type: 'key' | 'credential' | 'run' | 'setting' | 'master_key' | 'store';
+  type: 'key' | 'credential' | 'provider' | 'run' | 'setting' | 'master_key' | 'store';
   id: string;
 }
 
@@ -84,6 +86,8 @@ export interface AuditStore {
   page(options: { after: number; limit: number }): Promise<AuditEntry[]>;
   /** Before `before` (null: from the last one), newest first; otherwise like `page`. */
   pageBefore(options: { before: number | null; limit: number }): Promise<AuditEntry[]>;
+  /** By their names, what should keep the log one that only grows and is not there, or is another. Empty: all of it is there. */
+  missingGuards(): Promise<string[]>;
   /** The last entry's; null: there is none yet. */
   head(): Promise<{ seq: number; hash: string } | null>;
 }

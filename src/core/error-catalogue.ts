@@ -24,14 +24,18 @@ export const ERROR_CATALOGUE = {
   unauthorized: gateway(
     401,
     'The client key or token is missing, wrong, expired or revoked.',
-    'Send `Authorization: Bearer rgk_…` with a key from `rungate keys create`, or a token of one.',
+    'Send `Authorization: Bearer rgk_…` with a key from `rungate keys create`, or a token of one. Beside `serve --sandbox` that is a key from `rungate keys create --sandbox`.',
   ),
   forbidden: gateway(
     403,
     'This key may not do that.',
     'Use a key with the role or the allow-list entry that the message names.',
   ),
-  not_found: gateway(404, 'There is no such resource, or it is not yours.', 'Check the path and the id.'),
+  not_found: gateway(
+    404,
+    'There is no such resource, or it is not yours.',
+    'Check the path and the id. `/admin/…` and `/metrics` are on the admin listener (`http://127.0.0.1:8081`).',
+  ),
   unknown_provider: gateway(
     404,
     'No provider of this name is configured; `GET /providers` lists those that are.',
@@ -81,7 +85,7 @@ export const ERROR_CATALOGUE = {
   quota_exceeded: gateway(
     429,
     'This key or token has used up its runs.',
-    'Wait for the next period, or ask the operator.',
+    'Key: wait for the next day of UTC, or ask the operator. Token (`max_runs`): get a new one; waiting does not help.',
     true,
   ),
   credentials_exhausted: gateway(
@@ -92,7 +96,7 @@ export const ERROR_CATALOGUE = {
   no_credential: gateway(
     503,
     'This provider has no credential.',
-    'The operator adds one with `rungate credentials add <provider>`.',
+    'The operator adds one with `rungate credentials add <provider> --stdin`.',
     true,
   ),
   overloaded: gateway(503, 'Rungate has as much work as it can take.', 'Wait for `Retry-After`.', true),

@@ -1,3 +1,5 @@
+import { isPrintable } from './printable.ts';
+
 /** Where a secret lies that Rungate does not keep itself. */
 export type SecretReference =
   /** `env:NAME`: an environment variable. */
@@ -11,7 +13,6 @@ export type ParsedReference = { ok: true; reference: SecretReference } | { ok: f
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,199}$/;
 const PATH_LENGTH_MAX = 1024;
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 /** Of a path in Vault as it is written: what else a name has is percent-encoded. */
 const SEGMENT = /^(?:[A-Za-z0-9_.~@:+=,-]|%[0-9A-Fa-f]{2})+$/;
 const FIELD_LENGTH_MAX = 200;
@@ -35,7 +36,7 @@ function parseFile(path: string): ParsedReference {
     return refused('expected an absolute path, such as file:/run/secrets/ai-tutor');
   }
   if (path.length > PATH_LENGTH_MAX) return refused(`expected a path of at most ${PATH_LENGTH_MAX} characters`);
-  if (UNPRINTABLE.test(path)) return refused('expected a path of printable characters');
+  if (!isPrintable(path)) return refused('expected a path of printable characters');
   if (path.split('/').some((name) => name === '.' || name === '..')) return refused('expected a path without . and ..');
   if (path.endsWith('/')) return refused('expected the path of a file, which does not end with /');
   return { ok: true, reference: { in: 'file', path } };
@@ -45,7 +46,7 @@ function parseVault(text: string): ParsedReference {
   const hash = text.indexOf('#');
   if (hash === -1 || hash === text.length - 1) return refused(`${VAULT_FORM}: the field is missing`);
   const field = text.slice(hash + 1);
-  if (field.length > FIELD_LENGTH_MAX || UNPRINTABLE.test(field) || field.includes('#')) {
+  if (field.length > FIELD_LENGTH_MAX || !isPrintable(field) || field.includes('#')) {
     return refused(`${VAULT_FORM}: the field has at most ${FIELD_LENGTH_MAX} printable characters and no #`);
   }
   if (hash > PATH_LENGTH_MAX) return refused(`expected a path of at most ${PATH_LENGTH_MAX} characters`);
@@ -69,7 +70,7 @@ function decodeSegment(segment: string): string | null {
   try {
     const decoded = decodeURIComponent(segment);
     const isGood = decoded.split('/').every((name) => name !== '' && name !== '.' && name !== '..');
-    return isGood && !UNPRINTABLE.test(decoded) ? decoded : null;
+    return isGood && isPrintable(decoded) ? decoded : null;
   } catch {
     return null;
   }

@@ -11,6 +11,8 @@ import type { AppParts } from './app.ts';
 import type { MetricsSource } from './routes/metrics/get-metrics.ts';
 
 export interface AdminAppParts extends AppParts {
+  /** By which it may be asked on loopback, beside `localhost` and IP addresses; in lower case. */
+  hostNames: readonly string[];
   metrics: MetricsSource;
   keys: KeyManager;
   credentials: CredentialManager;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type * as z from 'zod';
+import type { Authenticate } from '../access/authenticate.ts';
 import type { Caller, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Ids } from '../core/ids.ts';
@@ -87,19 +88,9 @@ export const FIXED_HTTP_LIMITS = {
   requestTimeoutMs: 60_000,
 } as const satisfies Partial<HttpLimits>;
 
-/** What a request shows of who it is. */
-export interface Presented {
-  authorization: string | undefined;
-  /** `?token=`, on the events route alone. */
-  token: string | null;
-  /** The browser page that asks, as its `Origin` header has it; null: none said. */
-  origin: string | null;
-}
-
 /** What every app is built from. */
 export interface AppParts {
-  /** Throws `unauthorized`, or `forbidden` where the caller may not ask from this origin. */
-  authenticate: (presented: Presented) => Promise<Caller>;
+  authenticate: Authenticate;
   health: Health;
   ids: Pick<Ids, 'request'>;
   clock: Pick<Clock, 'now' | 'monotonic'>;

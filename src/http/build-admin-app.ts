@@ -25,7 +25,10 @@ import { addGetOpenApi } from './routes/openapi/get-openapi.ts';
 
 /** The operators' API, on a listener of its own. Nothing listens until `listen` is called. */
 export function buildAdminApp(parts: AdminAppParts): App {
-  const app = createApp({ ...parts, authenticate: keysAlone(parts) }, { countsRequests: false });
+  const app = createApp(
+    { ...parts, authenticate: keysAlone(parts) },
+    { countsRequests: false, hostNames: parts.hostNames },
+  );
   addHealthRoutes(app, parts);
   addGetMetrics(app, parts);
   addListCredentials(app, parts);

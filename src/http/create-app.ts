@@ -1,12 +1,14 @@
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { ServesOrigin } from '../access/origins.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { App, AppParts } from './app.ts';
 import { requestIdOf } from './headers/request-id.ts';
 import { addClientErrors, answerClientError } from './plugins/client-errors.ts';
-import { addCors, corsHeaders, type ServesOrigin } from './plugins/cors.ts';
+import { addCors, corsHeaders } from './plugins/cors.ts';
 import { addGuard } from './plugins/guard.ts';
+import { addHostNames } from './plugins/host-names.ts';
 import { addJsonBody } from './plugins/json-body.ts';
 import { addParameterRefusal } from './plugins/refuse-parameters.ts';
 import { addRequestLimits } from './plugins/request-limits.ts';
@@ -27,10 +29,12 @@ export interface AppOptions {
   countsRequests: boolean;
   /** Whose pages may read the answers; none: no browser's but those of this origin itself. */
   servesOrigin?: ServesOrigin;
+  /** Names by which it may be asked on loopback, beside `localhost`; none: by any. */
+  hostNames?: readonly string[];
 }
 
 /** Makes an app without routes: limits, guard, bodies, errors and the log are the same on every listener. */
-export function createApp(parts: AppParts, { countsRequests, servesOrigin }: AppOptions): App {
+export function createApp(parts: AppParts, { countsRequests, servesOrigin, hostNames }: AppOptions): App {
   const { ids, log, limits } = parts;
   const app = fastify({
     logger: false,
@@ -68,6 +72,7 @@ export function createApp(parts: AppParts, { countsRequests, servesOrigin }: App
   addParameterRefusal(app);
   addRouteTable(app);
   addRequestLog(app, parts);
+  if (hostNames) addHostNames(app, hostNames);
   if (servesOrigin) addCors(app, servesOrigin);
   addGuard(app, { ...parts, countRequest: countsRequests ? addRequestLimits(app, parts) : null });
   addJsonBody(app);

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
+import type { OpenCalls } from '../access/open-calls.ts';
 import type { EventReader, Following } from '../runs/run-service.ts';
 import { callerOf } from './app.ts';
-import type { OpenCalls } from './runs-parts.ts';
 
 /** Proxies must hand it on as it comes, and nobody may keep it. */
 const HEAD = {
@@ -34,7 +34,7 @@ export interface EventStream extends EventReader {
 }
 
 export interface EventStreamParts {
-  openCalls: OpenCalls;
+  openCalls: Pick<OpenCalls, 'hold'>;
   /** Is told whether the client left before we ended it. */
   onOver?: (how: 'ended' | 'left') => void;
 }

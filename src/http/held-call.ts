@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
+import type { OpenCalls } from '../access/open-calls.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import { callerOf, leaveController } from './app.ts';
-import type { OpenCalls } from './runs-parts.ts';
 
 const CALLER_ENDED =
   'The key or token of this call was revoked or has expired while the call was held; its run goes on.';
@@ -16,7 +16,7 @@ export class HeldCall {
   readonly #release: () => void;
   #ended = false;
 
-  constructor(reply: FastifyReply, openCalls: OpenCalls) {
+  constructor(reply: FastifyReply, openCalls: Pick<OpenCalls, 'hold'>) {
     this.#controller = leaveController(reply);
     this.#release = openCalls.hold(callerOf(reply.request), () => {
       this.#ended = true;

@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { OpenCalls } from '../access/open-calls.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
 import type { Attendance, RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
 import { callerOf } from './app.ts';
 import { readIdempotencyKey } from './headers/idempotency-key.ts';
 import { HeldCall } from './held-call.ts';
-import type { OpenCalls } from './runs-parts.ts';
 
 /** Inputs up to this size stay in memory while their caller waits; larger ones are read again. */
 const KEPT_BYTES_MAX = 8_192;
@@ -24,7 +24,7 @@ export function endAttendance(reply: FastifyReply, attendance: Attendance): void
 
 export interface RunToHold {
   reply: FastifyReply;
-  openCalls: OpenCalls;
+  openCalls: Pick<OpenCalls, 'hold'>;
   /** The run as this request wrote it; null where that was not all of it. */
   written: RunWithPayloads | null;
   /** 0: the caller does not want to wait. */

@@ -3,9 +3,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import { isEnd, renderEnd, renderEvent } from '../runs/render-event.ts';
 import type { RunService } from '../runs/run-service.ts';
-
-/** A page ends early beyond this many characters: events have no other bound together. */
-const PAGE_LENGTH_MAX = 16_777_216;
+import { PAGE_LENGTH_MAX } from './page-length.ts';
 
 /** What of a run's log somebody wants to see. */
 export interface AskedEvents {

@@ -6,10 +6,8 @@ import type { Run } from '../runs/model.ts';
 import type { RunPage } from '../runs/ports.ts';
 import { renderRun, type Rendering } from '../runs/render-run.ts';
 import type { RunService } from '../runs/run-service.ts';
+import { PAGE_LENGTH_MAX } from './page-length.ts';
 import { writeCursor, type runListSchema } from './schemas/run-list.ts';
-
-/** A page with payloads ends early beyond this many characters: payloads have no other bound together. */
-const PAGE_LENGTH_MAX = 16_777_216;
 
 interface Listing {
   runs: Pick<RunService, 'list' | 'get'>;

@@ -1,16 +1,14 @@
 import type { FastifyRequest } from 'fastify';
+import type { ShownIdentity } from '../access/authenticate.ts';
+import { TOKEN_PREFIX } from '../access/tokens.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Presented } from './app.ts';
-
-/** What tokens of ours begin with, and keys do not. */
-const TOKEN_START = 'rgt_';
 
 /**
  * What a request shows of who it is. `?token=` counts on routes that say so, and nobody finds it in the query afterwards.
  * Throws `unauthorized` for a key in the URL, and `invalid_request` for two ways at once: which of them counts would be a
  * matter of taste, and whoever can add to a URL could choose in whose name the request is made.
  */
-export function presentedBy({ headers, query, routeOptions }: FastifyRequest): Presented {
+export function presentedBy({ headers, query, routeOptions }: FastifyRequest): ShownIdentity {
   const { authorization, origin = null } = headers;
   const token = routeOptions.config.takesQueryToken === true ? takeToken(query as Record<string, unknown>) : null;
   if (token !== null && authorization !== undefined) {
@@ -27,7 +25,7 @@ function takeToken(query: Record<string, unknown>): string | null {
   if (typeof token !== 'string') {
     throw new GatewayError('invalid_request', { param: 'token', message: '`token` may be there once.' });
   }
-  if (token.startsWith(TOKEN_START)) return token;
+  if (token.startsWith(TOKEN_PREFIX)) return token;
   const message =
     '`?token=` takes a browser token (`rgt_…`) only; a key never goes into a URL, but into `Authorization`.';
   throw new GatewayError('unauthorized', { message });

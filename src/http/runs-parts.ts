@@ -1,3 +1,5 @@
+import type { OpenCalls } from '../access/open-calls.ts';
+import type { ServesOrigin } from '../access/origins.ts';
 import type { TokenIssuer } from '../access/tokens.ts';
 import type { Audited } from '../core/audited.ts';
 import type { Caller } from '../core/caller.ts';
@@ -8,7 +10,6 @@ import type { UsedByCaller } from '../runs/caller-limits.ts';
 import type { InboundWebhooks } from '../runs/inbound.ts';
 import type { RunService } from '../runs/run-service.ts';
 import type { AppParts } from './app.ts';
-import type { ServesOrigin } from './plugins/cors.ts';
 import type { LoadShedder } from './plugins/load-shedder.ts';
 
 /** What access decides beyond a route's roles. */
@@ -27,19 +28,15 @@ export interface AccessPolicy {
 export interface WebhookParts extends InboundWebhooks {
   /** Why nothing may be sent to this URL; null: nothing speaks against it. */
   checkTarget: (url: string) => string | null;
+  /** Throws `rate_limited` where a line of keys has too many signing secrets for one more. */
+  checkSecretRoom: (lineage: string) => Promise<void>;
   /** A new signing secret for a line of keys, and until when (milliseconds since 1970) the one before signs too. */
   rotateSecret: (lineage: string) => Promise<{ secret: Secret; previousExpiresAt: number | null }>;
 }
 
-/** Calls that are held open: ended where their caller's key or token is. */
-export interface OpenCalls {
-  /** `end` is called, later, when the caller's time is over. Call what it returns when the call is over. */
-  hold(caller: Caller, end: () => void): () => void;
-}
-
 export interface RunsAppParts extends AppParts {
   runs: RunService;
-  openCalls: OpenCalls;
+  openCalls: Pick<OpenCalls, 'hold'>;
   /** Whose pages may read answers. */
   servesOrigin: ServesOrigin;
   /** Refuses new runs while there is more work than fits. */

@@ -1,9 +1,9 @@
 import type { FastifyReply } from 'fastify';
+import type { OpenCalls } from '../access/open-calls.ts';
 import type { Log } from '../core/log.ts';
 import type { Attendance, RunService, StartedRun } from '../runs/run-service.ts';
 import { callerOf } from './app.ts';
 import { createEventStream } from './event-stream.ts';
-import type { OpenCalls } from './runs-parts.ts';
 
 /**
  * Answers the request that began a run, or joined it, with the run's events from the first one on. Its head is sent whatever
@@ -12,7 +12,12 @@ import type { OpenCalls } from './runs-parts.ts';
 export async function streamStart(
   reply: FastifyReply,
   { run, replayed }: StartedRun,
-  { runs, openCalls, attendance, log }: { runs: RunService; openCalls: OpenCalls; attendance: Attendance; log: Log },
+  {
+    runs,
+    openCalls,
+    attendance,
+    log,
+  }: { runs: RunService; openCalls: Pick<OpenCalls, 'hold'>; attendance: Attendance; log: Log },
 ): Promise<void> {
   const { request } = reply;
   reply.header('location', `/runs/${run.id}`);

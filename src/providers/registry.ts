@@ -2,6 +2,7 @@ import { NO_ACCESS_SETTINGS, type AccessSettings } from '../core/access-settings
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AnyProviderKind } from './define-provider.ts';
+import { placeKey, placesOf, type Place, type Places } from './places.ts';
 
 /** Bounds on starts; null: none. */
 export interface StartLimits {
@@ -100,6 +101,10 @@ export interface Registry {
   workflows(): readonly RegisteredWorkflow[];
   /** A kind by its own name, for runs that outlive their provider's configuration. */
   kind(name: string): AnyProviderKind | null;
+  /** What is, or was earlier in this process, configured of a provider at this origin; null: nothing ever was. */
+  place(provider: string, origin: string): Place | null;
+  /** All that `place` finds. */
+  readonly places: Places;
   /** Who may come besides those with keys, and from which pages. */
   readonly access: AccessSettings;
 }
@@ -137,14 +142,25 @@ export function createRegistry({
   const names = new Set([...kindsByName.keys(), ...Object.keys(providers)]);
   const byName = new Map([...names].sort().map((name) => [name, configure(name, providers[name] ?? {}, kindsByName)]));
   const workflowsByName = new Map(workflows.map((workflow) => [workflow.name, workflow]));
+  const places = placesOf(byName.values());
   return {
     provider: (name) => byName.get(name) ?? null,
     providers: () => [...byName.values()],
     workflow: (name) => workflowsByName.get(name) ?? null,
     workflows: () => [...workflowsByName.values()],
     kind: (name) => kindsByName.get(name) ?? null,
+    ...findingIn(places),
     access,
   };
+}
+
+/** The same configuration, which also knows the places of the one that it replaces: runs that began there go on. */
+export function succeeding(next: Registry, before: Registry): Registry {
+  return { ...next, ...findingIn(placesOf(next.providers(), before.places)) };
+}
+
+function findingIn(places: Places): Pick<Registry, 'place' | 'places'> {
+  return { places, place: (provider, origin) => places.get(placeKey(provider, origin)) ?? null };
 }
 
 function configure(name: string, setting: ProviderSetting, kinds: ReadonlyMap<string, AnyProviderKind>): Provider {

@@ -13,13 +13,14 @@ import type { Flight, Flights, OpenFlight } from './flights.ts';
 import { lessonOf } from './lessons.ts';
 import { hasEnded, type Attempt, type Run } from './model.ts';
 import type { Decide, Mover } from './mover.ts';
-import type { NextStart, NextStarts } from './next-start.ts';
+import type { NextStarts } from './next-start.ts';
 import { closeProven, giveBack, nameRun, openAttempt, type Opening } from './open-attempt.ts';
 import type { OutputLogs } from './output-logs.ts';
 import type { Place, Places } from './places.ts';
 import type { Change, RunStore } from './ports.ts';
 import { streamOnce, type StreamOnceParts } from './stream-once.ts';
 import type { StartSlot } from './start-slot.ts';
+import type { NextStart } from './take-start.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
 /**

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { Breaker } from './breaker.ts';
 import { ByCredential } from './by-credential.ts';
 import type { BreakerLimits } from './limits.ts';
+import { createSweepPlan } from './sweep-plan.ts';
 
 /** `half_open`: one start is let through, to see. */
 export type BreakerState = 'closed' | 'open' | 'half_open';
@@ -27,7 +28,6 @@ export interface BreakerTicket {
 
 /** One that is not closed, and that nobody has asked for so long, belongs to a credential that is no longer used. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
-const SWEPT_FROM = 64;
 
 /**
  * Closed ones without a call in the window are forgotten, since they know nothing. `onChange` hears of each change once
@@ -43,7 +43,7 @@ export function createBreakers({
   onChange: (provider: string, credentialId: string, state: BreakerState) => void;
 }): Breakers {
   const breakers = new ByCredential<Breaker>();
-  let sweptAt = SWEPT_FROM;
+  const plan = createSweepPlan();
 
   function sweep(): void {
     for (const { provider, credentialId, value: breaker } of breakers.entries()) {
@@ -52,12 +52,11 @@ export function createBreakers({
       breakers.delete(provider, credentialId);
       if (!isClosed) onChange(provider, credentialId, 'closed');
     }
-    // Twice as many as are in use, before it is worth another look.
-    sweptAt = Math.max(SWEPT_FROM, breakers.size * 2);
+    plan.swept(breakers.size);
   }
 
   function add(provider: string, credentialId: string): Breaker {
-    if (breakers.size >= sweptAt) sweep();
+    if (plan.isDue(breakers.size)) sweep();
     const breaker = new Breaker(clock, limits, (state) => onChange(provider, credentialId, state));
     breakers.set(provider, credentialId, breaker);
     return breaker;

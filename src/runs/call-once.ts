@@ -65,7 +65,7 @@ export function failedOnce(
 export function logFailure(log: Log, run: Run, { operation, cause }: { operation: string; cause: unknown }): void {
   const { failure = null, sent = false } = cause instanceof OutboundError ? cause : {};
   log.warn(
-    { run_id: run.id, provider: run.provider, operation, failure, sent, err: cause },
+    { run_id: run.id, provider: run.provider, credential: run.credentialId, operation, failure, sent, err: cause },
     'a call to the vendor failed',
   );
 }

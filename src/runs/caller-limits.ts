@@ -31,7 +31,7 @@ export interface CallerLimitKeeper {
    * Throws `concurrency_limited` where the caller has as many unfinished runs as it may, those being written in. Copies
    * with one idempotency key take one place together while any of them is being written, as only one can begin a run.
    */
-  enter(caller: Caller, claim?: IdempotencyClaim | null): Entry;
+  enter(caller: Caller, claim: IdempotencyClaim | null): Entry;
   /** What the store counts the caller's new run against; null: nothing. */
   quotaOf(caller: Caller): DayQuota | null;
   /** What a caller is told whose new run the store did not write because of this quota. */
@@ -64,7 +64,7 @@ export function createCallerLimits({
   }
 
   return {
-    enter({ lineage, limits: { concurrentRuns } }, claim = null) {
+    enter({ lineage, limits: { concurrentRuns } }, claim) {
       if (concurrentRuns === null) return NO_ENTRY;
       const run = claim === null ? Symbol('a run of its own') : JSON.stringify([claim.subject, claim.key]);
       const entered = writing.get(lineage) ?? new Map<string | symbol, number>();

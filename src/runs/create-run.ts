@@ -11,7 +11,7 @@ import { tokenQuotaOf, type CallerLimitKeeper, type Entry } from './caller-limit
 import type { Census } from './census.ts';
 import { findFallback } from './fallbacks.ts';
 import type { Flights } from './flights.ts';
-import { claimOf, replay } from './idempotency.ts';
+import { claimOf, NO_HEADERS, replay } from './idempotency.ts';
 import type { Run } from './model.ts';
 import type { RunObserver } from './observer.ts';
 import { newRun } from './new-run.ts';
@@ -46,7 +46,6 @@ export interface CreateRunParts {
   onUnsure: (id: RunId) => void;
 }
 
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 /** Where nobody knows when there is room again. */
 const CROWDED_RETRY_S = 5;
 

@@ -4,7 +4,8 @@ import { fingerprintJson, type Json } from '../core/json.ts';
 import type { Claimed, IdempotencyClaim } from './ports.ts';
 import type { RequestContext, StartedRun } from './run-service.ts';
 
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+/** Of a vendor that this request has not asked. */
+export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** What a request claims with its key; null where it has none. `request` names the operation, the run it is about, and the body. */
 export function claimOf(caller: Caller, { idempotencyKey }: RequestContext, request: Json): IdempotencyClaim | null {

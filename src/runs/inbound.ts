@@ -43,6 +43,7 @@ export interface InboundParts {
 }
 
 const QUIET_MS = 1_000;
+const SAY_AGAIN_MS = 60_000;
 /** Runs that are left alone at once; hints about others are dropped meanwhile, for they are polled anyway. */
 const REMEMBERED_MAX = 10_000;
 
@@ -57,6 +58,19 @@ interface Hurried {
 export function createInboundWebhooks({ registry, verify, store, clock, log, soon }: InboundParts): InboundWebhooks {
   const hurried = new BusyMap<RunId, Hurried>();
   let ticking = false;
+  /** By provider, of which the configuration names a few; monotonic. */
+  const unsignedSaidAt = new Map<string, number>();
+
+  /** Anybody may send one. */
+  function sayUnsigned(provider: string): void {
+    const now = clock.monotonic();
+    if (now - (unsignedSaidAt.get(provider) ?? -Infinity) < SAY_AGAIN_MS) return;
+    unsignedSaidAt.set(provider, now);
+    log.info(
+      { provider },
+      'a vendor webhook came in, but the provider has no credential of purpose webhook: rungate credentials add --purpose webhook',
+    );
+  }
 
   async function hurry(id: RunId): Promise<void> {
     if (await store.hurry(id)) soon();
@@ -116,10 +130,7 @@ export function createInboundWebhooks({ registry, verify, store, clock, log, soo
       const given = headerOf(message, header) ?? '';
       const verdict = await verify(name, { body: message.body, signature: given });
       if (verdict === 'no_credential') {
-        log.info(
-          { provider: name },
-          'a vendor webhook came in, but the provider has no credential of purpose webhook: rungate credentials add --purpose webhook',
-        );
+        sayUnsigned(name);
         return 'unknown';
       }
       const isInTime = timestamp === null || isWithin(headerOf(message, timestamp.header), timestamp.toleranceS, clock);

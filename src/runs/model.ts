@@ -110,6 +110,7 @@ export interface Run {
   /** Pinned for the run's life, so that a reload cannot send its polls elsewhere. */
   readonly kind: string;
   readonly baseUrl: string;
+  /** As it was when the run was written. Calls go by what the configuration says of the place, never by this. */
   readonly allowPrivateNetwork: boolean;
   readonly credentialId: string | null;
   readonly settings: JsonObject;

@@ -4,6 +4,7 @@ import { ByCredential } from './by-credential.ts';
 import type { CountedStart } from './ports.ts';
 import { COUNTED_START_MS } from './start-limits.ts';
 import { StartLog } from './start-log.ts';
+import { createSweepPlan } from './sweep-plan.ts';
 import type { ToldAllowance } from './told-allowance.ts';
 
 /** What is known of the starts of a provider, or of one of its credentials. */
@@ -15,7 +16,6 @@ export interface PacingLane {
   allowance: ToldAllowance | null;
 }
 
-const SWEPT_FROM = 64;
 /** Starts of before this process, of one provider or credential. */
 const REMEMBERED_MAX = 1_000_000;
 
@@ -24,7 +24,7 @@ export class PacingLanes {
   readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly #providers = new Map<string, PacingLane>();
   readonly #credentials = new ByCredential<PacingLane>();
-  #sweptAt = SWEPT_FROM;
+  readonly #plan = createSweepPlan();
 
   constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.#clock = clock;
@@ -103,14 +103,13 @@ export class PacingLanes {
   }
 
   #sweepIfMany(): void {
-    if (this.size < this.#sweptAt) return;
+    if (!this.#plan.isDue(this.size)) return;
     const untilMs = this.#clock.monotonic() - COUNTED_START_MS;
     for (const [provider, lane] of this.#providers) if (isIdle(lane, untilMs)) this.#providers.delete(provider);
     for (const { provider, credentialId, value: lane } of this.#credentials.entries()) {
       if (isIdle(lane, untilMs)) this.#credentials.delete(provider, credentialId);
     }
-    // Twice as many as are in use, before it is worth another look.
-    this.#sweptAt = Math.max(SWEPT_FROM, 2 * this.size);
+    this.#plan.swept(this.size);
   }
 }
 

@@ -64,8 +64,9 @@ export interface TokenQuota {
 export const USAGE_GROUPS = ['provider', 'workflow', 'key'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
-/** The longest span that usage is added up over, in milliseconds. */
-export const USAGE_SPAN_MS_MAX = 31 * 86_400_000;
+/** The longest span that usage is added up over. */
+export const USAGE_SPAN_DAYS_MAX = 31;
+export const USAGE_SPAN_MS_MAX = USAGE_SPAN_DAYS_MAX * 86_400_000;
 
 /** The runs of one provider, workflow or key. Those that have not ended are `unfinished`. */
 export interface UsageRow {
@@ -290,7 +291,7 @@ export interface PooledCredential {
 export interface CredentialSource {
   /** Every credential that new runs of this provider may use, in a fixed order; empty where there is none. */
   pool(provider: Pick<Provider, 'name' | 'baseUrl' | 'credentials'>): Promise<readonly PooledCredential[]>;
-  /** The credential that a run has pinned; null where it was removed. */
+  /** The credential that a run has pinned; null where it was removed, or the configuration does not send it there. */
   reopen(pinned: { id: string; provider: string; baseUrl: string }): Promise<SealedCredential | null>;
   /** Counts at once in this process, and is on disk soon; a write that fails is logged, not thrown. */
   mark(provider: string, credentialId: string, state: CredentialState): void;

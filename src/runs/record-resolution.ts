@@ -65,7 +65,7 @@ function requireUnknown(run: Run): void {
 }
 
 function resolvedAlready(id: string): GatewayError {
-  const message = `${id} is resolved already: see \`rungate runs get ${id}\`. To replace that, force it.`;
+  const message = `${id} is resolved already: see \`rungate runs get ${id}\`. To replace that, add \`--force\`, or \`"force": true\` in a request.`;
   return new GatewayError('unsupported_operation', { message });
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { createSweepPlan } from './sweep-plan.ts';
 
 /** Retries of a provider's starts are a share of its starts, so that a vendor in trouble is not given more to do. */
 export interface RetryBudget {
@@ -14,7 +15,6 @@ const RETRIES_MAX = 10;
 const PARTS = 10_000;
 /** A provider without a start for so long begins anew. */
 const FORGOTTEN_AFTER_MS = 600_000;
-const SWEPT_FROM = 64;
 
 interface Bucket {
   parts: number;
@@ -28,13 +28,13 @@ interface Bucket {
 export function createRetryBudget({ clock, share }: { clock: Pick<Clock, 'monotonic'>; share: number }): RetryBudget {
   const shareParts = Math.round(share * PARTS);
   const buckets = new Map<string, Bucket>();
-  let sweptAt = SWEPT_FROM;
+  const plan = createSweepPlan();
 
   function sweep(nowMs: number): void {
     for (const [provider, { usedAt }] of buckets) {
       if (nowMs - usedAt >= FORGOTTEN_AFTER_MS) buckets.delete(provider);
     }
-    sweptAt = Math.max(SWEPT_FROM, buckets.size * 2);
+    plan.swept(buckets.size);
   }
 
   /** Null: full. */
@@ -60,7 +60,7 @@ export function createRetryBudget({ clock, share }: { clock: Pick<Clock, 'monoto
       if (shareParts === 0) return false;
       const nowMs = clock.monotonic();
       const known = bucketOf(provider, nowMs);
-      if (!known && buckets.size >= sweptAt) sweep(nowMs);
+      if (!known && plan.isDue(buckets.size)) sweep(nowMs);
       const bucket = known ?? { parts: RETRIES_MAX * PARTS, usedAt: nowMs };
       if (bucket.parts < PARTS) return false;
       bucket.parts -= PARTS;

@@ -36,7 +36,7 @@ export function createRunService({
 }: ServiceParts): RunService {
   async function visible(caller: Caller, id: RunId): Promise<RunWithPayloads> {
     const run = await store.get(id);
-    if (!run || !maySee(caller, run)) throw new GatewayError('not_found', { param: 'id' });
+    if (!run || !maySee(caller, run)) throw noSuchRun();
     return run;
   }
 
@@ -49,7 +49,9 @@ export function createRunService({
       const wait = waits.wait(id, ms, signal);
       try {
         const now = written && flights.isUnanswered(id) ? written : await store.peek(id);
-        const moved = now && !isSettled(now) ? await wait.done : null;
+        // Before the wait: whoever may not see the run learns nothing from how long the answer takes, and holds no place.
+        if (!now || !maySee(caller, now)) throw noSuchRun();
+        const moved = isSettled(now) ? null : await wait.done;
         if (moved && written) return { ...moved.run, inputs: written.inputs, output: moved.output };
       } finally {
         wait.stop();
@@ -106,6 +108,10 @@ export function createRunService({
       return run;
     },
   };
+}
+
+function noSuchRun(): GatewayError {
+  return new GatewayError('not_found', { param: 'id' });
 }
 
 /** A run belongs to the line of keys that started it and to the scope that did; readers and admins see everyone's. */

@@ -168,11 +168,7 @@ function isUsable({ state }: PooledCredential): boolean {
 
 function refuseAll({ clock }: TargetsParts, { provider, pool }: Pooled): Choice {
   const { name, kind } = provider;
-  if (pool.length === 0) {
-    const message = `${kind.title} has no credential; the operator adds one with \`rungate credentials add ${name}\`.`;
-    const error = new GatewayError('no_credential', { provider: name, message, retryAfterS: 60 });
-    return { is: 'refused', error, retryInMs: null };
-  }
+  if (pool.length === 0) return { is: 'refused', error: noCredential(provider), retryInMs: null };
   const rests = pool.flatMap(({ state }) => (state.is === 'resting' ? [state.until] : []));
   if (rests.length === 0) {
     return { is: 'refused', error: exhausted(provider), retryInMs: null };
@@ -180,6 +176,16 @@ function refuseAll({ clock }: TargetsParts, { provider, pool }: Pooled): Choice 
   const retryInMs = Math.max(0, Math.min(...rests) - clock.now());
   const message = `${kind.title} is limiting every credential of ${name}; nothing was sent.`;
   return { is: 'refused', error: heldBack('upstream_rate_limited', { name, message, retryInMs }), retryInMs };
+}
+
+/** Callers read the message: it names no reference, which may be a path. */
+function noCredential({ name, kind, credentials }: TargetProvider): GatewayError {
+  const help =
+    credentials.length > 0
+      ? `those that the configuration names for ${name} are not set; the operator sees which with \`rungate credentials list\``
+      : `the operator adds one with \`rungate credentials add ${name} --stdin\``;
+  const message = `${kind.title} has no credential: ${help}.`;
+  return new GatewayError('no_credential', { provider: name, message, retryAfterS: 60 });
 }
 
 function isExhausted(pool: readonly PooledCredential[]): boolean {

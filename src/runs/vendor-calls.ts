@@ -3,6 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Auth, Outbound, OutboundAnswer, OutboundRequest, StreamAnswer, TraceContext } from '../core/outbound.ts';
 import type { SealedCredential, Secret } from '../core/secret.ts';
 import type { AnyProviderKind, StreamOperation, VendorRequest } from '../providers/define-provider.ts';
+import { originOf, type Place } from '../providers/places.ts';
 import type { Registry } from '../providers/registry.ts';
 import type { CallTimeouts } from './limits.ts';
 import type { Run, WaitingFor } from './model.ts';
@@ -31,7 +32,10 @@ export interface StreamedStart {
   token: Secret | null;
 }
 
-/** How vendors are called for a run: from what its row has pinned, never from today's configuration. */
+/**
+ * How vendors are called for a run: from what its row has pinned, not from today's configuration; but only where the configuration
+ * has named the place that is pinned, and with the permissions that it gave there.
+ */
 export interface VendorCalls {
   start(run: Run, inputs: JsonObject, credential: SealedCredential, signal: AbortSignal): Promise<OutboundAnswer>;
   /** The call whose answer is the single-use token of a streamed start. */
@@ -41,7 +45,7 @@ export interface VendorCalls {
   /** Attaches to the stream of a run that goes on. */
   follow(run: Run, signal: AbortSignal): Promise<StreamAnswer>;
   resume(run: Run, call: ResumeCall, credential: SealedCredential, signal: AbortSignal): Promise<OutboundAnswer>;
-  /** Throws `no_credential` where the pinned credential was removed. */
+  /** Throws `no_credential` where the pinned credential was removed, or may not go to the pinned place (any more). */
   read(run: Run, operation: ReadOperation, kind: AnyProviderKind, signal: AbortSignal): Promise<OutboundAnswer>;
   /** The pinned credential of a run that was written by another process or earlier. */
   credentialOf(run: Run): Promise<SealedCredential>;
@@ -82,16 +86,37 @@ export function createVendorCalls({
     };
   }
 
+  function startLimits(run: Run, kind: AnyProviderKind, credential: SealedCredential): CallLimits {
+    return { credential, allowPrivateNetwork: networkOf(run), connection: 'start', times: startTimes(run, kind) };
+  }
+
+  function readLimits(run: Run, credential: SealedCredential): CallLimits {
+    return { credential, allowPrivateNetwork: networkOf(run), connection: 'any', times: readTimes(run) };
+  }
+
   async function credentialOf(run: Run): Promise<SealedCredential> {
     const { credentialId: id, provider, baseUrl } = run;
-    const credential = id === null ? null : await credentials.reopen({ id, provider, baseUrl });
-    if (!credential) {
-      throw new GatewayError('no_credential', {
-        provider,
-        message: 'The credential that started this run was removed.',
-      });
-    }
+    if (id === null || placeOf(run) === null) throw noCredential(run);
+    const credential = await credentials.reopen({ id, provider, baseUrl });
+    if (!credential) throw noCredential(run);
     return credential;
+  }
+
+  /** Null: the configuration, of this process, never named it for the run's provider and kind. */
+  function placeOf({ provider, kind, baseUrl }: Run): Place | null {
+    const origin = originOf(baseUrl);
+    const place = origin === null ? null : registry().place(provider, origin);
+    return place?.kinds.has(kind) ? place : null;
+  }
+
+  /** Never the row's own word. Throws `no_credential` where the place is unknown: nothing is sent there. */
+  function networkOf(run: Run): boolean {
+    const configured = registry().provider(run.provider);
+    // Every start is there, and is to cost no parsing.
+    if (configured?.baseUrl === run.baseUrl && configured.kind.kind === run.kind) return configured.allowPrivateNetwork;
+    const place = placeOf(run);
+    if (place === null) throw noCredential(run);
+    return place.allowPrivateNetwork;
   }
 
   return {
@@ -99,7 +124,7 @@ export function createVendorCalls({
     start(run, inputs, credential, signal) {
       const kind = kindOf(run);
       const request = kind.start.request(startContextOf(run, inputs));
-      const limits = { credential, connection: 'start', times: startTimes(run, kind) } as const;
+      const limits = startLimits(run, kind, credential);
       return outbound.send(
         outboundRequest({ run, trace: traceOf(run), operation: 'start' }, kind, request, limits),
         signal,
@@ -109,7 +134,7 @@ export function createVendorCalls({
       const kind = kindOf(run);
       const request = streamOf(kind, 'startStream').token?.request(startContextOf(run, inputs));
       if (!request) throw new Error(`${kind.kind} has no token step`);
-      const limits = { credential, connection: 'any', times: readTimes(run) } as const;
+      const limits = readLimits(run, credential);
       return outbound.send(
         outboundRequest({ run, trace: traceOf(run), operation: 'token' }, kind, request, limits),
         signal,
@@ -118,7 +143,7 @@ export function createVendorCalls({
     startStream(run, { inputs, credential, token }, signal) {
       const kind = kindOf(run);
       const operation = streamOf(kind, 'startStream');
-      const limits = { credential, connection: 'start', times: startTimes(run, kind) } as const;
+      const limits = startLimits(run, kind, credential);
       const request = outboundRequest(
         { run, trace: traceOf(run), operation: 'start' },
         kind,
@@ -140,7 +165,7 @@ export function createVendorCalls({
       const { runId } = run.upstream;
       if (runId === null) throw new Error(`${kind.kind} cannot follow a run without an id`);
       const credential = await credentialOf(run);
-      const limits = { credential, connection: 'any', times: readTimes(run) } as const;
+      const limits = readLimits(run, credential);
       const request = outboundRequest(
         { run, trace: traceOf(run), operation: 'follow' },
         kind,
@@ -161,7 +186,7 @@ export function createVendorCalls({
       const kind = kindOf(run);
       const { runId } = run.upstream;
       if (!kind.resume || runId === null) throw new Error(`${kind.kind} has no resume for this run`);
-      const limits = { credential, connection: 'start', times: startTimes(run, kind) } as const;
+      const limits = startLimits(run, kind, credential);
       const request = kind.resume.request({ ...contextOf(run), runId, inputs, resumeOptions: options, waitingFor });
       return outbound.send(
         outboundRequest({ run, trace: traceOf(run), operation: 'resume' }, kind, request, limits),
@@ -171,7 +196,7 @@ export function createVendorCalls({
     async read(run, operation, kind, signal) {
       const credential = await credentialOf(run);
       const request = readRequest(run, operation, kind);
-      const limits = { credential, connection: 'any', times: readTimes(run) } as const;
+      const limits = readLimits(run, credential);
       return outbound.send(outboundRequest({ run, trace: traceOf(run), operation }, kind, request, limits), signal);
     },
   };
@@ -184,6 +209,12 @@ function readRequest(run: Run, operation: ReadOperation, kind: AnyProviderKind):
   const named = operation === 'lookup' ? undefined : kind[operation];
   if (!named || runId === null) throw new Error(`${kind.kind} has no ${operation} for this run`);
   return named.request({ ...context, runId });
+}
+
+function noCredential({ provider }: Run): GatewayError {
+  const message =
+    'The credential that started this run was removed, or the configuration no longer sends it to the address where the run began.';
+  return new GatewayError('no_credential', { provider, message });
 }
 
 const NO_AUTH: Auth = { type: 'none' };
@@ -203,16 +234,23 @@ function contextOf(run: Run) {
   return { workflow: run.upstreamWorkflow, clientRunId: run.id, options: run.options, settings: run.settings };
 }
 
+interface CallLimits {
+  credential: SealedCredential;
+  allowPrivateNetwork: boolean;
+  connection: 'start' | 'any';
+  times: CallTimeouts;
+}
+
 function outboundRequest(
   { run, trace, operation }: { run: Run; trace: TraceContext | null; operation: CallSample['operation'] },
   kind: AnyProviderKind,
   request: VendorRequest,
-  limits: { credential: SealedCredential; connection: 'start' | 'any'; times: CallTimeouts },
+  limits: CallLimits,
 ): OutboundRequest {
   return {
     ...request,
     baseUrl: run.baseUrl,
-    allowPrivateNetwork: run.allowPrivateNetwork,
+    allowPrivateNetwork: limits.allowPrivateNetwork,
     auth: kind.auth,
     credential: limits.credential,
     trace,

@@ -1,28 +1,23 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Ids } from '../core/ids.ts';
+import { isPrintable } from '../core/printable.ts';
 import type { Random } from '../core/random.ts';
-import { Secret, type SealedCredential } from '../core/secret.ts';
+import type { Secret, SealedCredential } from '../core/secret.ts';
+import { WEIGHT_MAX } from '../core/weight.ts';
+import { createClosedCredentials, readSecret, type ClosedCredentialsParts } from './closed-credentials.ts';
 import { isStoredId } from './credential-id.ts';
 import type { CredentialState } from './credential-state.ts';
 import type { CredentialStates } from './credential-states.ts';
-import type { MasterKeys } from './master-key.ts';
-import { cannotOpen, openSealed } from './open-sealed.ts';
 import type { CredentialStore, StoredCredential } from './ports.ts';
-import type { References } from './references/references.ts';
 import { sealAndStore } from './seal-and-store.ts';
 import { credentialPlace } from './sealed-places.ts';
 
-const SECRET_LENGTH_MAX = 8192;
 export const LABEL_LENGTH_MAX = 100;
 /** Every start of a provider's run reads its list. */
 const CREDENTIALS_PER_PROVIDER_MAX = 100;
-export const WEIGHT_MAX = 1000;
 /** Remembered; many reloads may bring many. */
 const ORIGINS_MAX = 1000;
-/** What a header value can carry unchanged. */
-const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
-const PRINTABLE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u;
 
 export type CredentialPurpose = StoredCredential['purpose'];
 
@@ -76,58 +71,34 @@ export interface Vault {
    * configuration has none, the stored ones of purpose `api`, newest first. Empty where there is none.
    */
   pool(provider: CredentialedProvider): Promise<readonly PoolEntry[]>;
-  /** The credential that a run is pinned to, whatever the configuration says now. Null where it is gone. */
+  /**
+   * The credential that a run is pinned to, even where new runs get another one now. Null where it is gone, and where the
+   * configuration never sent it there, or does not any more.
+   */
   reopen(pinned: PinnedCredential): Promise<SealedCredential | null>;
   /** Counts what a vendor made of a credential. */
   mark: CredentialStates['mark'];
 }
 
-export interface VaultParts {
+export interface VaultParts extends ClosedCredentialsParts {
   store: Pick<CredentialStore, 'insert' | 'list' | 'get' | 'remove'>;
   states: Pick<CredentialStates, 'of' | 'mark' | 'forget'>;
-  masterKeys: MasterKeys;
   ids: Pick<Ids, 'credential'>;
   clock: Pick<Clock, 'now'>;
   random: Random;
-  references: References;
 }
 
 /** Puts a vault together. No plaintext is kept: each `open()` decrypts. */
 export function createVault(parts: VaultParts): Vault {
-  const { store, states, masterKeys, ids, clock, random, references } = parts;
-  const origins = new Map<string, string>();
+  const { store, states, masterKeys, ids, clock, random, references, mayUse } = parts;
+  const closed = createClosedCredentials(parts);
+  const originOf = rememberingOrigins();
 
-  /** Every start asks for that of one of a few base URLs. */
-  function originOf(baseUrl: string): string {
-    const known = origins.get(baseUrl);
-    if (known !== undefined) return known;
-    const { origin } = new URL(baseUrl);
-    if (origins.size >= ORIGINS_MAX) origins.clear();
-    origins.set(baseUrl, origin);
-    return origin;
-  }
-
-  function referenced(reference: string, origin: string): SealedCredential {
-    return {
-      id: reference,
-      origin,
-      async open() {
-        const secret = await references.read(reference);
-        if (secret === null) throw missing(reference);
-        const { usable, fault } = readSecret(secret);
-        if (usable === null) throw cannotOpen(`credential ${shownToCallers(reference)}`, fault);
-        return usable;
-      },
-    };
-  }
   /** A secret that its vendor refused may have been replaced where it lies: then it is tried again. */
   async function lookAgain(reference: string): Promise<void> {
     if (await references.hasChanged(reference)) states.forget(reference);
   }
-  function stored(row: StoredCredential, origin: string): SealedCredential {
-    const open = () => openSealed(row.sealed, credentialPlace(row), { masterKeys, what: `credential ${row.id}` });
-    return { id: row.id, origin, open };
-  }
+
   return {
     async add({ provider, label, purpose, secret, weight = 1, id = ids.credential() }) {
       checkLabel(label);
@@ -153,22 +124,28 @@ export function createVault(parts: VaultParts): Vault {
       };
       if (credentials.length === 0) {
         const rows = (await store.list(name)).filter(({ purpose }) => purpose === 'api');
-        return rows.map((row) => entry(stored(row, origin), row.weight));
+        return rows.map((row) => entry(closed.stored(row, origin), row.weight));
       }
       const entries: PoolEntry[] = [];
       for (const { reference, weight } of credentials) {
         if (!references.isSet(reference)) continue;
-        const pooled = entry(referenced(reference, origin), weight);
+        const pooled = entry(closed.referenced(reference, origin), weight);
         if (pooled.state.is === 'set_aside') void lookAgain(reference);
         entries.push(pooled);
       }
       return entries;
     },
     async reopen({ id, provider, baseUrl }) {
-      const origin = originOf(baseUrl);
-      if (!isStoredId(id)) return references.isSet(id) ? referenced(id, origin) : null;
+      const origin = URL.canParse(baseUrl) ? originOf(baseUrl) : null;
+      if (origin === null) return null;
+      const reference = isStoredId(id) ? null : id;
+      const use = { provider, origin, reference };
+      if (!mayUse(use)) return null;
+      if (reference !== null) {
+        return references.isSet(reference) ? closed.stillUsed(closed.referenced(reference, origin), use) : null;
+      }
       const row = await store.get(id);
-      return row?.provider === provider ? stored(row, origin) : null;
+      return row?.provider === provider ? closed.stored(row, origin) : null;
     },
     mark(provider, credentialId, state) {
       states.mark(provider, credentialId, state);
@@ -177,40 +154,25 @@ export function createVault(parts: VaultParts): Vault {
   };
 }
 
-/** Callers read it: where secrets lie is the operator's to know. */
-function shownToCallers(reference: string): string {
-  return reference.startsWith('env:') ? reference : `of a ${reference.slice(0, reference.indexOf(':'))}: reference`;
+/** Every start asks for the origin of one of a few base URLs. */
+function rememberingOrigins(): (baseUrl: string) => string {
+  const origins = new Map<string, string>();
+  return (baseUrl) => {
+    const known = origins.get(baseUrl);
+    if (known !== undefined) return known;
+    const { origin } = new URL(baseUrl);
+    if (origins.size >= ORIGINS_MAX) origins.clear();
+    origins.set(baseUrl, origin);
+    return origin;
+  };
 }
-
-function missing(reference: string): GatewayError {
-  const what = reference.startsWith('env:') ? `${reference} is not set` : MISSING[reference.split(':', 1)[0] ?? ''];
-  return new GatewayError('no_credential', { message: `${what ?? 'The secret is not there'}.` });
-}
-
-const MISSING: Readonly<Record<string, string>> = {
-  file: 'The file of the secret is not there; the operator puts it there',
-  vault: 'The secrets server has no such secret, or the secret no such field; the operator looks at both',
-};
 
 function withoutSecret({ id, provider, label, purpose, createdAt, weight }: StoredCredential): CredentialInfo {
   return { id, provider, label, purpose, createdAt, weight };
 }
 
-/** Says whether a header can carry a secret. One line break at the end is the shell's, not the secret's. */
-function readSecret(secret: Secret): { usable: Secret; fault: null } | { usable: null; fault: string } {
-  const text = secret.open().replace(/\r?\n$/, '');
-  if (text === '') return { usable: null, fault: 'it is empty' };
-  if (text.length > SECRET_LENGTH_MAX) {
-    return { usable: null, fault: `it is longer than ${SECRET_LENGTH_MAX} characters` };
-  }
-  if (!VISIBLE_ASCII.test(text)) {
-    return { usable: null, fault: 'it has a space, a line break or another character that no header can carry' };
-  }
-  return { usable: new Secret(text), fault: null };
-}
-
 function checkLabel(label: string | null): void {
-  if (label === null || (label !== '' && label.length <= LABEL_LENGTH_MAX && PRINTABLE.test(label))) return;
+  if (label === null || (label !== '' && label.length <= LABEL_LENGTH_MAX && isPrintable(label))) return;
   throw wrong('label', `A label has 1 to ${LABEL_LENGTH_MAX} printable characters.`);
 }
 

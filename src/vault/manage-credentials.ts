@@ -99,7 +99,7 @@ export function createCredentialManager<P extends CredentialedProvider>({
     },
     async verify(name, actor) {
       const provider = await configured(name);
-      const target = { type: 'credential', id: name } as const;
+      const target = { type: 'provider', id: name } as const;
       const details = { provider: name };
       return audited({ actor, action: 'credential.verify', target, details }, () => verify(provider));
     },

@@ -1,12 +1,13 @@
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, mkdir, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { parseMasterKeys, unusable, type MasterKey, type MasterKeys } from './master-key.ts';
-import { READ_WITHOUT_WAITING, readAtMost } from './read-at-most.ts';
+import { READ_WITHOUT_WAITING, readAtMost } from '../core/read-at-most.ts';
 
 const FILE_BYTES_MAX = 4096;
 const OWNER_ONLY = 0o600;
+const OTHERS = 0o077;
 
 /** Reads the keys in a file, newest first; null where there is no such file. Throws `vault_unavailable`. */
 export async function readMasterKeyFile(file: string): Promise<[MasterKey, ...MasterKey[]] | null> {
@@ -26,6 +27,11 @@ export async function readShortFile(file: string): Promise<Secret | null> {
     if (hasCode(cause, 'ENOENT')) return null;
     throw unusable(`The master key file ${file} cannot be read: ${(cause as Error).message}`, cause);
   }
+}
+
+/** Whether the file's mode lets others than its owner have it. */
+export async function isOpenToOthers(file: string): Promise<boolean> {
+  return ((await stat(file)).mode & OTHERS) !== 0;
 }
 
 /** Keys in a file that an operator may change: it is read again for the newest key and for an unknown one. */

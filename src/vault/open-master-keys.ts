@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { MASTER_KEY_FILE } from '../core/master-key-file.ts';
 import type { Random } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
 import { fixedMasterKeys, parseMasterKeys, unusable, type MasterKeys } from './master-key.ts';
 import { masterKeysByCommand, runMasterKeyCommand, type MasterKeyCommand } from './master-key-command.ts';
-import { makeMasterKeyFile, masterKeysInFile, readMasterKeyFile } from './master-key-file.ts';
+import { isOpenToOthers, makeMasterKeyFile, masterKeysInFile, readMasterKeyFile } from './master-key-file.ts';
 import type { CredentialStore } from './ports.ts';
 
 /** Where the master key comes from. At most one of `value`, `file` and `command` is given. */
@@ -79,17 +80,26 @@ async function findKeys(
   if (file !== null) {
     const keys = await readMasterKeyFile(file);
     if (keys === null) throw noFile(file);
+    await warnOfOthers(file, log);
     return masterKeysInFile(file, keys);
   }
   const own = keyFileOf({ file, dataDir });
   const there = await readMasterKeyFile(own);
-  if (there !== null) return masterKeysInFile(own, there);
+  if (there !== null) {
+    await warnOfOthers(own, log);
+    return masterKeysInFile(own, there);
+  }
   if (known[0] !== undefined) throw missing(known[0], settings);
   if (!mayMake)
     throw unusable(
       'This database needs a master key: set RUNGATE_MASTER_KEY_FILE, RUNGATE_MASTER_KEY_COMMAND or RUNGATE_MASTER_KEY.',
     );
   return makeOwn(own, random, log);
+}
+
+async function warnOfOthers(file: string, log: Log): Promise<void> {
+  if (!(await isOpenToOthers(file).catch(() => false))) return;
+  log.warn({ file }, 'the mode of the master key file lets others than its owner at it: chmod 600');
 }
 
 async function makeOwn(file: string, random: Random, log: Log): Promise<MasterKeys> {
@@ -111,7 +121,8 @@ export function missing(
   return unusable(
     `The database has secrets under the master key ${fingerprint}, and ${placeOf(settings)}. ` +
       'Put that key back: in the file that RUNGATE_MASTER_KEY_FILE names (several keys, newest first), in what ' +
-      'RUNGATE_MASTER_KEY_COMMAND prints, or in RUNGATE_MASTER_KEY. Without it those secrets cannot be opened.',
+      `RUNGATE_MASTER_KEY_COMMAND prints, in RUNGATE_MASTER_KEY, or as ${MASTER_KEY_FILE} in the data directory. ` +
+      "Commands need the server's settings (RUNGATE_DATA_DIR too). Without the key those secrets cannot be opened.",
   );
 }
 
@@ -123,7 +134,7 @@ function placeOf({ value, file, command, dataDir }: Parameters<typeof missing>[1
 
 /** The file with the keys, where no setting gives them otherwise. */
 export function keyFileOf({ file, dataDir }: Pick<MasterKeySettings, 'file' | 'dataDir'>): string {
-  return file ?? join(dataDir, 'master.key');
+  return file ?? join(dataDir, MASTER_KEY_FILE);
 }
 
 /** The error of a setting that names no file. */

@@ -65,8 +65,11 @@ export interface StoredWebhookSecret {
 export interface WebhookSecretStore {
   /** Newest first; what has expired may still be among them. */
   list(lineage: string): Promise<StoredWebhookSecret[]>;
-  /** Inserts it. Its lineage's others expire at `oldExpiresAt` at the latest; those that have expired are deleted. Throws `RetiredMasterKeyError`, with nothing done. */
-  replace(secret: StoredWebhookSecret, oldExpiresAt: number): Promise<void>;
+  /**
+   * Inserts it. Its lineage's others expire at `oldExpiresAt` at the latest; those that have expired are deleted. False where
+   * `validMax` are valid already: it is not inserted. Throws `RetiredMasterKeyError`, with nothing done.
+   */
+  replace(secret: StoredWebhookSecret, options: { oldExpiresAt: number; validMax: number }): Promise<boolean>;
 }
 
 /** Every column that holds something sealed. */

@@ -34,6 +34,8 @@ export interface SignableMessage {
 export interface WebhookSecrets {
   /** Makes the lineage's first secret; null where it has one already, which nobody can show again. */
   ensure: (lineage: string) => Promise<Secret | null>;
+  /** Throws `rate_limited` where too many are valid already for `rotate` to make one more. */
+  checkRoom: (lineage: string) => Promise<void>;
   /**
    * Makes a new one. `previousExpiresAt`: until when (milliseconds since 1970) the one before is valid; null: there was none.
    * Throws `rate_limited` where too many are valid already.
@@ -56,13 +58,14 @@ export function createWebhookSecrets({ store, masterKeys, clock, random }: Webho
     return (await store.list(lineage)).filter(({ expiresAt }) => expiresAt === null || now < expiresAt);
   }
 
-  async function make(lineage: string, oldExpiresAt: number): Promise<Secret> {
+  /** Null where too many are valid already. */
+  async function make(lineage: string, oldExpiresAt: number): Promise<Secret | null> {
     const id = `whs_${Buffer.from(random.bytes(ID_BYTES)).toString('hex')}`;
     const secret = new Secret(PREFIX + Buffer.from(random.bytes(SECRET_BYTES)).toString('base64'));
     const row = { id, lineage, createdAt: clock.now(), expiresAt: null };
-    const replace = (sealed: Uint8Array) => store.replace({ ...row, sealed }, oldExpiresAt);
-    await sealAndStore(secret, webhookSecretPlace(row), { masterKeys, random, store: replace });
-    return secret;
+    const replace = (sealed: Uint8Array) => store.replace({ ...row, sealed }, { oldExpiresAt, validMax: VALID_MAX });
+    const made = await sealAndStore(secret, webhookSecretPlace(row), { masterKeys, random, store: replace });
+    return made ? secret : null;
   }
 
   return {
@@ -70,11 +73,15 @@ export function createWebhookSecrets({ store, masterKeys, clock, random }: Webho
       if ((await validOf(lineage)).length > 0) return null;
       return make(lineage, clock.now());
     },
+    async checkRoom(lineage) {
+      const valid = await validOf(lineage);
+      if (valid.length >= VALID_MAX) throw tooMany(valid, clock.now());
+    },
     async rotate(lineage) {
       const now = clock.now();
       const valid = await validOf(lineage);
-      if (valid.length >= VALID_MAX) throw tooMany(valid, now);
       const secret = await make(lineage, now + OVERLAP_MS);
+      if (secret === null) throw tooMany(await validOf(lineage), now);
       return { secret, previousExpiresAt: valid.length === 0 ? null : now + OVERLAP_MS };
     },
     async sign(lineage, message) {

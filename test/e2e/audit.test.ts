@@ -104,6 +104,15 @@ describe('the audit log of a server and of commands beside it', () => {
     const { fault } = found.document;
     expect(fault?.seq).toBeLessThanOrEqual(noted.seq);
     db.exec('DROP TRIGGER audit_keeps_entries');
+    const spoil = (from: string, to: string) =>
+      db.prepare('UPDATE audit SET entry = replace(entry, ?, ?) WHERE seq = 2').run(from, to);
+    spoil('{', '{ ');
+    const page = await ask<{ error: { code: string; message: string; retryable: boolean } }>('/admin/audit?after=0');
+    expect(page.error).toMatchObject({ code: 'store_unavailable', retryable: false });
+    expect(page.error.message).toContain('Entry 2 of the audit log');
+    const around = await ask<{ data: { seq: number }[] }>('/admin/audit?before=2');
+    expect(around.data.map(({ seq }) => seq)).toEqual([1]);
+    spoil('{ ', '{');
     db.exec("UPDATE audit SET entry = replace(entry, 'by nobody', 'by command 1')");
     db.exec(sql);
     db.close();

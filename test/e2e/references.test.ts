@@ -170,7 +170,12 @@ describe('a gateway whose vendors’ secrets lie elsewhere', () => {
     for (const provider of ['in-vault', 'in-file']) {
       const { status, body } = await run(client, provider);
       expect([status, body.error.code]).toEqual([503, 'no_credential']);
+      expect(JSON.stringify(body)).not.toContain(keyFile());
     }
+    const named = JSON.stringify({ credential: `file:${keyFile()}` }).slice(1, -1);
+    await expect
+      .poll(() => logged.some((text) => text.includes('a call to the vendor failed') && text.includes(named)))
+      .toBe(true);
   });
 
   it('has written no secret, token or id into its log by then', () => {

@@ -23,6 +23,7 @@ beforeAll(async () => {
     workflows: {
       ask: { provider: 'ai-tutor', workflow: 'ask-it' },
       slow: { provider: 'ai-tutor', workflow: 'slow-3000' },
+      wait: { provider: 'ai-tutor', workflow: 'slow-60000' },
       secret: { provider: 'ai-tutor', workflow: 'secret-it' },
     },
   });
@@ -284,6 +285,28 @@ describe('a token', () => {
     }
   });
 
+  it('answers no run of a workflow that it was not made for', async () => {
+    const { key } = await keyWith();
+    const { body: run } = await as(await tokenOf(key, { workflows: ['form'], subject: 'one' })).start('form');
+    const narrow = as(await tokenOf(key, { workflows: ['ask'], subject: 'one' }));
+    expect(await narrow.post(`/runs/${run.id}/resume`, { inputs: { answer: 'b' } })).toMatchObject(
+      code(403, 'forbidden'),
+    );
+    expect((await narrow.get(`/runs/${run.id}`)).body).toMatchObject({ status: 'waiting' });
+    expect((await narrow.post(`/runs/${run.id}/cancel`)).body).toMatchObject({ id: run.id });
+  });
+
+  it('learns nothing of another’s run from how long the answer takes', async () => {
+    const { key } = await keyWith();
+    const { body: run } = await as(await tokenOf(key, { subject: 'one' })).start('slow', ASYNC);
+    const begun = performance.now();
+    for (const other of [await tokenOf(key, { subject: 'two' }), (await keyWith()).key]) {
+      expect(await as(other).get(`/runs/${run.id}`, { prefer: 'wait=30' })).toMatchObject(code(404, 'not_found'));
+    }
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    expect((await as(key).get(`/runs/${run.id}`)).body.status).toBe('running');
+  });
+
   it('cancels its own runs', async () => {
     const token = as(await tokenOf((await keyWith()).key));
     const { body: run } = await token.start('slow', ASYNC);
@@ -481,5 +504,27 @@ describe('a signed-in user', () => {
     }
     const stranger = await issuer.newKey('first');
     expect(await as(await issuer.sign({ key: stranger })).get('/me')).toMatchObject(code(401, 'unauthorized'));
+  });
+});
+
+describe('an issuer that is taken out of the configuration', () => {
+  it('takes its users’ waits with it, and nobody else’s', async () => {
+    const user = as(await issuer.sign());
+    const body = { workflow: 'wait', on_disconnect: 'continue' };
+    const held = user.post('/runs', body, { prefer: 'wait=60' });
+    let others = 0;
+    const other = as(userKey.key).post('/runs', body, { prefer: 'wait=60' });
+    void other.then(() => others++);
+    await expect.poll(async () => (await as(userKey.key).get('/runs?workflow=wait')).body.data.length).toBe(2);
+    const { RUNGATE_CONFIG: file = '' } = gateway.environment;
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...config, access: { origins: [CONFIGURED] } }));
+    expect(await held).toMatchObject(code(401, 'unauthorized'));
+    expect(await user.get('/me')).toMatchObject(code(401, 'unauthorized'));
+    expect(others).toBe(0);
+    for (const { id } of (await as(userKey.key).get('/runs?workflow=wait')).body.data as { id: string }[]) {
+      await as(userKey.key).post(`/runs/${id}/cancel`);
+    }
+    expect((await other).body).toMatchObject({ status: 'cancelled' });
   });
 });

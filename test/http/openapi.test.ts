@@ -133,6 +133,8 @@ describe('the OpenAPI document of the admin API', () => {
     const text = await (await fetch(`${admin.url}/docs`)).text();
     for (const { operationId } of operations) expect(text).toContain(`<section id="${operationId}">`);
     expect(text).toContain('/admin/keys');
+    expect(text).toContain('<h1>Admin API reference</h1>');
+    expect(text).not.toContain('RUNGATE_URL');
     expect((await fetch(`${admin.url}/docs/errors`)).status).toBe(200);
   });
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { Presented } from '../../src/http/app.ts';
+import type { ShownIdentity } from '../../src/access/authenticate.ts';
 import { presentedBy } from '../../src/http/presented.ts';
 import { endedWell } from '../support/memory-runs.ts';
 import { memoryTracing } from '../support/memory-tracing.ts';
@@ -11,7 +11,7 @@ import { callerWith, sendRaw, startRunsApp, type Envelope, type RunningApp } fro
 const MARKER = 'aMarkerNobodyMayTell';
 const TOKEN = `rgt_${MARKER}.payload.signature`;
 
-let presented: Presented[];
+let presented: ShownIdentity[];
 let observed: unknown[];
 let spans: ReturnType<typeof memoryTracing>;
 let app: RunningApp;

@@ -6,7 +6,7 @@ const WINDOW_MS = 60_000;
 
 function setUp() {
   const clock = { ms: 5, monotonic: () => clock.ms };
-  const store = new (createWindowStore(clock))({});
+  const store = new (createWindowStore(clock, new Map()))({});
   function count(key: string): { current: number; ttl: number } {
     const counted: { current: number; ttl: number }[] = [];
     store.incr(key, (_error, result) => counted.push(result ?? { current: 0, ttl: 0 }), WINDOW_MS, 1);

@@ -21,6 +21,7 @@ beforeEach(async () => {
   tokenExpiresAt = Infinity;
   openCalls = createOpenCalls({
     isValid: async (keyId) => !revoked.has(keyId),
+    isTrusted: () => true,
     clock: systemClock,
     log: { warn: () => expect.unreachable(), error: () => expect.unreachable() },
   });

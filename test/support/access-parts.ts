@@ -43,7 +43,8 @@ export async function accessParts(given: Partial<NewKey> = {}, clock = testClock
   const keys = memoryKeyStore();
   const verifier = createKeyVerifier({ keys, use: { note: () => {} }, clock });
   const signingKeys = createSigningKeys({ store: countingStore, box: TEST_BOX, clock, random });
-  const tokens = createTokens({ keys: verifier, signingKeys, clock, random });
+  const configured = new Set<string>();
+  const tokens = createTokens({ keys: verifier, signingKeys, configuredOrigins: () => configured, clock, random });
   const wanted: NewKey = { name: 'web', role: 'runs', allowedWorkflows: [], allowedProviders: [], expiresAt: null };
   const { stored, key } = createKey({ ...wanted, ...given }, { clock, random });
   await keys.insert(stored);
@@ -57,6 +58,7 @@ export async function accessParts(given: Partial<NewKey> = {}, clock = testClock
     store,
     counted,
     countingStore,
+    configured,
     keys,
     verifier,
     signingKeys,

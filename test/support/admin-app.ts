@@ -37,13 +37,13 @@ export interface RunningAdminApp extends AsyncDisposable {
 export function idleAdminParts(): AdminAppParts {
   const { parts } = runsAppParts();
   const metrics = { render: async () => '', contentType: 'text/plain' };
-  return { ...parts, metrics, ...({} as Omit<AdminServices, 'audited' | 'runs' | 'version'>) };
+  return { ...parts, hostNames: [], metrics, ...({} as Omit<AdminServices, 'audited' | 'runs' | 'version'>) };
 }
 
 /** Starts the admin API on a free loopback port, with the test's keys (see `authenticateTestKey`) and real services. */
 export async function startAdminApp(
   change: (services: AdminServices) => AdminServices = (services) => services,
-  more: Partial<Pick<AdminAppParts, 'metrics' | 'authenticate' | 'version'>> = {},
+  more: Partial<Pick<AdminAppParts, 'metrics' | 'authenticate' | 'version' | 'hostNames'>> = {},
 ): Promise<RunningAdminApp> {
   const { parts, state } = runsAppParts();
   const { log } = parts;
@@ -58,7 +58,14 @@ export async function startAdminApp(
     settings: loadSettings({}),
     store,
     audited: createAudited({ store: store.audit, clock: systemClock, log }),
-    vault: createVault({ ...shared, store: store.credentials, states, ids, references: NO_REFERENCES }),
+    vault: createVault({
+      ...shared,
+      store: store.credentials,
+      states,
+      ids,
+      references: NO_REFERENCES,
+      mayUse: () => false,
+    }),
     states,
     webhookSecrets: createWebhookSecrets({ ...shared, store: store.webhookSecrets }),
     references: NO_REFERENCES,
@@ -70,7 +77,7 @@ export async function startAdminApp(
     allowedLoopback: new Set(),
   });
   const metrics = { render: async () => '# nothing\n', contentType: 'text/plain' };
-  const app = buildAdminApp({ ...parts, metrics, ...change(services), ...more });
+  const app = buildAdminApp({ ...parts, hostNames: [], metrics, ...change(services), ...more });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   return {

@@ -78,17 +78,15 @@ export function memoryWebhookSecretStore(clock: {
   return {
     rows,
     list: async (lineage) => rows.filter((row) => row.lineage === lineage),
-    async replace(secret, oldExpiresAt) {
+    async replace(secret, { oldExpiresAt, validMax }) {
+      const isValid = ({ expiresAt }: StoredWebhookSecret) => expiresAt === null || expiresAt > clock.now();
+      if (rows.filter((row) => row.lineage === secret.lineage && isValid(row)).length >= validMax) return false;
       const kept = rows.map((row) => {
         const expiresAt = Math.min(row.expiresAt ?? oldExpiresAt, oldExpiresAt);
         return row.lineage === secret.lineage ? { ...row, expiresAt } : row;
       });
-      rows.splice(
-        0,
-        rows.length,
-        secret,
-        ...kept.filter(({ expiresAt }) => expiresAt === null || expiresAt > clock.now()),
-      );
+      rows.splice(0, rows.length, secret, ...kept.filter(isValid));
+      return true;
     },
   };
 }
@@ -100,9 +98,5 @@ export function memorySigningKeyStore(): SigningKeyStore & { rows: StoredSigning
     rows,
     list: async () => [...rows],
     insert: async (key) => void rows.unshift(key),
-    async deleteExpired(now) {
-      const kept = rows.filter(({ expiresAt }) => now < expiresAt);
-      return rows.splice(0, rows.length, ...kept).length - kept.length;
-    },
   };
 }

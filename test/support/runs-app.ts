@@ -15,7 +15,8 @@ import { NO_LIMITS } from '../../src/access/key-limits.ts';
 import * as policy from '../../src/access/policy.ts';
 import { httpLimits } from '../../src/app/limits.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
-import type { App, Health, Presented } from '../../src/http/app.ts';
+import type { ShownIdentity } from '../../src/access/authenticate.ts';
+import type { App, Health } from '../../src/http/app.ts';
 import { buildRunsApp } from '../../src/http/build-runs-app.ts';
 import type { RunsAppParts } from '../../src/http/runs-parts.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
@@ -74,7 +75,7 @@ const CALLERS: Readonly<Record<string, Caller>> = {
 };
 
 /** Knows the keys `runs`, `viewer`, `admin`, `other` and `narrow`, and the tokens `token` and `admin-token`. */
-export async function authenticateTestKey({ authorization }: Pick<Presented, 'authorization'>): Promise<Caller> {
+export async function authenticateTestKey({ authorization }: Pick<ShownIdentity, 'authorization'>): Promise<Caller> {
   const caller = authorization?.startsWith('Bearer ') ? CALLERS[authorization.slice('Bearer '.length)] : undefined;
   if (!caller) throw new GatewayError('unauthorized');
   return caller;
@@ -105,6 +106,7 @@ export function runsAppParts(): Omit<RunningApp, 'app' | 'url' | 'port' | keyof 
     audited: (_deed, work) => work(),
     webhooks: {
       checkTarget: createTargetCheck({ allowPrivateNetwork: false }),
+      checkSecretRoom: async () => {},
       rotateSecret: async () => ({ secret: new Secret('whsec_c2VjcmV0'), previousExpiresAt: null }),
       receive: async () => 'unknown',
     },

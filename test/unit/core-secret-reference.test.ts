@@ -41,6 +41,7 @@ describe('a reference to a secret', () => {
     ['file:/run/secrets/', 'does not end with /'],
     ['file:/run/key\0.txt', 'printable'],
     ['file:/run/key\n', 'printable'],
+    ['file:/run/key\ud800', 'printable'],
     [`file:/${'x'.repeat(1024)}`, 'at most 1024'],
     ['vault:kv/tutor', 'the field is missing'],
     ['vault:kv/tutor#', 'the field is missing'],

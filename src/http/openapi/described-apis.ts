@@ -5,6 +5,8 @@ import { ADMIN_TAGS, TAGS } from './operation.ts';
 /** What a document says of its API beside the routes. */
 export interface DescribedApi {
   title: string;
+  /** Of its page. */
+  heading: string;
   summary: string;
   description: string;
   /** Where it listens by default. */
@@ -26,6 +28,7 @@ Every refusal is the same envelope; its \`code\` is one of [the error catalogue]
 
 export const RUNS_API: DescribedApi = {
   title: 'Rungate',
+  heading: 'API reference',
   summary: 'One API in front of every workflow vendor and engine.',
   description: `One API in front of every workflow vendor and engine: a run is begun, waited for and kept in the same way, whoever executes it.
 
@@ -44,6 +47,7 @@ ${CONVENTIONS}`,
 
 export const ADMIN_API: DescribedApi = {
   title: 'Rungate: admin API',
+  heading: 'Admin API reference',
   summary: 'What operators do with a Rungate gateway.',
   description: `Credentials, client keys, everyone’s runs, the audit log and usage, for keys of role \`viewer\` (which read) and \`admin\` (which manage too). A key of role \`runs\` and a browser token are refused with 403. Every change is in the audit log before it is made.
 
@@ -53,5 +57,5 @@ ${CONVENTIONS}`,
   tags: ADMIN_TAGS,
   components: ADMIN_COMPONENTS,
   countsRequests: false,
-  firstRequest: `curl -sS "$RUNGATE_URL/admin/keys" -H "Authorization: Bearer $RUNGATE_KEY"`,
+  firstRequest: `curl -sS http://127.0.0.1:8081/admin/keys -H "Authorization: Bearer $RUNGATE_KEY"`,
 };

@@ -1,14 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ServesOrigin } from '../../access/origins.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { App } from '../app.ts';
 import { setBaseHeaders } from '../reply.ts';
 import { allowedMethods } from './route-table.ts';
-
-/**
- * Whether pages of a browser origin may read answers: a valid key, or the configuration, names it. What somebody sends
- * as `Origin` is handed in as it came; only an exact match counts. Rejects with `store_unavailable`.
- */
-export type ServesOrigin = (origin: string) => Promise<boolean>;
 
 const ALLOWED_HEADERS = [
   'Authorization',

@@ -17,10 +17,7 @@ export type RequestWindows = Map<string, Window>;
  * Counts by key, in memory. The library's own store goes by the wall clock: set back by an hour, that would keep a key
  * out for an hour.
  */
-export function createWindowStore(
-  clock: Pick<Clock, 'monotonic'>,
-  windows: RequestWindows = new Map(),
-): FastifyRateLimitStoreCtor {
+export function createWindowStore(clock: Pick<Clock, 'monotonic'>, windows: RequestWindows): FastifyRateLimitStoreCtor {
   return class WindowStore implements FastifyRateLimitStore {
     readonly #windows = windows;
 

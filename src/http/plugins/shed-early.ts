@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KEY_ID_LENGTH, KEY_PREFIX } from '../../access/key-format.ts';
+import type { ServesOrigin } from '../../access/origins.ts';
 import { errorBody } from '../../core/errors.ts';
 import type { App, AppParts } from '../app.ts';
 import { requestIdOf } from '../headers/request-id.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
-import { corsHeaders, type ServesOrigin } from './cors.ts';
+import { corsHeaders } from './cors.ts';
 import type { LoadShedder } from './load-shedder.ts';
 
-/** Of a client key's public part. */
-const KEY_ID_LENGTH = 16;
+const KEY_START = `Bearer ${KEY_PREFIX}`;
 
 export interface ShedEarlyParts extends Pick<AppParts, 'ids' | 'health' | 'observeRequest'> {
   shedder: LoadShedder;
@@ -35,8 +36,8 @@ function beginsRun({ method, url = '' }: IncomingMessage): boolean {
 
 /** The id in `Bearer rgk_<id>_…`, unproven; null where it is not written quite like that. */
 function claimedKeyId({ headers: { authorization } }: IncomingMessage): string | null {
-  if (authorization === undefined || !authorization.startsWith('Bearer rgk_')) return null;
-  return authorization.slice('Bearer rgk_'.length, 'Bearer rgk_'.length + KEY_ID_LENGTH);
+  if (authorization === undefined || !authorization.startsWith(KEY_START)) return null;
+  return authorization.slice(KEY_START.length, KEY_START.length + KEY_ID_LENGTH);
 }
 
 /** Whether the request was answered. */

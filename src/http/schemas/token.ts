@@ -8,7 +8,7 @@ import {
   TOKEN_WORKFLOWS_MAX,
 } from '../../access/token-limits.ts';
 import type { NewToken } from '../../access/tokens.ts';
-import { isOrigin, ORIGIN_FORM } from '../../core/origin.ts';
+import { isOrigin, originFault } from '../../core/origin.ts';
 import type { Examples } from '../openapi/operation.ts';
 import { time } from './parts.ts';
 import { NAME_LENGTH_MAX } from './run-limits.ts';
@@ -20,9 +20,13 @@ export const tokenRequestSchema = z.strictObject({
     .min(1)
     .max(TOKEN_WORKFLOWS_MAX)
     .meta({ description: 'Registered workflows of this key. The token runs these and nothing else.' }),
-  origin: z.string().refine(isOrigin, `must be ${ORIGIN_FORM}`).optional().meta({
-    description: 'The page that may use the token; other pages are refused. None: the pages that its key names.',
-  }),
+  origin: z
+    .string()
+    .refine(isOrigin, { error: ({ input }) => `must be ${originFault(String(input))}` })
+    .optional()
+    .meta({
+      description: 'The page that may use the token; other pages are refused. None: the pages that its key names.',
+    }),
   subject: z.string().min(1).max(SUBJECT_LENGTH_MAX).refine(isSubject, 'must be printable').optional().meta({
     description:
       'The user that the token is for: all tokens of one subject see one another’s runs, and no other’s. None: the token sees only what it began.',

@@ -8,6 +8,7 @@ import {
 } from '../../core/audit.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
+import { AUDIT_GUARDS } from './migrations/003-access.ts';
 import type { Row } from './operations.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
@@ -31,6 +32,11 @@ export function createAuditStore({ writer, reader }: { writer: Writer; reader: R
       const end = before ?? Number.MAX_SAFE_INTEGER;
       const rows = reader.read((statements) => statements.auditBefore.all(end, Math.min(limit, AUDIT_PAGE_MAX)));
       return rows.map(entryFromRow);
+    },
+    async missingGuards() {
+      const rows = reader.read((statements) => statements.auditTriggers.all());
+      const there = new Map(rows.map((row) => row as [string, string]));
+      return [...AUDIT_GUARDS].filter(([name, sql]) => there.get(name) !== sql).map(([name]) => name);
     },
     async head() {
       const row = reader.read((statements) => statements.auditHead.get());

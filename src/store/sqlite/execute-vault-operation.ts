@@ -37,11 +37,12 @@ export function removeCredential({ plain }: VaultStatements, id: string): boolea
 
 export function replaceWebhookSecret(
   { plain }: VaultStatements,
-  [, successor, oldExpiresAt, now]: Operation & { 0: 'replaceWebhookSecret' },
+  [, successor, oldExpiresAt, validMax, now]: Operation & { 0: 'replaceWebhookSecret' },
 ): OperationResults['replaceWebhookSecret'] {
   if (isUnderRetired(plain, successor[2] as Uint8Array)) return 'retired';
   const [lineage] = successor as [string];
   plain('deleteExpiredSecrets').run(lineage, now);
+  if ((get(arrays(plain('countSecrets')), [lineage])?.[0] as number) >= validMax) return 'too_many';
   plain('expireSecrets').run(oldExpiresAt, lineage);
   plain('insertSecret').run(...successor);
   return null;

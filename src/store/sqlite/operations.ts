@@ -55,7 +55,7 @@ export interface Operations {
   /** Two values each: id, time. */
   useKeys: [uses: Row];
   /** A signing secret that takes the place of its lineage's others: its row, their end at the latest, and now. */
-  replaceWebhookSecret: [successor: Row, oldExpiresAt: number, now: number];
+  replaceWebhookSecret: [successor: Row, oldExpiresAt: number, validMax: number, now: number];
   /** A sealed secret that signs tokens: its row. */
   insertSigningKey: [row: Row];
   reseal: [rows: readonly ResealRow[]];
@@ -93,7 +93,7 @@ export interface OperationResults {
   replaceKey: boolean;
   revokeKey: boolean;
   useKeys: null;
-  replaceWebhookSecret: null | 'retired';
+  replaceWebhookSecret: null | 'retired' | 'too_many';
   insertSigningKey: null | 'retired';
   /** How many rows were changed. */
   reseal: number | 'retired';
@@ -193,6 +193,7 @@ export const PLAIN_STATEMENTS = {
   insertSigningKey: 'INSERT INTO signing_keys VALUES (?, ?, ?, ?)',
   deleteExpiredSigningKeys: 'DELETE FROM signing_keys WHERE expires_at <= ?',
   insertSecret: 'INSERT INTO webhook_secrets VALUES (?, ?, ?, ?, ?)',
+  countSecrets: 'SELECT count(*) FROM webhook_secrets WHERE lineage = ?',
   expireSecrets: 'UPDATE webhook_secrets SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE lineage = ?2',
   deleteExpiredSecrets: 'DELETE FROM webhook_secrets WHERE lineage = ? AND expires_at <= ?',
   insertCredential: 'INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)',

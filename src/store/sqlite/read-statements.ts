@@ -67,6 +67,7 @@ export function prepareReads(db: DatabaseSync) {
     auditBefore: read(
       'SELECT seq, previous, hash, entry FROM audit WHERE seq < ? AND seq > 0 ORDER BY seq DESC LIMIT ?',
     ),
+    auditTriggers: read("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'"),
     auditHead: read('SELECT seq, hash FROM audit WHERE seq = (SELECT max(seq) FROM audit)'),
     sealed: {
       'credentials.sealed': prepareSealedReads(read, 'credentials.sealed'),

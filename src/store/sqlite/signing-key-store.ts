@@ -14,7 +14,6 @@ export function createSigningKeyStore({ writer, reader }: { writer: Writer; read
       const result = await writer.write('insertSigningKey', [id, sealed, createdAt, expiresAt]);
       if (result === 'retired') throw new RetiredMasterKeyError();
     },
-    deleteExpired: (now) => writer.write('run', 'deleteExpiredSigningKeys', [now]),
   };
 }
 

@@ -18,10 +18,11 @@ export function createWebhookSecretStore({
     async list(lineage) {
       return reader.read((statements) => statements.webhookSecrets.all(lineage)).map(secretFromRow);
     },
-    async replace({ id, lineage, sealed, createdAt, expiresAt }, oldExpiresAt) {
+    async replace({ id, lineage, sealed, createdAt, expiresAt }, { oldExpiresAt, validMax }) {
       const row = [lineage, id, sealed, createdAt, expiresAt];
-      const result = await writer.write('replaceWebhookSecret', row, oldExpiresAt, clock.now());
+      const result = await writer.write('replaceWebhookSecret', row, oldExpiresAt, validMax, clock.now());
       if (result === 'retired') throw new RetiredMasterKeyError();
+      return result === null;
     },
   };
 }

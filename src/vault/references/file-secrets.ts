@@ -1,9 +1,9 @@
 import type { BigIntStats } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { Secret } from '../../core/secret.ts';
-import { READ_WITHOUT_WAITING, readAtMost } from '../read-at-most.ts';
+import { READ_WITHOUT_WAITING, readAtMost } from '../../core/read-at-most.ts';
 import type { ReferenceIn, SecretSource } from './secret-source.ts';
 
 /** More than any secret that a header can carry. */
@@ -26,12 +26,16 @@ interface Watched {
 
 /**
  * Secrets in files, such as Docker and Kubernetes mount them: read again when they change, without one line break at
- * their end. What is no regular file, is too large or cannot be read is a fault and never waits.
+ * their end. What is no regular file, is too large or cannot be read is a fault and never waits; and so is one of `refused`, whatever
+ * link leads there.
  */
 export function createFileSecrets({
   clock,
+  refused = null,
 }: {
   clock: Pick<Clock, 'now' | 'monotonic'>;
+  /** Files that hold no vendor's secret, and what they are: `it` and so on. */
+  refused?: { paths: readonly string[]; reason: string } | null;
 }): SecretSource<ReferenceIn<'file'>> {
   const files = new Map<string, Watched>();
 
@@ -47,7 +51,7 @@ export function createFileSecrets({
 
   async function lookAt(path: string, file: Watched): Promise<Seen> {
     const begunAt = clock.monotonic();
-    const seen = await look(path, { before: file.seen, nowMs: clock.now() });
+    const seen = await look(path, { before: file.seen, nowMs: clock.now(), refused });
     file.seen = seen;
     file.lookedAt = begunAt;
     file.looking = null;
@@ -79,11 +83,18 @@ export function createFileSecrets({
   };
 }
 
-async function look(path: string, { before, nowMs }: { before: Seen | null; nowMs: number }): Promise<Seen> {
+type Refused = Parameters<typeof createFileSecrets>[0]['refused'];
+
+async function look(
+  path: string,
+  { before, nowMs, refused }: { before: Seen | null; nowMs: number; refused: Refused },
+): Promise<Seen> {
   try {
     await using handle = await open(path, READ_WITHOUT_WAITING);
     const stats = await handle.stat({ bigint: true });
     if (!stats.isFile()) return { is: 'fault', reason: `it is ${kindOf(stats)}, not a file`, cause: undefined };
+    if (refused && (await isAnyOf(stats, refused.paths)))
+      return { is: 'fault', reason: refused.reason, cause: undefined };
     const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs } = stats;
     const version = [dev, ino, size, mtimeNs, ctimeNs].join(':');
     if (before?.is === 'text') {
@@ -102,6 +113,12 @@ async function look(path: string, { before, nowMs }: { before: Seen | null; nowM
     if (code === 'ENOENT' || code === 'ENOTDIR') return { is: 'absent' };
     return { is: 'fault', reason: REASONS[code] ?? `it cannot be read (${code})`, cause };
   }
+}
+
+/** By what the system tells files apart by, so that links are seen through. */
+async function isAnyOf({ dev, ino }: BigIntStats, paths: readonly string[]): Promise<boolean> {
+  const others = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => null)));
+  return others.some((other) => other !== null && other.dev === dev && other.ino === ino);
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -2,9 +2,10 @@ import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Secret } from '../../core/secret.ts';
+import { createKvEntries, type KvEntry } from './kv-entries.ts';
 import type { ReferenceIn, SecretSource } from './secret-source.ts';
 import { ServerFault } from './vault-http.ts';
-import type { KvReader, KvSecret } from './vault-server.ts';
+import type { KvReader } from './vault-server.ts';
 
 export interface SecretsServerLimits {
   /** How long a secret is used before it is read again. */
@@ -15,33 +16,11 @@ export interface SecretsServerLimits {
   timeoutMs: number;
 }
 
-const ENTRIES_MAX = 1_000;
-const CHARACTERS_MAX = 4 * 1024 * 1024;
 /** What is not there is looked for again after so long: somebody may be about to write it. */
 const GONE_MS = 1_000;
 /** After a failure the server is left alone for so long, for each path; longer while it goes on. */
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 5_000;
-
-/** One path of the server, with all of its fields. */
-interface Entry {
-  readonly mount: string;
-  readonly path: string;
-  /** What was read last; null: nothing was yet. */
-  known: KvSecret | null;
-  /** When the read that brought it began, on the monotonic clock. */
-  readAt: number;
-  /** Why the last read failed; null: it did not. */
-  fault: ServerFault | null;
-  failures: number;
-  /** No read before this. */
-  retryAt: number;
-  /** Whatever is known is to be read again before it is used. */
-  isExpired: boolean;
-  /** When what was read last was found to lack a field, and told so. */
-  lackToldFor: number;
-  reading: Promise<void> | null;
-}
 
 export interface KvSecretsParts {
   read: KvReader;
@@ -68,65 +47,31 @@ export interface KvSecretsParts {
 /** `vault:` references. `isSet` asks nobody. */
 export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn<'vault'>> {
   const { limits, clock, log } = parts;
-  const entries = new Map<string, Entry>();
-  let characters = 0;
-
-  function entryOf({ mount, path }: ReferenceIn<'vault'>): Entry {
-    const key = `${mount}\n${path}`;
-    const known = entries.get(key);
-    if (known !== undefined) {
-      // The map's order is that of use.
-      entries.delete(key);
-      entries.set(key, known);
-      return known;
-    }
-    const entry: Entry = {
-      mount,
-      path,
-      known: null,
-      readAt: -Infinity,
-      fault: null,
-      failures: 0,
-      retryAt: -Infinity,
-      isExpired: false,
-      lackToldFor: -Infinity,
-      reading: null,
-    };
-    entries.set(key, entry);
-    makeRoom();
-    return entry;
-  }
-
-  /** An entry that is being read is forgotten like others: whoever waits for it has it. */
-  function makeRoom(): void {
-    for (const [key, { known }] of entries) {
-      if (entries.size <= 1 || (entries.size <= ENTRIES_MAX && characters <= CHARACTERS_MAX)) return;
-      entries.delete(key);
-      characters -= sizeOf(known);
-    }
-  }
+  const entries = createKvEntries();
 
   /** Never rejects; what came of it is in the entry. */
-  function refresh(entry: Entry): Promise<void> {
+  function refresh(entry: KvEntry): Promise<void> {
     if (entry.reading === null && clock.monotonic() < entry.retryAt) return Promise.resolve();
     entry.reading ??= readAgain(entry).finally(() => (entry.reading = null));
     return entry.reading;
   }
 
-  async function readAgain(entry: Entry): Promise<void> {
+  async function readAgain(entry: KvEntry): Promise<void> {
     const { mount, path } = entry;
     const begunAt = clock.monotonic();
     try {
       const secret = await parts.read(mount, path);
       if (entry.fault !== null) log.info({ mount, path }, 'the secrets server gives a secret again');
       if (secret.is === 'gone' && entry.known?.is !== 'gone') log.warn({ mount, path }, GONE);
-      if (entries.get(`${mount}\n${path}`) === entry) characters += sizeOf(secret) - sizeOf(entry.known);
-      Object.assign(entry, { known: secret, readAt: begunAt, fault: null, failures: 0 });
-      makeRoom();
+      Object.assign(entry, { readAt: begunAt, fault: null, failures: 0 });
+      entries.learn(entry, secret);
     } catch (err) {
       const fault = err instanceof ServerFault ? err : new ServerFault('it could not be asked', { cause: err });
       if (entry.fault?.message !== fault.message) {
-        log.warn({ mount, path, reason: fault.message, err: fault.cause ?? null }, FAILED);
+        log.warn(
+          { mount, path, reason: fault.message, ...detailOf(err) },
+          entry.known?.is === 'found' ? FAILED : NEVER_READ,
+        );
       }
       entry.fault = fault;
       entry.failures += 1;
@@ -137,7 +82,7 @@ export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn
     }
   }
 
-  function pick(entry: Entry, field: string): Secret | null {
+  function pick(entry: KvEntry, field: string): Secret | null {
     const { known, mount, path, readAt } = entry;
     if (known?.is !== 'found') return null;
     const secret = known.fields.get(field) ?? null;
@@ -152,7 +97,7 @@ export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn
     isSet: () => true,
     async read(reference) {
       const { cacheMs, outageMs } = limits;
-      const entry = entryOf(reference);
+      const entry = entries.of(reference);
       const { known, isExpired } = entry;
       const ageMs = clock.monotonic() - entry.readAt;
       const isFresh = ageMs < (known?.is === 'gone' ? Math.min(GONE_MS, cacheMs) : cacheMs);
@@ -168,7 +113,7 @@ export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn
       return pick(entry, reference.field);
     },
     expire(reference) {
-      entryOf(reference).isExpired = true;
+      entries.of(reference).isExpired = true;
     },
   };
 }
@@ -178,12 +123,16 @@ const GONE =
 const LACKS_FIELD = 'a secret in the secrets server does not have the field, or not as text';
 const FAILED = 'the secrets server gives a secret no more; what is known of it is used for a while';
 
-function sizeOf(secret: KvSecret | null): number {
-  return secret?.is === 'found' ? secret.characters : 0;
+const NEVER_READ = 'the secrets server does not give a secret, and none is known: runs that need it cannot be started';
+
+/** A server that is away needs no stack; what nobody foresaw does. */
+function detailOf(error: unknown): { detail: string | null } | { err: unknown } {
+  if (!(error instanceof ServerFault)) return { err: error };
+  return { detail: error.cause instanceof Error ? error.cause.message : null };
 }
 
 /** Callers read the message too: it names neither path nor server. */
-function unavailable({ fault, retryAt }: Entry, now: number): GatewayError {
+function unavailable({ fault, retryAt }: KvEntry, now: number): GatewayError {
   const reason = fault?.message ?? 'it gave no answer';
   const message = `The secret cannot be read from the secrets server: ${reason}. Nothing was sent; try again.`;
   const retryAfterS = Math.max(1, Math.ceil((retryAt - now) / 1000));

@@ -170,10 +170,13 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
       ...overrides,
     });
 
+    const replace = (successor: StoredWebhookSecret, oldExpiresAt: number, validMax = 8) =>
+      store.webhookSecrets.replace(successor, { oldExpiresAt, validMax });
+
     it('are kept byte for byte, each lineage its own', async () => {
       const other = secret({ lineage: 'a2', id: 'whs_2' });
-      await store.webhookSecrets.replace(secret(), 0);
-      await store.webhookSecrets.replace(other, 0);
+      await replace(secret(), 0);
+      await replace(other, 0);
       expect(await store.webhookSecrets.list('a1')).toEqual([secret()]);
       expect(await store.webhookSecrets.list('a2')).toEqual([other]);
       expect(await store.webhookSecrets.list('a3')).toEqual([]);
@@ -183,28 +186,39 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
       const now = place.clock.now();
       const second = secret({ id: 'whs_2', createdAt: 2_000 });
       const third = secret({ id: 'whs_3', createdAt: 3_000 });
-      await store.webhookSecrets.replace(secret(), now);
-      await store.webhookSecrets.replace(second, now + 1_000);
+      await replace(secret(), now);
+      await replace(second, now + 1_000);
       expect(await store.webhookSecrets.list('a1')).toEqual([second, secret({ expiresAt: now + 1_000 })]);
-      await store.webhookSecrets.replace(third, now + 9_000);
+      await replace(third, now + 9_000);
       const first = secret({ expiresAt: now + 1_000 });
       expect(await store.webhookSecrets.list('a1')).toEqual([third, { ...second, expiresAt: now + 9_000 }, first]);
     });
 
     it('are deleted by a later one once they have expired', async () => {
       const now = place.clock.now();
-      await store.webhookSecrets.replace(secret(), now);
-      await store.webhookSecrets.replace(secret({ id: 'whs_2', createdAt: 2_000 }), now + 1_000);
-      await store.webhookSecrets.replace(secret({ id: 'whs_9', lineage: 'a2', expiresAt: now + 1_000 }), now);
+      await replace(secret(), now);
+      await replace(secret({ id: 'whs_2', createdAt: 2_000 }), now + 1_000);
+      await replace(secret({ id: 'whs_9', lineage: 'a2', expiresAt: now + 1_000 }), now);
       place.clock.advance(1_000);
-      await store.webhookSecrets.replace(secret({ id: 'whs_3', createdAt: 3_000 }), now + 9_000);
+      await replace(secret({ id: 'whs_3', createdAt: 3_000 }), now + 9_000);
       expect((await store.webhookSecrets.list('a1')).map(({ id }) => id)).toEqual(['whs_3', 'whs_2']);
       expect(await store.webhookSecrets.list('a2')).toHaveLength(1);
     });
 
+    it('are never more than may be, however many come at once', async () => {
+      const now = place.clock.now();
+      const many = Array.from({ length: 5 }, (_, i) => secret({ id: `whs_${i}`, createdAt: i }));
+      const made = await Promise.all(many.map((one) => replace(one, now + 1_000, 3)));
+      expect(made).toEqual([true, true, true, false, false]);
+      expect(await store.webhookSecrets.list('a1')).toHaveLength(3);
+      expect(await replace(secret({ id: 'whs_other', lineage: 'a2' }), now, 3)).toBe(true);
+      place.clock.advance(1_000);
+      expect(await replace(secret({ id: 'whs_9', createdAt: 9 }), now, 3)).toBe(true);
+    });
+
     it('change nothing where the new one cannot be', async () => {
-      await store.webhookSecrets.replace(secret(), 0);
-      await expect(store.webhookSecrets.replace(secret(), 5_000)).rejects.toMatchObject({ code: 'internal' });
+      await replace(secret(), 0);
+      await expect(replace(secret(), 5_000)).rejects.toMatchObject({ code: 'internal' });
       expect(await store.webhookSecrets.list('a1')).toEqual([secret()]);
     });
   });

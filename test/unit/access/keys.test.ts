@@ -68,6 +68,7 @@ describe('a new key', () => {
     ['name', { name: '' }],
     ['name', { name: 'x'.repeat(101) }],
     ['name', { name: 'a\nb' }],
+    ['name', { name: 'half a character \ud800' }],
     ['expires_at', { expiresAt: NOW }],
     ['allowed_workflows', { allowedWorkflows: ['a/b'] }],
     ['allowed_workflows', { allowedWorkflows: [''] }],
@@ -140,9 +141,8 @@ describe('the verifier', () => {
       expect(refusal).toMatchObject({
         code: 'unauthorized',
         message: 'The client key or token is missing, wrong, expired or revoked.',
-        details: { headers: { 'WWW-Authenticate': 'Bearer realm="rungate"' } },
       });
-      expect(Object.keys((refusal as GatewayError).details)).toEqual(['headers']);
+      expect((refusal as GatewayError).details).toEqual({});
     }
   });
 
@@ -192,6 +192,7 @@ describe('the verifier', () => {
     const { key } = await setUp();
     const broken = createKeyVerifier({
       keys: { find: () => Promise.reject(new GatewayError('store_unavailable')) },
+      use: { note: () => {} },
       clock: { now: () => NOW },
     });
     await expect(broken.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'store_unavailable' });
@@ -209,9 +210,13 @@ describe('the verifier', () => {
       fc.string({ unit: 'binary' }),
       fc.string().map((text) => `Bearer ${text}`),
       fc.string().map((text) => `Bearer rgk_${text}`),
-      fc.tuple(fc.nat(key.length), fc.string({ minLength: 1 })).map(([at, text]) => {
-        return `Bearer ${key.slice(0, at)}${text}${key.slice(at)}`;
-      }),
+      // Blanks alone, around the key, are none of its characters.
+      fc
+        .tuple(
+          fc.nat(key.length),
+          fc.string({ minLength: 1 }).filter((text) => text.trim() !== ''),
+        )
+        .map(([at, text]) => `Bearer ${key.slice(0, at)}${text}${key.slice(at)}`),
       fc.nat(5000).map((n) => `Bearer${' '.repeat(n)}${key}x`),
       fc.constantFrom(`Bearer ${key}' OR 1=1 --`, `Bearer rgk_${'_'.repeat(70)}`, 'Bearer '.repeat(10_000)),
     );

@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK, type CryptoKey } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createKey } from '../../../src/access/keys.ts';
 import { createOidcVerifier } from '../../../src/access/oidc.ts';
 import type { IssuerSettings } from '../../../src/core/access-settings.ts';
+import type { CallerToken } from '../../../src/core/caller.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import type { GatewayError } from '../../../src/core/errors.ts';
 import type { LogFields } from '../../../src/core/log.ts';
@@ -110,6 +112,9 @@ describe('a signed-in user’s JWT', () => {
       { exp: undefined },
       { exp: nowS - 5 },
       { exp: 'tomorrow' },
+      // Times that nothing could show.
+      { exp: 253_402_300_800 },
+      { exp: 1e300 },
       { nbf: nowS + 60 },
     ];
     for (const claims of wrong) expect(await refusalOf(parts, await issuer.sign({ claims }))).toBe('unauthorized');
@@ -142,11 +147,63 @@ describe('a signed-in user’s JWT', () => {
     ]);
   });
 
+  it('is refused with a reason in the log, once a minute for each, and with no part of itself', async () => {
+    const parts = await setUp();
+    const { issuer, clock } = parts;
+    const stranger = await issuer.newKey('stranger');
+    const refused = {
+      form: 'a.b',
+      iss: await issuer.sign({ claims: { iss: 'https://other.example' } }),
+      aud: await issuer.sign({ claims: { aud: 'https://other.example' } }),
+      exp: await issuer.sign({ claims: { exp: clock.now() / 1000 - 60 } }),
+      nbf: await issuer.sign({ claims: { nbf: clock.now() / 1000 + 60 } }),
+      sub: await issuer.sign({ claims: { sub: 7 } }),
+      typ: await issuer.sign({ header: { typ: 'logout+jwt' } }),
+      kid: await issuer.sign({ header: { kid: 'made-up' } }),
+      signature: await issuer.sign({ key: stranger, header: { kid: 'first' } }),
+    };
+    for (const jwt of [...Object.values(refused), ...Object.values(refused)]) {
+      expect(await refusalOf(parts, jwt)).toBe('unauthorized');
+    }
+    const lines = parts.logged.filter(({ message }) => message === 'a user’s JWT was refused');
+    expect(lines.map(({ fields }) => fields)).toEqual(
+      Object.keys(refused).map((reason) => ({
+        issuer: reason === 'form' || reason === 'iss' ? null : issuer.url,
+        reason,
+      })),
+    );
+    parts.logged.length = 0;
+    clock.pass(60_000);
+    await refusalOf(parts, refused.aud);
+    expect(parts.logged).toEqual([
+      { fields: { issuer: issuer.url, reason: 'aud' }, message: 'a user’s JWT was refused' },
+    ]);
+  });
+
   it('is refused where the key may start nothing', async () => {
     const parts = await setUp();
     await parts.keys.insert({ ...parts.stored, role: 'admin' });
     parts.clock.pass(500);
     expect(await refusalOf(parts, await parts.issuer.sign())).toBe('unauthorized');
+  });
+
+  it('is refused while another issuer’s key is of the same line: two users may have one name', async () => {
+    const parts = await setUp();
+    const jwt = await parts.issuer.sign();
+    const mine = parts.issuer.settings();
+    const wanted = { ...parts.stored, expiresAt: null };
+    const successor = createKey(wanted, { clock: parts.clock, random: createSystemRandom() }).stored;
+    const stranger = createKey({ ...wanted, lineage: 'another' }, { clock: parts.clock, random: createSystemRandom() });
+    await parts.keys.insert(successor);
+    await parts.keys.insert(stranger.stored);
+    const other = (keyId: string) => ({ ...mine, issuer: 'https://other.example', keyId });
+    parts.configured.issuers = [mine, other(successor.id)];
+    expect(await refusalOf(parts, jwt)).toBe('unauthorized');
+    expect(parts.logged).toMatchObject([{ message: expect.stringContaining('of one line with another issuer’s') }]);
+    for (const keyId of [stranger.stored.id, 'none']) {
+      parts.configured.issuers = [mine, other(keyId)];
+      expect(await refusalOf(parts, jwt)).toBeNull();
+    }
   });
 
   it('is told from one that begins or ends alike', async () => {
@@ -403,6 +460,23 @@ describe('a reload', () => {
     expect(await refusalOf(parts, jwt)).toBe('unauthorized');
     configured.issuers = [];
     expect(await refusalOf(parts, jwt)).toBe('unauthorized');
+  });
+});
+
+describe('a token that was let in', () => {
+  it('is trusted for as long as the configuration has its issuer as it was', async () => {
+    const { issuer, configured, oidc, tokens, issue } = await setUp();
+    const letIn = async () => (await oidc.verify(await issuer.sign())).token as CallerToken;
+    const token = await letIn();
+    configured.issuers = [issuer.settings()];
+    expect(oidc.isTrusted(token)).toBe(true);
+    configured.issuers = [issuer.settings({ algorithms: ['RS256', 'ES256'] })];
+    expect(oidc.isTrusted(token)).toBe(false);
+    const later = await letIn();
+    expect(oidc.isTrusted(later)).toBe(true);
+    configured.issuers = [];
+    expect([oidc.isTrusted(token), oidc.isTrusted(later)]).toEqual([false, false]);
+    expect(oidc.isTrusted((await tokens.verify(await issue())).token as CallerToken)).toBe(true);
   });
 });
 

@@ -7,6 +7,8 @@ const key = (keyId: string) => ({ keyId, token: null });
 let nowMs: number;
 let timers: { at: number; fn: () => void }[];
 let revoked: Set<string>;
+/** Ids of tokens. */
+let distrusted: Set<string>;
 let asked: string[];
 let failure: Error | null;
 let told: string[];
@@ -15,6 +17,7 @@ beforeEach(() => {
   nowMs = 0;
   timers = [];
   revoked = new Set();
+  distrusted = new Set();
   asked = [];
   failure = null;
   told = [];
@@ -24,6 +27,7 @@ beforeEach(() => {
       if (failure) throw failure;
       return !revoked.has(keyId);
     },
+    isTrusted: ({ id }) => !distrusted.has(id),
     clock: {
       now: () => nowMs,
       monotonic: () => nowMs,
@@ -77,6 +81,17 @@ describe('an open call', () => {
     expect(ended).toEqual(['early']);
     await pass(1_000);
     expect(ended).toEqual(['early', 'late']);
+  });
+
+  it('is ended when the configuration trusts its token’s issuer no more', async () => {
+    const ended: string[] = [];
+    const [theirs, ours] = [token(90_000), token(80_000)];
+    calls.hold({ keyId: 'a', token: theirs }, () => ended.push('theirs'));
+    calls.hold({ keyId: 'a', token: ours }, () => ended.push('ours'));
+    calls.hold(key('a'), () => ended.push('key'));
+    distrusted.add(theirs.id);
+    await pass(1_000);
+    expect(ended).toEqual(['theirs']);
   });
 
   it('is left alone once it is over', async () => {

@@ -18,7 +18,7 @@ function countingStore() {
       return id === stored.id ? stored : null;
     },
   };
-  const verifier = createKeyVerifier({ keys, clock });
+  const verifier = createKeyVerifier({ keys, use: { note: () => {} }, clock });
   return {
     id: stored.id,
     use: () => verifier.verify(`Bearer ${key.open()}`),

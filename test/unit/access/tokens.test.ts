@@ -129,6 +129,7 @@ describe('a token', () => {
     const again = createTokens({
       keys: parts.verifier,
       signingKeys: createSigningKeys({ store: parts.store, box: TEST_BOX, clock: parts.clock, random }),
+      configuredOrigins: () => new Set(),
       clock: parts.clock,
       random,
     });
@@ -136,18 +137,34 @@ describe('a token', () => {
     const elsewhere = createTokens({
       keys: parts.verifier,
       signingKeys: createSigningKeys({ store: memorySigningKeyStore(), box: TEST_BOX, clock: parts.clock, random }),
+      configuredOrigins: () => new Set(),
       clock: parts.clock,
       random,
     });
     expect(await refusalOf({ tokens: elsewhere }, token)).toBe('unauthorized');
   });
 
+  it('that is bound to an origin goes with the last who names it', async () => {
+    const origin = 'https://a.example';
+    const parts = await accessParts({ origins: [origin] });
+    const token = await parts.issue({ origin });
+    await parts.tokens.verify(token);
+    await parts.keys.insert({ ...parts.stored, origins: ['https://b.example'] });
+    parts.clock.pass(1_000);
+    expect(await refusalOf(parts, token)).toBe('forbidden');
+    parts.configured.add(origin);
+    expect((await parts.tokens.verify(token)).origins).toEqual([origin]);
+    parts.configured.clear();
+    expect(await refusalOf(parts, token)).toBe('forbidden');
+  });
+
   it('is only made by keys of role runs, for workflows of their own', async () => {
     const parts = await accessParts({ allowedWorkflows: ['a'] });
     const forbidden = { code: 'forbidden' };
-    await expect(parts.tokens.issue(parts.caller, { ...TOKEN, workflows: ['a', 'b'] })).rejects.toMatchObject(
-      forbidden,
-    );
+    await expect(parts.tokens.issue(parts.caller, { ...TOKEN, workflows: ['a', 'b'] })).rejects.toMatchObject({
+      ...forbidden,
+      details: { param: 'workflows.1' },
+    });
     const token = await parts.issue({ workflows: ['a'] });
     const caller = await parts.tokens.verify(token);
     await expect(parts.tokens.issue(caller, { ...TOKEN, workflows: ['a'] })).rejects.toMatchObject(forbidden);

@@ -31,11 +31,13 @@ afterEach(() => line.remove());
 
 const database = () => new DatabaseSync(join(line.dataDir, 'rungate.db'));
 
-/** Changes the database behind Rungate's back, as somebody who may write the file can. */
+/** Changes the database behind Rungate's back, as somebody who may write the file can, and leaves the triggers as they were. */
 function tamper(...statements: string[]): void {
   const db = database();
+  const made = db.prepare("SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'").all();
   for (const trigger of TRIGGERS) db.exec(`DROP TRIGGER ${trigger}`);
   for (const statement of statements) db.exec(statement);
+  for (const { sql } of made) db.exec(String(sql));
   db.close();
 }
 
@@ -206,6 +208,26 @@ describe('audit verify', () => {
     await makeKeys(2);
     expect(await verify()).toMatchObject({ exitCode: 0, entries: 4 });
     expect(await verify('--expect', noted)).toMatchObject({ exitCode: 1, entries: 2, fault: { seq: 3 } });
+  });
+
+  it.each(TRIGGERS)('misses the trigger %s, and finds another in its place', async (trigger) => {
+    await makeKeys(1);
+    const db = database();
+    db.exec(`DROP TRIGGER ${trigger}`);
+    const gone = await verify();
+    expect(gone).toMatchObject({ exitCode: 1, ok: false, entries: 1, fault: null, missing_guards: [trigger] });
+    expect(gone.stderr).toContain(trigger);
+    db.exec(`CREATE TRIGGER ${trigger} BEFORE DELETE ON audit WHEN 0 BEGIN SELECT 1; END`);
+    db.close();
+    expect(await verify()).toMatchObject({ exitCode: 1, missing_guards: [trigger] });
+  });
+
+  it('suspects an empty log where there are keys or credentials', async () => {
+    await makeKeys(1);
+    tamper('DELETE FROM audit');
+    const found = await verify();
+    expect(found).toMatchObject({ exitCode: 1, ok: false, entries: 0, head: null, fault: { seq: 1 } });
+    expect(found.stderr).toContain('emptied');
   });
 
   it('walks more than a page', async () => {

@@ -232,6 +232,23 @@ describe('credentials verify', () => {
     expect(data).toMatchObject([{ verdict, status, state, state_code: code }]);
   });
 
+  it('says of a secrets server that is away so much, in words, and praises no others where there are none', async () => {
+    await configure('ai-tutor', { base_url: vendorOf('ai-tutor').baseUrl, credentials: ['vault:kv/tutor#key'] });
+    const server = await startSecretsServer();
+    const environment = {
+      RUNGATE_VAULT_ADDR: server.address,
+      RUNGATE_VAULT_ALLOW_PRIVATE_NETWORK: 'true',
+      RUNGATE_VAULT_TOKEN: 'hvs.marker',
+    };
+    await server.close();
+    const { exitCode, stderr } = await line.run(['credentials', 'verify', 'ai-tutor'], { environment });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(
+      'vault:kv/tutor#key cannot be opened. The secret cannot be read from the secrets server: ',
+    );
+    expect(stderr).not.toMatch(/\bat \S+ \(|\.ts:\d|"stack"|others can|: .*: .*cannot be opened: |\. :/);
+  });
+
   it('says what is missing', async () => {
     await configure('ai-tutor', { base_url: vendorOf('ai-tutor').baseUrl });
     expect(await refusal(['credentials', 'verify', 'ai-tutor'])).toMatchObject({ code: 'no_credential' });

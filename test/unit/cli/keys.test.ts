@@ -8,6 +8,9 @@ import { createSystemRandom } from '../../../src/core/random.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
 
+/** Nobody wants to know when keys are used. */
+const use = { note: () => {} };
+
 const nothing = () => undefined;
 const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
@@ -30,7 +33,7 @@ describe('keys create', () => {
     const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
     const store = await openStore({ url, role: 'serve', clock: systemClock, log });
     try {
-      const verifier = createKeyVerifier({ keys: store.keys, clock: systemClock });
+      const verifier = createKeyVerifier({ keys: store.keys, use, clock: systemClock });
       const { id, key } = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
       expect(await verifier.verify(`Bearer ${key}`)).toMatchObject({ keyId: id, keyName: 'web', role: 'runs' });
       const revoked = await line.document<ShownKey>(['keys', 'revoke', id]);
@@ -85,7 +88,7 @@ describe('keys create', () => {
     expect(rows.find((row) => row.includes(free.id))).toMatch(/ everything +- /);
     const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
     const store = await openStore({ url, role: 'command', clock: systemClock, log });
-    const verifier = createKeyVerifier({ keys: store.keys, clock: systemClock });
+    const verifier = createKeyVerifier({ keys: store.keys, use, clock: systemClock });
     expect((await verifier.verify(`Bearer ${made.key}`)).limits).toEqual({
       requestsPerMinute: 60,
       concurrentRuns: 5,
@@ -199,10 +202,10 @@ describe('keys rotate', () => {
     expect(hours(rotated.expires_at)).toBeCloseTo(720, 1);
     const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
     const store = await openStore({ url, role: 'command', clock: systemClock, log });
-    const verifier = createKeyVerifier({ keys: store.keys, clock: systemClock });
+    const verifier = createKeyVerifier({ keys: store.keys, use, clock: systemClock });
     const callers = await Promise.all([old, rotated].map(({ key }) => verifier.verify(`Bearer ${key}`)));
     expect(callers.map(({ lineage }) => lineage)).toEqual([old.id, old.id]);
-    const later = createKeyVerifier({ keys: store.keys, clock: { now: () => Date.now() + 3_700_000 } });
+    const later = createKeyVerifier({ keys: store.keys, use, clock: { now: () => Date.now() + 3_700_000 } });
     await expect(later.verify(`Bearer ${old.key}`)).rejects.toMatchObject({ code: 'unauthorized' });
     await expect(later.verify(`Bearer ${rotated.key}`)).resolves.toMatchObject({ keyId: rotated.id });
     await store.close();
@@ -216,6 +219,21 @@ describe('keys rotate', () => {
     const { stdout } = await line.run(['keys', 'list', '--json']);
     expect(stdout).toContain(third.id);
     expect(stdout).not.toContain(third.key);
+  });
+
+  it('refuses a key that was replaced, naming the newest of its line; one whose successors are revoked lasts as it did', async () => {
+    const first = await line.document<ShownKey>(['keys', 'create', '--name', 'web', '--expires', '30d']);
+    const second = await line.document<Rotated>(['keys', 'rotate', first.id, '--overlap', '1h']);
+    const third = await line.document<Rotated>(['keys', 'rotate', second.id, '--overlap', '1h']);
+    for (const { id } of [first, second]) {
+      const { exitCode, stderr } = await line.run(['keys', 'rotate', id]);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('already replaced; rotate its successor')]);
+      expect(stderr).toContain(third.id);
+    }
+    await line.run(['keys', 'revoke', third.id]);
+    const fourth = await line.document<Rotated>(['keys', 'rotate', second.id]);
+    const days = (Date.parse(fourth.expires_at ?? '') - Date.now()) / 86_400_000;
+    expect(days).toBeCloseTo(30, 1);
   });
 
   it('refuses a revoked key, an unknown one, and an overlap that is none', async () => {

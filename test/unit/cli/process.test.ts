@@ -122,6 +122,9 @@ describe('check', () => {
     const file = join(line.dataDir, 'my.yaml');
     await writeFile(file, 'workflows:\n  summarize:\n    provider: ai-tutor\n    workflow: wf_1\n');
     expect(await line.document(['check', file])).toMatchObject({ ok: true, present: true, workflows: ['summarize'] });
+    expect((await line.run(['check', file])).stdout).toMatch(
+      / is good: \d+ providers, 1 workflow, 0 origins, 0 issuers\.\n$/,
+    );
   });
 
   it('tells every fault of a bad one by line and column', async () => {

@@ -137,6 +137,7 @@ describe('runs resolve', () => {
     const refused = await line.run(correction);
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr).toContain('is resolved already');
+    expect(refused.stderr).toContain('add `--force`, or `"force": true`');
     expect(await line.document(['runs', 'get', id])).toMatchObject({ resolution: { as: 'succeeded', note } });
     const again = await line.document([...correction, '--force']);
     expect(again).toMatchObject({ resolution: { as: 'failed', note: 'it was another run' } });

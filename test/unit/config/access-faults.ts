@@ -11,14 +11,27 @@ const ALGORITHMS = `expected one of ${JWT_ALGORITHMS.map((name) => `"${name}"`).
 export const ACCESS_FAULTS: [string, string, string][] = [
   ['access that is a list', 'access: []', '1:9 access: expected an object'],
   ['an unknown part of access', 'access: { origin: [] }', '1:11 access.origin: unknown field; did you mean origins?'],
-  ['an origin with a path', origins('https://a.example/'), `1:21 access.origins[0]: expected ${ORIGIN_FORM}`],
-  ['an origin with a star', origins('"*"'), `1:21 access.origins[0]: expected ${ORIGIN_FORM}`],
-  ['an origin that is null', origins('"null"'), `1:21 access.origins[0]: expected ${ORIGIN_FORM}`],
-  ['an origin in plain HTTP', origins('http://a.example'), `1:21 access.origins[0]: expected ${ORIGIN_FORM}`],
+  [
+    'an origin with a path',
+    origins('https://a.example/'),
+    `1:21 access.origins[0]: expected ${ORIGIN_FORM}; not "https://a.example/"`,
+  ],
+  ['an origin with a star', origins('"*"'), `1:21 access.origins[0]: expected ${ORIGIN_FORM}; not "*"`],
+  ['an origin that is null', origins('"null"'), `1:21 access.origins[0]: expected ${ORIGIN_FORM}; not "null"`],
+  [
+    'an origin with a password',
+    origins('https://me:hunter2@a.example'),
+    `1:21 access.origins[0]: expected ${ORIGIN_FORM}`,
+  ],
+  [
+    'an origin in plain HTTP',
+    origins('http://a.example'),
+    `1:21 access.origins[0]: expected ${ORIGIN_FORM}; not "http://a.example"`,
+  ],
   [
     'an origin in capitals',
     origins('https://ok.example, HTTPS://A.example'),
-    `1:41 access.origins[1]: expected ${ORIGIN_FORM}`,
+    `1:41 access.origins[1]: expected ${ORIGIN_FORM}; not "HTTPS://A.example"`,
   ],
   [
     'an origin twice',

@@ -26,6 +26,7 @@ describe('settings', () => {
       masterKey: { value: null, file: null, command: null },
       listen: { host: '127.0.0.1', port: 8080 },
       admin: { host: '127.0.0.1', port: 8081 },
+      adminHosts: [],
       webhookAllowPrivateNetwork: false,
       logLevel: 'info',
       logFormat: 'auto',
@@ -80,6 +81,7 @@ describe('settings', () => {
       RUNGATE_PORT: '0',
       RUNGATE_ADMIN_HOST: '::1',
       RUNGATE_ADMIN_PORT: ' 9000 ',
+      RUNGATE_ADMIN_HOSTS: 'Admin.example.com, gateway.internal',
       RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true',
       RUNGATE_LOG_LEVEL: 'DEBUG',
       RUNGATE_DRAIN_TIMEOUT_S: '0',
@@ -89,6 +91,7 @@ describe('settings', () => {
       databaseUrl: 'sqlite:/var/lib/rungate/rungate.db',
       listen: { host: '0.0.0.0', port: 0 },
       admin: { host: '::1', port: 9000 },
+      adminHosts: ['admin.example.com', 'gateway.internal'],
       webhookAllowPrivateNetwork: true,
       logLevel: 'debug',
       limits: { drainTimeoutS: 0 },
@@ -106,6 +109,16 @@ describe('settings', () => {
   });
 
   it.each([
+    [
+      'RUNGATE_ADMIN_HOSTS',
+      'http://admin.example.com',
+      'expected at most 100 host names, separated by commas, without scheme or port',
+    ],
+    [
+      'RUNGATE_ADMIN_HOSTS',
+      'admin.example.com:8081',
+      'expected at most 100 host names, separated by commas, without scheme or port',
+    ],
     ['RUNGATE_PORT', '65536', 'expected a port, 0 to 65535'],
     ['RUNGATE_PORT', '-1', 'expected a port, 0 to 65535'],
     ['RUNGATE_ADMIN_PORT', '80.5', 'expected a port, 0 to 65535'],

@@ -1,21 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readEnvironmentReference, referenceFault, unsetFault } from '../../../src/config/references.ts';
+import { referenceFault, unsetFault } from '../../../src/config/references.ts';
 
 describe('a credential’s reference', () => {
-  it('reads an environment variable as a secret, without white space around it', () => {
-    expect(readEnvironmentReference('env:TUTOR', { TUTOR: ' sk_1\n' })?.open()).toBe('sk_1');
-    expect(String(readEnvironmentReference('env:TUTOR', { TUTOR: 'sk_1' }))).toBe('[secret]');
-  });
-
-  it.each([
-    ['unset', 'env:TUTOR', {}],
-    ['empty', 'env:TUTOR', { TUTOR: '  ' }],
-    ['a property of every object', 'env:constructor', {}],
-    ['of another form', 'file:/etc/passwd', {}],
-  ])('names no variable where it is %s', (_, reference, environment) => {
-    expect(readEnvironmentReference(reference, environment)).toBeNull();
-  });
-
   it.each([
     ['file:secrets/key', 'absolute path'],
     ['vault:tutor', 'the field is missing'],
@@ -31,8 +17,39 @@ describe('a credential’s reference', () => {
     expect(referenceFault(reference)).toBeNull();
   });
 
+  it.each([
+    'env:RUNGATE_MASTER_KEY',
+    'env:rungate_master_key',
+    'env:RUNGATE_VAULT_TOKEN',
+    'env:RUNGATE_VAULT_SECRET_ID',
+    'env:OTEL_EXPORTER_OTLP_HEADERS',
+    'env:RUNGATE_DATABASE_URL',
+  ])('is refused where it names a variable of our own, %s, which is not shown', (reference) => {
+    expect(referenceFault(reference)).toContain('of Rungate’s own');
+    expect(referenceFault(reference)).not.toContain(reference.slice('env:'.length));
+  });
+
+  it('may be a variable of a vendor whose name begins like ours', () => {
+    expect(referenceFault('env:RUNGATE_AI_TUTOR_KEY')).toBeNull();
+  });
+
+  it.each([
+    ['/var/lib/rungate/master.key', { RUNGATE_DATA_DIR: '/var/lib/rungate/' }],
+    [`${process.cwd()}/data/master.key`, {}],
+    ['/run/keys', { RUNGATE_MASTER_KEY_FILE: '/run/keys' }],
+    ['/run//keys', { RUNGATE_MASTER_KEY_FILE: '/run/keys' }],
+    ['/run/token', { RUNGATE_VAULT_TOKEN_FILE: '/run/token' }],
+    ['/run/id', { RUNGATE_VAULT_SECRET_ID_FILE: '/run/id' }],
+  ])('is refused as the file %s where that is ours, which is not shown', (path, environment) => {
+    expect(unsetFault(`file:${path}`, environment)).toContain('of Rungate’s own');
+    expect(unsetFault(`file:${path}`, environment)).not.toContain(path);
+    expect(unsetFault(`file:${path}.other`, environment)).toBeNull();
+  });
+
   it('lacks what the server’s environment does not have', () => {
     expect(unsetFault('env:TUTOR', {})).toContain('env:TUTOR: set this variable');
+    expect(unsetFault('env:TUTOR', { TUTOR: '  ' })).toContain('env:TUTOR: set this variable');
+    expect(unsetFault('env:constructor', {})).toContain('env:constructor: set this variable');
     expect(unsetFault('env:TUTOR', { TUTOR: 'sk_1' })).toBeNull();
     expect(unsetFault('vault:kv/tutor#key', {})).toContain('RUNGATE_VAULT_ADDR');
     expect(unsetFault('vault:kv/tutor#key', { RUNGATE_VAULT_ADDR: 'https://vault.example.com' })).toBeNull();

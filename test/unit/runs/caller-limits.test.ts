@@ -43,26 +43,26 @@ describe('concurrent runs', () => {
   it('are the unfinished ones and those being written', () => {
     const { rows, limits } = setUp();
     rows.set('key_1', 1);
-    const entry = limits.enter(caller);
-    const refused = thrownBy(() => limits.enter(caller));
+    const entry = limits.enter(caller, null);
+    const refused = thrownBy(() => limits.enter(caller, null));
     expect(refused).toMatchObject({ code: 'concurrency_limited', details: { retryAfterS: 1 } });
     expect(refused.message).toBe('This key may have 2 unfinished runs at once; wait for one of them to end.');
     // Written: a row counts it now.
     rows.set('key_1', 2);
     entry.leave();
-    expect(() => limits.enter(caller)).toThrow(GatewayError);
+    expect(() => limits.enter(caller, null)).toThrow(GatewayError);
     rows.set('key_1', 1);
-    limits.enter(caller).leave();
+    limits.enter(caller, null).leave();
   });
 
   it('give back the place of a run that was not written, once', () => {
     const { limits } = setUp();
-    const first = limits.enter(caller);
-    limits.enter(caller);
+    const first = limits.enter(caller, null);
+    limits.enter(caller, null);
     first.leave();
     first.leave();
-    limits.enter(caller);
-    expect(() => limits.enter(caller)).toThrow(GatewayError);
+    limits.enter(caller, null);
+    expect(() => limits.enter(caller, null)).toThrow(GatewayError);
   });
 
   it('let exactly so many pass that come together', () => {
@@ -70,7 +70,7 @@ describe('concurrent runs', () => {
     const callers = Array.from({ length: 100 }, (_, i) => callerOf({ concurrentRuns: 10 }, `key_${i}`));
     const passed = callers.filter((one) => {
       try {
-        limits.enter(one);
+        limits.enter(one, null);
         return true;
       } catch {
         return false;
@@ -87,24 +87,24 @@ describe('concurrent runs', () => {
     const others = [null, { ...claim, key: 'order-2' }, { ...claim, subject: 'user-1' }];
     for (const other of others) expect(() => limits.enter(one, other)).toThrow(GatewayError);
     for (const copy of copies.slice(1)) copy.leave();
-    expect(() => limits.enter(one)).toThrow(GatewayError);
+    expect(() => limits.enter(one, null)).toThrow(GatewayError);
     copies[0]?.leave();
-    limits.enter(one).leave();
+    limits.enter(one, null).leave();
   });
 
   it('belong to a line of keys, and to no other', () => {
     const { limits } = setUp();
     const tight = { concurrentRuns: 1 };
-    limits.enter(callerOf(tight, 'key_1', 'key_1'));
-    expect(() => limits.enter(callerOf(tight, 'key_2', 'key_1'))).toThrow(GatewayError);
-    limits.enter(callerOf(tight, 'key_3', 'key_3'));
+    limits.enter(callerOf(tight, 'key_1', 'key_1'), null);
+    expect(() => limits.enter(callerOf(tight, 'key_2', 'key_1'), null)).toThrow(GatewayError);
+    limits.enter(callerOf(tight, 'key_3', 'key_3'), null);
   });
 
   it('are without bound for keys that have none', () => {
     const { rows, limits } = setUp();
     rows.set('key_1', 1_000_000);
     const free = callerOf({ requestsPerMinute: 1, runsPerDay: 1 });
-    expect(() => limits.enter(free).leave()).not.toThrow();
+    expect(() => limits.enter(free, null).leave()).not.toThrow();
   });
 });
 

@@ -27,7 +27,7 @@ async function setUp() {
   const masterKeys = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
   const parts = { store: store.credentials, masterKeys, clock: place.clock, random };
   const vaultParts = { ...parts, states: usableStates, ids: createIds(parts) };
-  const vault = createVault({ ...vaultParts, references: NO_REFERENCES });
+  const vault = createVault({ ...vaultParts, references: NO_REFERENCES, mayUse: () => false });
   for (const provider of ['b3os', 'interactly', 'second-b3os']) {
     await vault.add({ provider, label: null, purpose: 'webhook', secret: new Secret(SECRET) });
   }
@@ -39,6 +39,7 @@ async function setUp() {
   const time = { monotonic: 0 };
   const timers: (() => void)[] = [];
   const seen = { hurried: [] as RunId[], soon: 0 };
+  const told: string[] = [];
   const inbound = createInboundWebhooks({
     registry: () => registry,
     verify: createSignatureVerifier(parts),
@@ -59,7 +60,7 @@ async function setUp() {
         return () => undefined;
       },
     },
-    log: silentLog,
+    log: { ...silentLog, info: (_, message) => void told.push(message) },
     soon: () => seen.soon++,
   });
 
@@ -68,6 +69,7 @@ async function setUp() {
     store,
     clock: place.clock,
     seen,
+    told,
     /** Lets a second pass. */
     async second() {
       time.monotonic += 1_000;
@@ -128,6 +130,16 @@ describe('a vendor’s webhook', () => {
       expect(await world.receive('interactly', body, { 'x-interactly-timestamp': time })).toBe('taken');
     }
     expect(world.seen.hurried).toEqual([run.id]);
+  });
+
+  it('that no credential can check is told of once a minute, whoever sends how many', async () => {
+    const world = await setUp();
+    const send = async () => expect(await world.receive('third-b3os', { runId: 'r' })).toBe('unknown');
+    for (let times = 0; times < 100; times++) await send();
+    expect(world.told).toEqual([expect.stringContaining('no credential of purpose webhook')]);
+    for (let seconds = 0; seconds < 60; seconds++) await world.second();
+    for (let times = 0; times < 2; times++) await send();
+    expect(world.told).toHaveLength(2);
   });
 
   it('is refused without the right signature, and nobody is asked', async () => {

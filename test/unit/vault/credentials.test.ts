@@ -17,7 +17,12 @@ const B = { reference: 'env:B', weight: 2 };
 const C = { reference: 'env:C', weight: 1 };
 const provider = { name: 'ai-tutor', baseUrl: 'https://api.example.com/v1', credentials: [] };
 
-async function setUp(environment: Record<string, string> = {}, changed: ReadonlySet<string> = new Set()) {
+type MayUse = Parameters<typeof createVault>[0]['mayUse'];
+
+async function setUp(
+  environment: Record<string, string> = {},
+  { changed = new Set(), mayUse = () => true }: { changed?: ReadonlySet<string>; mayUse?: MayUse } = {},
+) {
   const store = memoryCredentialStore();
   const states = await openCredentialStates({ store, clock: systemClock, log: { warn: () => undefined } }, 'serve');
   const vault = createVault({
@@ -35,6 +40,7 @@ async function setUp(environment: Record<string, string> = {}, changed: Readonly
       },
       hasChanged: async (reference) => changed.has(reference),
     },
+    mayUse,
   });
   const add = (given: Partial<NewCredential> = {}) =>
     vault.add({ provider: 'ai-tutor', label: null, purpose: 'api', secret: new Secret(MARKER), ...given });
@@ -105,6 +111,17 @@ describe('a stored credential', () => {
     const pinned = await vault.reopen({ id, provider: 'ai-tutor', baseUrl: 'http://127.0.0.1:9/x' });
     expect(pinned?.origin).toBe('http://127.0.0.1:9');
     expect((await pinned?.open())?.open()).toBe(MARKER);
+  });
+
+  it('is reopened only for where the configuration sends it, which is asked by provider and origin', async () => {
+    const asked: unknown[] = [];
+    const { vault, add } = await setUp({}, { mayUse: (use) => asked.push(use) > 1 });
+    const { id } = await add();
+    const pinned = { id, provider: 'ai-tutor', baseUrl: 'https://API.example.com:443/v1' };
+    expect(await vault.reopen(pinned)).toBeNull();
+    expect(await vault.reopen(pinned)).toMatchObject({ id, origin: 'https://api.example.com' });
+    expect(asked[0]).toEqual({ provider: 'ai-tutor', origin: 'https://api.example.com', reference: null });
+    expect(await vault.reopen({ ...pinned, baseUrl: 'no URL' })).toBeNull();
   });
 
   it('is not used for runs when it is for webhooks', async () => {
@@ -215,9 +232,20 @@ describe('a reference', () => {
     expect(await vault.reopen({ id: 'env:A', provider: 'ai-tutor', baseUrl: provider.baseUrl })).toBeNull();
   });
 
+  it('is not given out where its provider has moved since, even while it is read', async () => {
+    let listed = true;
+    const { vault } = await setUp({ 'env:A': 'sk_a' }, { mayUse: ({ reference }) => listed && reference === 'env:A' });
+    const pinned = { id: 'env:A', provider: 'ai-tutor', baseUrl: provider.baseUrl };
+    expect(await vault.reopen({ ...pinned, id: 'env:B' })).toBeNull();
+    const opening = (await vault.reopen(pinned))?.open();
+    listed = false;
+    await expect(opening).rejects.toMatchObject({ code: 'no_credential' });
+    expect(await vault.reopen(pinned)).toBeNull();
+  });
+
   it('that its vendor refused is tried again where the secret has changed, at once and whenever runs look', async () => {
     const changed = new Set<string>();
-    const { vault } = await setUp({ 'env:B': 'sk_b', 'env:C': 'sk_c' }, changed);
+    const { vault } = await setUp({ 'env:B': 'sk_b', 'env:C': 'sk_c' }, { changed });
     const stateOfB = async () => (await vault.pool({ ...provider, credentials: [B, C] }))[0]?.state;
     vault.mark('ai-tutor', 'env:B', REFUSED);
     await Promise.resolve();
@@ -231,7 +259,7 @@ describe('a reference', () => {
   });
 
   it('that its vendor limits rests, whatever has changed', async () => {
-    const { vault } = await setUp({ 'env:B': 'sk_b', 'env:C': 'sk_c' }, new Set(['env:B']));
+    const { vault } = await setUp({ 'env:B': 'sk_b', 'env:C': 'sk_c' }, { changed: new Set(['env:B']) });
     const resting = { is: 'resting', until: Date.now() + 60_000 } as const;
     vault.mark('ai-tutor', 'env:B', resting);
     const stateOfB = async () => (await vault.pool({ ...provider, credentials: [B, C] }))[0]?.state;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -54,6 +54,23 @@ describe('a secret in a file', () => {
     await symlink(join(directory, 'other'), file.path);
     later();
     expect(await read()).toBe('sk_4');
+  });
+
+  it('is never one of our own, whatever link leads there, and the fault shows nothing of it', async () => {
+    const own = join(directory, 'master.key');
+    await writeFile(own, 'marker-of-the-master-key');
+    await symlink(own, join(directory, 'symbolic'));
+    await link(own, join(directory, 'hard'));
+    await writeFile(join(directory, 'copy'), 'sk_of-a-vendor');
+    const clock = { now: () => Date.now() + 60_000, monotonic: () => 0 };
+    const refused = { paths: [join(directory, 'nowhere'), own], reason: 'it is ours' };
+    const files = createFileSecrets({ clock, refused });
+    for (const name of ['master.key', 'symbolic', 'hard']) {
+      const fault = await faultOf(files.read({ in: 'file', path: join(directory, name) }));
+      expect(fault).toMatchObject({ code: 'vault_unavailable', message: expect.stringContaining('it is ours') });
+      expect(inspect([fault, files], { depth: 10 })).not.toContain('marker-of');
+    }
+    expect((await files.read({ in: 'file', path: join(directory, 'copy') }))?.open()).toBe('sk_of-a-vendor');
   });
 
   it('is the same object while the file is the same, and is looked at once for many callers', async () => {

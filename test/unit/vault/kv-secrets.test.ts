@@ -214,6 +214,21 @@ describe('a secret that a server keeps', () => {
     expect(server.reads).toEqual(['kv/a']);
   });
 
+  it('that was never read is told as such: nothing known could be used meanwhile', async () => {
+    const { open, server, pass, told } = setUp();
+    server.fault = 'there is no connection to it';
+    await expect(open()).rejects.toMatchObject({ code: 'vault_unavailable' });
+    expect(told.map(({ message }) => message)).toEqual([expect.stringContaining('none is known')]);
+    expect(told[0]?.fields).toEqual({ mount: 'kv', path: 'tutor', reason: server.fault, detail: null });
+    pass(5_000);
+    server.fault = null;
+    expect(await open()).toBe('sk_1');
+    server.fault = 'it is sealed';
+    pass(2 * CACHE_MS);
+    await open();
+    expect(told.at(-1)?.message).toContain('what is known of it is used');
+  });
+
   it('is in no print and no log line', async () => {
     const { open, secrets, server, pass, told } = setUp();
     expect(await open()).toBe('sk_1');

@@ -1,6 +1,6 @@
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -70,6 +70,7 @@ describe('a master key by value', () => {
     const lost = fingerprint(newKey());
     await expect(open({ value: new Secret(newKey()) }, [lost])).rejects.toThrow(lost);
     await expect(open({ value: new Secret(newKey()) }, [lost])).rejects.toThrow('Put that key back');
+    await expect(open({ value: new Secret(newKey()) }, [lost])).rejects.toThrow('as master.key in the data directory');
   });
 
   it('cannot be given together with a file', async () => {
@@ -94,6 +95,25 @@ describe('a master key file', () => {
     expect((await keys.newest()).fingerprint).toBe(fingerprint(newest));
     expect((await keys.find(fingerprint(older)))?.fingerprint).toBe(fingerprint(older));
     expect(await keys.find('0000000000000000')).toBeNull();
+  });
+
+  it('that others than its owner may have is used, and warned of once', async () => {
+    const file = join(dataDir, 'master.key');
+    await writeFile(file, newKey(), { mode: 0o600 });
+    await open({ file });
+    await open({});
+    expect(logged).toEqual([]);
+    for (const [mode, given] of [
+      [0o640, { file }],
+      [0o604, {}],
+    ] as const) {
+      logged = [];
+      await chmod(file, mode);
+      const keys = await open(given);
+      await keys.find('0000000000000000');
+      await keys.newest();
+      expect(logged).toEqual([expect.stringContaining(`chmod 600 {"file":"${file}"}`)]);
+    }
   });
 
   it('is read again for a key that is not known yet', async () => {

@@ -61,7 +61,10 @@ async function addSecrets(n: number, { key }: WrittenKey = old): Promise<void> {
     const ofSigning = seal(`secret of ${signing.id}`, signingKeyPlace(signing), sealing);
     await Promise.all([
       store.credentials.insert({ ...credential, label: null, sealed, createdAt: i, weight: 1 }),
-      store.webhookSecrets.replace({ ...webhook, sealed: ofWebhook, createdAt: i, expiresAt: null }, 0),
+      store.webhookSecrets.replace(
+        { ...webhook, sealed: ofWebhook, createdAt: i, expiresAt: null },
+        { oldExpiresAt: 0, validMax: 100 },
+      ),
       store.signingKeys.insert({ ...signing, sealed: ofSigning, createdAt: i, expiresAt: 9e15 }),
     ]);
   });

@@ -19,7 +19,7 @@ function setUp() {
   const masterKeys = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
   const ids = createIds({ clock: systemClock, random });
   const parts = { store, states: usableStates, masterKeys, ids, clock: systemClock, random };
-  const vault = createVault({ ...parts, references: NO_REFERENCES });
+  const vault = createVault({ ...parts, references: NO_REFERENCES, mayUse: () => false });
   const add = (secret: string, purpose: 'api' | 'webhook' = 'webhook') =>
     vault.add({ provider: 'b3os', label: null, purpose, secret: new Secret(secret) });
   return { add, verify: createSignatureVerifier({ store, masterKeys }) };

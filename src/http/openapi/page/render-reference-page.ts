@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../../../core/json.ts';
+import type { DescribedApi } from '../described-apis.ts';
 import { line, markup, NOTHING, prose, type Html } from './html.ts';
 import { layOut, type Group, type Page } from './layout.ts';
 import { listAt, objectAt, resolve, textAt } from './read.ts';
@@ -11,7 +12,10 @@ interface Listed {
 }
 
 /** The reference: everything that the document says, for people. Throws where it is not as we build it. */
-export function renderReferencePage(document: JsonObject, firstRequest: string): Page {
+export function renderReferencePage(
+  document: JsonObject,
+  { heading, firstRequest }: Pick<DescribedApi, 'heading' | 'firstRequest'>,
+): Page {
   const info = objectAt(document, 'info');
   const tags = listAt(document, 'tags').filter(isJsonObject);
   const listed = operationsOf(document);
@@ -26,14 +30,14 @@ export function renderReferencePage(document: JsonObject, firstRequest: string):
     ...byTag.map(({ tag, operations }) => ({ title: textAt(tag, 'name'), links: operations.map(linkTo) })),
     { title: 'Schemas', links: schemas.map(([name]) => ({ href: `#schema-${name}`, text: markup`${name}` })) },
   ];
-  const main = markup`<h1>API reference</h1>
+  const main = markup`<h1>${heading}</h1>
     <div class="text">${prose(textAt(info, 'description'))}</div>
     <h4>A request</h4>
     <pre>${firstRequest}</pre>
     ${byTag.map(({ tag, operations }) => renderTag(tag, operations, document))}
     <h2>Schemas</h2>
     ${schemas.map(([name, schema]) => renderComponent(name, schema))}`;
-  return layOut({ title: 'Rungate: API reference', version: textAt(info, 'version'), groups, main });
+  return layOut({ title: `Rungate: ${heading}`, version: textAt(info, 'version'), groups, main });
 }
 
 function operationsOf(document: JsonObject): Listed[] {

@@ -32,7 +32,7 @@ export function addDocsRoutes(app: App, { version }: { version: string }, api: D
   let referencePage: Page | null = null;
   let errorsPage: Page | null = null;
   app.get('/docs', { config: { roles: 'anyone', operation: reference } }, (_request, reply) => {
-    referencePage ??= renderReferencePage(buildDocument(app.routeTable, version, api), api.firstRequest);
+    referencePage ??= renderReferencePage(buildDocument(app.routeTable, version, api), api);
     sendPage(reply, referencePage);
   });
   app.get('/docs/errors', { config: { roles: 'anyone', operation: errors } }, (_request, reply) => {

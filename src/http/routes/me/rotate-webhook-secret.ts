@@ -26,6 +26,8 @@ const operation: Operation = {
 
 /** `POST /me/webhook-secret`: a new signing secret for the caller's line of keys. */
 export function addRotateWebhookSecret(app: App, { webhooks, audited }: RunsAppParts): void {
+  /** Lines of keys whose next secret is being made. */
+  const underWay = new Set<string>();
   app.post(
     '/me/webhook-secret',
     { config: { roles: ['runs'], operation }, schema: { body: emptyBodySchema } },
@@ -34,11 +36,25 @@ export function addRotateWebhookSecret(app: App, { webhooks, audited }: RunsAppP
       if (token !== null) throw new GatewayError('forbidden', { message: 'A token cannot change its key’s secret.' });
       const target = { type: 'key', id: keyId } as const;
       const deed = { actor: actorOf(request), action: 'webhook_secret.rotate', target, details: {} } as const;
-      const { secret, previousExpiresAt } = await audited(deed, () => webhooks.rotateSecret(lineage));
+      // Before the entry: the audit log keeps everything for ever, and what is refused can be asked for without end.
+      if (underWay.has(lineage)) throw oneAtATime();
+      underWay.add(lineage);
+      let made;
+      try {
+        await webhooks.checkSecretRoom(lineage);
+        made = await audited(deed, () => webhooks.rotateSecret(lineage));
+      } finally {
+        underWay.delete(lineage);
+      }
+      const { secret, previousExpiresAt } = made;
       const previous = previousExpiresAt === null ? null : isoTime(previousExpiresAt);
       // The one answer that shows it.
       sendJson(reply, 200, JSON.stringify({ webhook_secret: secret.open(), previous_expires_at: previous }));
       return reply;
     },
   );
+}
+
+function oneAtATime(): GatewayError {
+  return new GatewayError('rate_limited', { message: 'Another secret of this key is being made.', retryAfterS: 1 });
 }

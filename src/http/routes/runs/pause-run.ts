@@ -1,5 +1,6 @@
 import { sendRun } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
+import { auditedForOperators } from '../../audited-for-operators.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { runSchema } from '../../schemas/run-answer.ts';
@@ -18,13 +19,16 @@ const operation: Operation = {
 };
 
 /** `POST /runs/{id}/pause`: 202; the vendor is asked, and the run is `waiting` once it says so. */
-export function addPauseRun(app: App, { runs, policy }: RunsAppParts): void {
+export function addPauseRun(app: App, { runs, policy, audited }: RunsAppParts): void {
   app.post(
     '/runs/:id/pause',
     { config: { roles: ['runs', 'admin'], operation }, schema: { params: runPathSchema, body: emptyBodySchema } },
     async (request, reply) => {
       const caller = callerOf(request);
-      const run = await runs.pause(caller, runIdOf(request.params));
+      const id = runIdOf(request.params);
+      const run = await auditedForOperators(request, { action: 'run.pause', id }, { policy, audited }, () =>
+        runs.pause(caller, id),
+      );
       sendRun(reply, run, { status: 202, showKey: policy.seesEveryone(caller) });
       return reply;
     },

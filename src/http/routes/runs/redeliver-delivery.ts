@@ -1,5 +1,6 @@
 import { renderDelivery } from '../../../runs/render-delivery.ts';
 import { callerOf, type App } from '../../app.ts';
+import { auditedForOperators } from '../../audited-for-operators.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import { sendJson } from '../../reply.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
@@ -19,14 +20,16 @@ const operation: Operation = {
 };
 
 /** `POST /runs/{id}/deliveries/{delivery_id}/redeliver`: sends one message again. */
-export function addRedeliverDelivery(app: App, { runs }: RunsAppParts): void {
+export function addRedeliverDelivery(app: App, { runs, policy, audited }: RunsAppParts): void {
   app.post(
     '/runs/:id/deliveries/:delivery_id/redeliver',
     { config: { roles: ['runs', 'admin'], operation }, schema: { params: deliveryPathSchema, body: emptyBodySchema } },
     async (request, reply) => {
       const id = runIdOf(request.params);
       request.runId = id;
-      const delivery = await runs.redeliver(callerOf(request), id, request.params.delivery_id);
+      const delivery = await auditedForOperators(request, { action: 'run.redeliver', id }, { policy, audited }, () =>
+        runs.redeliver(callerOf(request), id, request.params.delivery_id),
+      );
       sendJson(reply, 202, JSON.stringify(renderDelivery(delivery)));
       return reply;
     },

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { GatewayError } from '../../../core/errors.ts';
 import { answerStart } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
 import { holdOfStart } from '../../headers/prefer.ts';
@@ -65,12 +66,12 @@ export function addResumeRun(app: App, { runs, openCalls, policy, clock }: RunsA
       const caller = callerOf(request);
       const { inputs = {}, options = {} } = request.body ?? {};
       const hold = holdOfStart(request.headers.prefer as string | undefined);
-      const started = await runs.resume(
-        caller,
-        runIdOf(request.params),
-        { inputs, options },
-        contextOf(request, { listening: false }),
-      );
+      const id = runIdOf(request.params);
+      // To resume is to hand a workflow inputs, as a start does; a subject's other tokens may have been for others.
+      if (caller.token !== null && !policy.allowsWorkflow(caller, (await runs.get(caller, id)).workflow)) {
+        throw new GatewayError('forbidden', { message: 'This token may not run the workflow of this run.' });
+      }
+      const started = await runs.resume(caller, id, { inputs, options }, contextOf(request, { listening: false }));
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
       const run = await holdRun(runs, started, { reply, openCalls, written: null, holdMs: hold.ms });
       answerStart(reply, started, run, { held: hold.ms > 0, showKey: policy.seesEveryone(caller), nowMs: clock.now() });

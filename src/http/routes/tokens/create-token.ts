@@ -27,14 +27,14 @@ It cannot set webhooks, make tokens or delete runs. What its key may use up, it 
 };
 
 /** `POST /tokens`: a short-lived, narrow stand-in for the caller's key. */
-export function addCreateToken(app: App, { tokens, registry, policy }: RunsAppParts): void {
+export function addCreateToken(app: App, { tokens, registry }: RunsAppParts): void {
   app.post(
     '/tokens',
     { config: { roles: ['runs'], operation }, schema: { body: tokenRequestSchema } },
     async (request, reply) => {
       const caller = callerOf(request);
       const wanted = toNewToken(request.body);
-      requireTokenRights(caller, wanted, { registry: registry(), policy });
+      requireTokenRights(caller, wanted, registry());
       const { token, expiresAt } = await tokens.issue(caller, wanted);
       // The one answer that shows it.
       sendJson(reply, 200, JSON.stringify({ token: token.open(), expires_at: isoTime(expiresAt) }));

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { LABEL_LENGTH_MAX, WEIGHT_MAX } from '../../../vault/credentials.ts';
+import { WEIGHT_MAX } from '../../../core/weight.ts';
+import { LABEL_LENGTH_MAX } from '../../../vault/credentials.ts';
 import type { Examples } from '../../openapi/operation.ts';
 import { time } from '../parts.ts';
 

@@ -1,17 +1,18 @@
 import * as z from 'zod';
 import { KEY_LIMIT_MAX } from '../../../access/key-limits.ts';
+import { NAME_LENGTH_MAX, ORIGINS_MAX } from '../../../access/keys.ts';
 import { OVERLAP_S_MAX } from '../../../access/manage-keys.ts';
+import { ENTRIES_MAX } from '../../../access/policy.ts';
 import { ROLES } from '../../../core/caller.ts';
 import type { Examples } from '../../openapi/operation.ts';
 import { time } from '../parts.ts';
 import { timeParameter } from '../run-list.ts';
 
-const NAME_LENGTH_MAX = 100;
-const ENTRIES_MAX = 100;
 const ENTRY_LENGTH_MAX = 300;
 const OVERLAP_S_DEFAULT = 86_400;
 
-const entries = z.array(z.string().max(ENTRY_LENGTH_MAX)).max(ENTRIES_MAX).default([]);
+const texts = z.array(z.string().max(ENTRY_LENGTH_MAX));
+const entries = texts.max(ENTRIES_MAX).default([]);
 const limit = z.int().min(1).max(KEY_LIMIT_MAX).nullable().default(null);
 const NO_LIMITS = { requests_per_minute: null, concurrent_runs: null, runs_per_day: null };
 
@@ -26,7 +27,10 @@ export const newKeySchema = z.strictObject({
     description:
       'Providers that it may run, each `name` or `name/vendor-id`. With neither list, it may run everything.',
   }),
-  origins: entries.meta({ description: 'Browser origins that may use it: `https://app.example.com`.' }),
+  origins: texts
+    .max(ORIGINS_MAX)
+    .default([])
+    .meta({ description: 'Browser origins that may use it: `https://app.example.com`.' }),
   limits: z
     .strictObject({ requests_per_minute: limit, concurrent_runs: limit, runs_per_day: limit })
     .default(NO_LIMITS)

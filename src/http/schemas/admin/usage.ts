@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { USAGE_GROUPS } from '../../../runs/ports.ts';
+import { USAGE_GROUPS, USAGE_SPAN_DAYS_MAX } from '../../../runs/ports.ts';
 import { time } from '../parts.ts';
 import { timeParameter } from '../run-list.ts';
 
@@ -8,7 +8,7 @@ export const usageQuerySchema = z.strictObject({
   group_by: z.enum(USAGE_GROUPS).meta({ description: 'What runs are added up by.' }),
   from: timeParameter.optional().meta({ description: 'Runs begun at this time or later. Default: a day before `to`.' }),
   to: timeParameter.optional().meta({
-    description: 'Runs begun before this time, 31 days after `from` at most. Default: now.',
+    description: `Runs begun before this time, ${USAGE_SPAN_DAYS_MAX} days after \`from\` at most. Default: now.`,
   }),
 });
 

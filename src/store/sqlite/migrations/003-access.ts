@@ -54,3 +54,8 @@ END;
 
 PRAGMA user_version = 3;
 `;
+
+/** What makes the audit log one that only grows: triggers by name, each with the statement that made it. */
+export const AUDIT_GUARDS: ReadonlyMap<string, string> = new Map(
+  [...access.matchAll(/^(CREATE TRIGGER (audit_\w+) .*?^END);$/gms)].map(([, sql = '', name = '']) => [name, sql]),
+);

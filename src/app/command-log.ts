@@ -1,0 +1,14 @@
+import type { Settings } from '../config/load-settings.ts';
+import type { Log } from '../core/log.ts';
+import { createLogger } from '../observability/logger.ts';
+
+/** Where a command's log lines go. */
+export interface LogTarget {
+  write(text: string): unknown;
+}
+
+/** A command's answer is what it prints; its log speaks up only when something is the matter. */
+export function commandLog({ logLevel }: Pick<Settings, 'logLevel'>, logTo: LogTarget): Log {
+  const write = (text: string) => void logTo.write(text);
+  return createLogger({ level: logLevel === 'info' ? 'warn' : logLevel, destination: { write } });
+}
