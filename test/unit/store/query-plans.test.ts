@@ -7,7 +7,8 @@ import { PLAIN_STATEMENTS } from '../../../src/store/sqlite/operations.ts';
 import { prepareReads } from '../../../src/store/sqlite/read-statements.ts';
 
 /** Small by nature, read whole. */
-const MAY_BE_SCANNED = /^SCAN (keys|credentials|credential_states|master_keys|signing_keys|owners|json_each)\b/;
+const MAY_BE_SCANNED =
+  /^SCAN (keys|credentials|credential_states|master_keys|signing_keys|owners|json_each|sqlite_schema)\b/;
 /** Walks along an index in order, with a LIMIT; or only over unfinished runs. */
 const WALKS =
   /^SCAN (runs|i|owners) USING (COVERING )?INDEX (runs_unfinished|runs_queued|runs_by_id|sqlite_autoindex_runs_1|idempotency_by_age)/;
