@@ -1,9 +1,10 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
+import type { JSONWebKeySet, JWTVerifyGetKey, LocalJWKSet } from 'jose';
 import type { IssuerSettings, JwtAlgorithm } from '../core/access-settings.ts';
 import type { Clock } from '../core/clock.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import { OutboundError, type DocumentReader } from '../core/outbound.ts';
+import { loadJose } from './load-jose.ts';
 
 /*
  * An issuer's public keys, fetched when the first of its JWTs comes.
@@ -70,6 +71,7 @@ export function createIssuerKeys(issuer: IssuerSettings, parts: IssuerKeysParts)
     triedAt = clock.monotonic();
     try {
       const keys = await fetchKeys(issuer, parts);
+      const { createLocalJWKSet } = await loadJose();
       known = { find: createLocalJWKSet(keys), atMs: clock.monotonic() };
     } catch (error) {
       log.warn({ issuer: issuer.issuer, reason: reasonOf(error) }, 'keys of an issuer could not be fetched');
@@ -94,6 +96,7 @@ export function createIssuerKeys(issuer: IssuerSettings, parts: IssuerKeysParts)
     try {
       return await find(header, token);
     } catch (error) {
+      const { errors } = await loadJose();
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       await refresh(LOOK_AGAIN_MS);
       return (await usable())(header, token);

@@ -1,6 +1,6 @@
-import { errors } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { JoseErrors } from './load-jose.ts';
 
 /** Why a JWT is refused, for operators alone: whoever sent it is told nothing that helps to guess. */
 export class RefusedJwtError extends Error {
@@ -37,7 +37,7 @@ export function createJwtRefusals({ log, clock }: { log: Log; clock: Pick<Clock,
 }
 
 /** A word for what was wrong: the name of a claim or a header, or what jose calls it. */
-export function jwtRefusalReason(error: unknown): string {
+export function jwtRefusalReason(error: unknown, errors: JoseErrors): string {
   if (error instanceof RefusedJwtError) return error.reason;
   if (error instanceof errors.JWTExpired) return 'exp';
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim;

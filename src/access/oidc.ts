@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
+import type { JWTPayload, JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import type { IssuerSettings } from '../core/access-settings.ts';
 import type { Caller, CallerToken } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { KeyVerifier } from './keys.ts';
 import { createIssuerKeys, IssuerAwayError, type FindIssuerKey, type IssuerKeysParts } from './issuer-keys.ts';
 import { createJwtRefusals, jwtRefusalReason, RefusedJwtError } from './jwt-refusals.ts';
+import { loadJose, type JoseErrors } from './load-jose.ts';
 import { expired, unauthorized } from './refusals.ts';
 import { isSubject } from './token-limits.ts';
 import { createVerifiedTokens, hasOneSpelling, type VerifiedTokens } from './verified-tokens.ts';
@@ -119,7 +120,7 @@ export function createOidcVerifier(parts: OidcParts): OidcVerifier {
 
   return {
     async verify(jwt) {
-      const entry = isJwt(jwt) ? trustedOf(issuerOf(jwt)) : undefined;
+      const entry = isJwt(jwt) ? trustedOf(await issuerOf(jwt)) : undefined;
       if (entry === undefined) {
         tellRefusal(null, isJwt(jwt) ? 'iss' : 'form');
         throw unauthorized();
@@ -127,9 +128,10 @@ export function createOidcVerifier(parts: OidcParts): OidcVerifier {
       const now = clock.now();
       let user = entry.verified.get(jwt, now);
       if (user === null) {
+        const { errors } = await loadJose();
         user = await readUser(jwt, entry, now).catch((error: unknown) => {
-          if (!(error instanceof IssuerAwayError)) tellRefusal(entry.issuer.issuer, jwtRefusalReason(error));
-          throw refusalOf(error);
+          if (!(error instanceof IssuerAwayError)) tellRefusal(entry.issuer.issuer, jwtRefusalReason(error, errors));
+          throw refusalOf(error, errors);
         });
         entry.verified.put(jwt, user, Math.min(user.expiresAt, now + KNOWN_FOR_MS));
       }
@@ -151,7 +153,8 @@ function isJwt(text: string): boolean {
 }
 
 /** Whose it claims to be; nothing of it is proven. */
-function issuerOf(jwt: string): string {
+async function issuerOf(jwt: string): Promise<string> {
+  const { decodeJwt } = await loadJose();
   try {
     return decodeJwt(jwt).iss ?? '';
   } catch {
@@ -180,6 +183,7 @@ async function verifyWithEach(
   findKey: FindIssuerKey,
   options: JWTVerifyOptions,
 ): Promise<JWTVerifyResult> {
+  const { jwtVerify, errors } = await loadJose();
   try {
     return await jwtVerify(jwt, findKey, options);
   } catch (error) {
@@ -187,14 +191,14 @@ async function verifyWithEach(
     let tries = 0;
     for await (const key of error) {
       if (++tries > CANDIDATES_MAX) break;
-      const result = await jwtVerify(jwt, key, options).catch(passOver);
+      const result = await jwtVerify(jwt, key, options).catch((thrown: unknown) => passOver(thrown, errors));
       if (result !== null) return result;
     }
     throw new RefusedJwtError('signature');
   }
 }
 
-function passOver(error: unknown): null {
+function passOver(error: unknown, errors: JoseErrors): null {
   if (error instanceof errors.JWSSignatureVerificationFailed) return null;
   throw error;
 }
@@ -211,7 +215,7 @@ function userOf(payload: JWTPayload, jwt: string, { issuer, subjectClaim }: Issu
 }
 
 /** Only a signature that is good earns a reason; what the store throws goes on as it is. */
-function refusalOf(error: unknown): unknown {
+function refusalOf(error: unknown, errors: JoseErrors): unknown {
   if (error instanceof errors.JWTExpired) return expired();
   if (error instanceof IssuerAwayError) {
     const message = 'The keys of this token’s issuer cannot be had now.';

@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { jwtVerify, SignJWT, errors, type JWTHeaderParameters } from 'jose';
+import type { JWTHeaderParameters } from 'jose';
 import * as z from 'zod';
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import type { KeyVerifier } from './keys.ts';
+import { loadJose, type JoseErrors } from './load-jose.ts';
 import { allowsWorkflow } from './policy.ts';
 import { expired, unauthorized } from './refusals.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -109,6 +110,7 @@ export function createTokens(parts: TokensParts): TokenIssuer & TokenVerifier {
       const jti = `tok_${Buffer.from(random.bytes(ID_BYTES)).toString('hex')}`;
       const { id: kid, secret } = await signingKeys.current();
       const { workflows, origin, subject, runsMax } = wanted;
+      const { SignJWT } = await loadJose();
       const jws = await new SignJWT({
         iss: US,
         aud: US,
@@ -162,6 +164,7 @@ async function readToken(
   token: string,
   { signingKeys, noSecret, now }: { signingKeys: SigningKeys; noSecret: KeyObject; now: number },
 ): Promise<Claims> {
+  const { jwtVerify, errors } = await loadJose();
   let known = false;
   const keyOf = async ({ kid }: JWTHeaderParameters) => {
     const key = typeof kid === 'string' ? await signingKeys.find(kid) : null;
@@ -182,12 +185,12 @@ async function readToken(
     if (!known || !claims.success || claims.data.exp - claims.data.iat > TOKEN_TTL_S_MAX) throw unauthorized();
     return claims.data;
   } catch (error) {
-    throw refusalOf(error);
+    throw refusalOf(error, errors);
   }
 }
 
 /** Only a signature that is good earns a reason; what the store or the vault throws goes on as it is. */
-function refusalOf(error: unknown): unknown {
+function refusalOf(error: unknown, errors: JoseErrors): unknown {
   if (error instanceof errors.JWTExpired) return expired();
   if (error instanceof errors.JOSEError) return unauthorized();
   return error;

@@ -1,0 +1,12 @@
+import type * as Jose from 'jose';
+
+/** What jose's functions throw. */
+export type JoseErrors = typeof Jose.errors;
+
+let loaded: Promise<typeof Jose> | null = null;
+
+/** The library for tokens, when the first one comes: it and Web Crypto are 15 MB that a gateway without tokens need not hold. */
+export function loadJose(): Promise<typeof Jose> {
+  loaded ??= import('jose');
+  return loaded;
+}
