@@ -96,6 +96,13 @@ export interface KeyVerifier {
 const KNOWN_FOR_MS = 500;
 const KNOWN_MAX = 10_000;
 
+interface KnownKey {
+  stored: StoredKey;
+  /** One for all requests of the key: nobody changes it. */
+  caller: Caller;
+  untilMs: number;
+}
+
 /**
  * Makes a verifier over a store. What the store says of an id is believed for half a second, so that a busy
  * key costs no read for each request, and a revocation made anywhere counts within a second.
@@ -109,29 +116,31 @@ export function createKeyVerifier({
   use: Pick<KeyUse, 'note'>;
   clock: Pick<Clock, 'now'>;
 }): KeyVerifier {
-  const known = new Map<string, { stored: StoredKey; untilMs: number }>();
+  const known = new Map<string, KnownKey>();
 
   /** Only keys that exist are remembered: made-up ids must not push them out. */
-  async function find(id: string): Promise<StoredKey | null> {
+  async function find(id: string): Promise<KnownKey | null> {
     const now = clock.now();
     const entry = known.get(id);
-    if (entry && now < entry.untilMs && entry.untilMs - now <= KNOWN_FOR_MS) return entry.stored;
+    if (entry && now < entry.untilMs && entry.untilMs - now <= KNOWN_FOR_MS) return entry;
     const stored = await keys.find(id);
-    if (stored === null) known.delete(id);
-    else {
-      if (known.size >= KNOWN_MAX) known.clear();
-      known.set(id, { stored, untilMs: now + KNOWN_FOR_MS });
+    if (stored === null) {
+      known.delete(id);
+      return null;
     }
-    return stored;
+    if (known.size >= KNOWN_MAX) known.clear();
+    const read = { stored, caller: callerOf(stored), untilMs: now + KNOWN_FOR_MS };
+    known.set(id, read);
+    return read;
   }
 
   /**
    * After a secret that is wrong: has the store read what it has not read for it yet, so that every such request costs one
    * row that is there and one that is not.
    */
-  async function evenOut(id: string, stored: StoredKey | null, wasKnown: boolean): Promise<void> {
+  async function evenOut(id: string, found: KnownKey | null, wasKnown: boolean): Promise<void> {
     if (wasKnown) await keys.find(id);
-    await keys.find(stored === null ? (known.keys().next().value ?? NO_ID) : NO_ID);
+    await keys.find(found === null ? (known.keys().next().value ?? NO_ID) : NO_ID);
   }
 
   return {
@@ -139,22 +148,22 @@ export function createKeyVerifier({
       const claimed = readBearer(authorization);
       if (claimed === null) throw unauthorized();
       const knownBefore = known.get(claimed.id);
-      const stored = await find(claimed.id);
+      const found = await find(claimed.id);
       // Unknown keys go the whole way too, so that time does not tell which ids exist.
-      const proven = sameHash(hashSecret(claimed.secret), stored?.secretHash ?? NO_HASH);
-      if (!proven) await evenOut(claimed.id, stored, stored !== null && knownBefore?.stored === stored);
-      if (stored === null || !proven || !isValid(stored, clock.now())) throw unauthorized();
-      use.note(stored.id);
-      return callerOf(stored);
+      const proven = sameHash(hashSecret(claimed.secret), found?.stored.secretHash ?? NO_HASH);
+      if (!proven) await evenOut(claimed.id, found, found !== null && knownBefore === found);
+      if (found === null || !proven || !isValid(found.stored, clock.now())) throw unauthorized();
+      use.note(claimed.id);
+      return found.caller;
     },
     async holder(keyId) {
-      const stored = await find(keyId);
-      if (stored === null || !isValid(stored, clock.now())) return null;
-      use.note(stored.id);
-      return callerOf(stored);
+      const found = await find(keyId);
+      if (found === null || !isValid(found.stored, clock.now())) return null;
+      use.note(keyId);
+      return found.caller;
     },
     async lineageOf(keyId) {
-      return (await find(keyId))?.lineage ?? null;
+      return (await find(keyId))?.stored.lineage ?? null;
     },
     async isValid(keyId) {
       const stored = await keys.find(keyId);

@@ -5,7 +5,7 @@ export type JoseErrors = typeof Jose.errors;
 
 let loaded: Promise<typeof Jose> | null = null;
 
-/** The library for tokens, when the first one comes: it and Web Crypto are 15 MB that a gateway without tokens need not hold. */
+/** The library for tokens, when the first one comes: a gateway without tokens need not hold it and Web Crypto in memory. */
 export function loadJose(): Promise<typeof Jose> {
   loaded ??= import('jose');
   return loaded;
