@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { EVENT_TYPES } from '../../runs/model.ts';
-import { anyObject, time } from './parts.ts';
+import { anyObject, pageLimit, time } from './parts.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
@@ -19,19 +19,7 @@ export const eventListSchema = z.strictObject({
     description:
       'A browser token (`rgt_…`) instead of `Authorization`, for `EventSource`, which cannot send headers. Never a key.',
   }),
-  limit: z
-    .string()
-    .regex(/^[0-9]{1,4}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1).max(LIMIT_MAX))
-    .default(LIMIT_DEFAULT)
-    .meta({
-      type: 'integer',
-      minimum: 1,
-      maximum: LIMIT_MAX,
-      default: LIMIT_DEFAULT,
-      description: 'Events a page; a stream has no pages.',
-    }),
+  limit: pageLimit({ max: LIMIT_MAX, usual: LIMIT_DEFAULT, description: 'Events a page; a stream has no pages.' }),
 });
 
 /** An event. For the documents: answers are written without it. */

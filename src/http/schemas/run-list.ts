@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { pageLimit } from './parts.ts';
 import { isSubject, SUBJECT_LENGTH_MAX } from '../../access/token-limits.ts';
 import { parseRunId, type RunId } from '../../core/ids.ts';
 import { RUN_STATUSES } from '../../runs/model.ts';
@@ -64,13 +65,7 @@ export const runListSchema = z.preprocess(
     created_after: timeParameter.optional().meta({ description: 'Begun at this time or later.' }),
     created_before: timeParameter.optional().meta({ description: 'Begun at this time or earlier.' }),
     include: listOf(PAYLOADS).optional().meta({ description: 'What lists leave out otherwise.' }),
-    limit: z
-      .string()
-      .regex(/^[0-9]{1,3}$/, 'must be a whole number')
-      .transform(Number)
-      .pipe(z.int().min(1).max(PAGE_MAX))
-      .default(PAGE_DEFAULT)
-      .meta({ type: 'integer', minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT, description: 'Runs a page.' }),
+    limit: pageLimit({ max: PAGE_MAX, usual: PAGE_DEFAULT, description: 'Runs a page.' }),
     cursor: z
       .string()
       .max(CURSOR_LENGTH_MAX)

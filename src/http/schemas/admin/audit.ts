@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { anyObject, time } from '../parts.ts';
+import { anyObject, pageLimit, time } from '../parts.ts';
 
 const LIMIT_DEFAULT = 100;
 /** An entry may have 65,536 characters, and a page is put together in memory. */
@@ -20,19 +20,7 @@ export const auditListSchema = z
       minimum: 0,
       description: 'Only entries before this number, newest first. With neither: from the newest.',
     }),
-    limit: z
-      .string()
-      .regex(/^[0-9]{1,3}$/, 'must be a whole number')
-      .transform(Number)
-      .pipe(z.int().min(1).max(LIMIT_MAX))
-      .default(LIMIT_DEFAULT)
-      .meta({
-        type: 'integer',
-        minimum: 1,
-        maximum: LIMIT_MAX,
-        default: LIMIT_DEFAULT,
-        description: 'Entries a page.',
-      }),
+    limit: pageLimit({ max: LIMIT_MAX, usual: LIMIT_DEFAULT, description: 'Entries a page.' }),
   })
   .refine(({ after, before }) => after === undefined || before === undefined, {
     path: ['before'],
