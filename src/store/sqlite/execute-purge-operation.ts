@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { PlainStatement } from './operations.ts';
+import { changes } from './statement-calls.ts';
 
 /** Pages given back to the disk at a time, once a quarter of the file and more than 4 MB of it are free. */
 const VACUUM_SHARE = 4;
@@ -10,12 +11,19 @@ const SERVED_TOKENS_MAX = 10_000;
 /** How long a token's count stays behind its end. */
 const TOKEN_RUNS_KEPT_MS = 60_000;
 
-/** Rows that have served, so many of each at most. Tokens' counts wait a while longer, for whoever's clock is behind. */
-export function purgeServed(plain: (name: PlainStatement) => StatementSync, claimedBefore: number, now: number): null {
-  plain('purgeIdempotency').run(claimedBefore, SERVED_CLAIMS_MAX);
-  plain('purgeTokenRuns').run(now - TOKEN_RUNS_KEPT_MS, SERVED_TOKENS_MAX);
+/**
+ * Rows that have served, so many of each at most; true: there may be more. Tokens' counts wait a while longer, for whoever's
+ * clock is behind.
+ */
+export function purgeServed(
+  plain: (name: PlainStatement) => StatementSync,
+  claimedBefore: number,
+  now: number,
+): boolean {
+  const claims = changes(plain('purgeIdempotency'), [claimedBefore, SERVED_CLAIMS_MAX]);
+  const tokens = changes(plain('purgeTokenRuns'), [now - TOKEN_RUNS_KEPT_MS, SERVED_TOKENS_MAX]);
   plain('deleteExpiredSigningKeys').run(now);
-  return null;
+  return claims === SERVED_CLAIMS_MAX || tokens === SERVED_TOKENS_MAX;
 }
 
 /** Gives free pages at the end of the file back; freed pages are reused anyway, so only a large rest is worth moving. */

@@ -84,7 +84,8 @@ export interface OperationResults {
   /** False: stale. */
   settleDelivery: boolean;
   purgeRuns: number;
-  purgeServed: null;
+  /** True: there may be more. */
+  purgeServed: boolean;
   vacuum: number;
   /** `retired`: sealed under a master key that is retired; nothing was written. */
   insertCredential: null | 'retired';

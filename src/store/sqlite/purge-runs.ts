@@ -6,6 +6,8 @@ const DELETE_CHUNK = 50;
 /** Rows looked at in one go, and in one call. */
 const SCAN_CHUNK = 500;
 const SCAN_ROWS_MAX = 10_000;
+/** Of rows that have served, in one call. */
+const SERVED_COMMITS_MAX = 50;
 
 /**
  * Makes the store's `purge`. Whoever ended before a moment was also created before it, so the scan follows the
@@ -35,14 +37,20 @@ export function createPurge(parts: RunStoreParts): (before: number, limit: numbe
     return ids;
   }
 
+  /** One commit after the other, so that other writes get in between. */
+  async function purgeServed(now: number): Promise<void> {
+    for (let commits = 0; commits < SERVED_COMMITS_MAX; commits++) {
+      if (!(await writer.write('purgeServed', now - idempotencyMs, now))) return;
+    }
+  }
+
   return async (before, limit) => {
     const ids = candidates(before, limit);
     let deleted = 0;
     for (let i = 0; i < ids.length; i += DELETE_CHUNK) {
       deleted += await writer.write('purgeRuns', ids.slice(i, i + DELETE_CHUNK), before);
     }
-    const now = clock.now();
-    await writer.write('purgeServed', now - idempotencyMs, now);
+    await purgeServed(clock.now());
     if (deleted > 0) await writer.write('vacuum');
     return deleted;
   };
