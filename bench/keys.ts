@@ -40,35 +40,35 @@ const random = createSystemRandom();
 const quiet = () => undefined;
 const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 
-/** A store with so many keys, and the headers of those keys. */
-async function openFilled(directory: string, count: number): Promise<{ store: Store; headers: string[] }> {
+/** A store with so many keys, and those keys. */
+async function openFilled(directory: string, count: number): Promise<{ store: Store; clientKeys: string[] }> {
   const store = await openStore({
     url: `sqlite:${join(directory, `${count}.db`)}`,
     role: 'serve',
     clock,
     log,
   });
-  const headers: string[] = [];
+  const clientKeys: string[] = [];
   const wanted = { role: 'runs', allowedWorkflows: ['summarize'], allowedProviders: [], expiresAt: null } as const;
-  while (headers.length < count) {
-    const made = Array.from({ length: Math.min(1_000, count - headers.length) }, (_, i) =>
-      createKey({ ...wanted, name: `key ${headers.length + i}` }, { clock, random }),
+  while (clientKeys.length < count) {
+    const made = Array.from({ length: Math.min(1_000, count - clientKeys.length) }, (_, i) =>
+      createKey({ ...wanted, name: `key ${clientKeys.length + i}` }, { clock, random }),
     );
     await Promise.all(made.map(({ stored }) => store.keys.insert(stored)));
-    headers.push(...made.map(({ key }) => `Bearer ${key.open()}`));
+    clientKeys.push(...made.map(({ key }) => key.open()));
   }
-  return { store, headers };
+  return { store, clientKeys };
 }
 
 /** Microseconds of this process for one check, the median of several runs. `forget`: the verifier knows nothing before each. */
-async function costOf(store: Store, headers: readonly string[], forget: boolean): Promise<number> {
-  const shuffled = headers.toSorted(() => Math.random() - 0.5);
+async function costOf(store: Store, clientKeys: readonly string[], forget: boolean): Promise<number> {
+  const shuffled = clientKeys.toSorted(() => Math.random() - 0.5);
   const runs: number[] = [];
   for (let run = 0; run < 5; run++) {
     let verifier = createKeyVerifier({ keys: store.keys, use, clock });
     const before = process.cpuUsage();
     for (let i = 0; i < CHECKS; i++) {
-      if (forget && i % headers.length === 0) verifier = createKeyVerifier({ keys: store.keys, use, clock });
+      if (forget && i % clientKeys.length === 0) verifier = createKeyVerifier({ keys: store.keys, use, clock });
       await verifier.verify(shuffled[i % shuffled.length] ?? '');
     }
     const { user, system } = process.cpuUsage(before);
@@ -113,19 +113,19 @@ function judgeRatio(name: string, [few, many]: readonly [number, number], bound:
 }
 
 /** As somebody would go about it who wants to know whether there is a key of an id: again and again with that id. */
-async function compareKeys(store: Store, headers: readonly string[]): Promise<Check> {
+async function compareKeys(store: Store, clientKeys: readonly string[]): Promise<Check> {
   const verifier = createKeyVerifier({ keys: store.keys, use, clock });
-  const withId = (id: string) => () => `Bearer ${formatKey({ id, secret: drawKeyParts(random).secret })}`;
-  const known = headers.map((header) => header.split('_')[1] ?? '');
+  const withId = (id: string) => () => formatKey({ id, secret: drawKeyParts(random).secret });
+  const known = clientKeys.map((key) => key.split('_')[1] ?? '');
   // Somebody who has a key is using it.
-  await verifier.verify(headers[0]);
+  await verifier.verify(clientKeys[0] ?? '');
   let round = 0;
   const draw = () => [withId(known[round++ % known.length] ?? ''), withId(drawKeyParts(random).id)] as const;
   const difference = await compareRefusals((text) => verifier.verify(text), draw);
   return judgeDifference('a wrong secret and an unknown key are refused alike', difference);
 }
 
-async function compareTokens(store: Store, header: string): Promise<Check> {
+async function compareTokens(store: Store, key: string): Promise<Check> {
   const keys = createKeyVerifier({ keys: store.keys, use, clock });
   // Sealing has no part in this: secrets are open once they were read.
   const box = {
@@ -135,7 +135,7 @@ async function compareTokens(store: Store, header: string): Promise<Check> {
   const signingKeys = createSigningKeys({ store: store.signingKeys, box, clock, random });
   const tokens = createTokens({ keys, signingKeys, configuredOrigins: () => new Set(), clock, random });
   const wanted = { workflows: ['summarize'], origin: null, subject: null, runsMax: null, ttlS: 600 };
-  const { token } = await tokens.issue(await keys.verify(header), wanted);
+  const { token } = await tokens.issue(await keys.verify(key), wanted);
   const [head = '', claims = ''] = token.open().slice(4).split('.');
   const { kid, ...rest } = JSON.parse(Buffer.from(head, 'base64url').toString()) as { kid: string };
   const forged = (id: string) => {
@@ -153,22 +153,22 @@ const checks: Check[] = [];
 try {
   const few = await openFilled(directory, FEW);
   const many = await openFilled(directory, MANY);
-  const some = many.headers.slice(0, FEW);
-  const inUse = [await costOf(few.store, few.headers, false), await costOf(many.store, some, false)] as const;
+  const some = many.clientKeys.slice(0, FEW);
+  const inUse = [await costOf(few.store, few.clientKeys, false), await costOf(many.store, some, false)] as const;
   const cold = [
-    await costOf(few.store, few.headers, true),
-    await costOf(many.store, many.headers.slice(0, CHECKS), true),
+    await costOf(few.store, few.clientKeys, true),
+    await costOf(many.store, many.clientKeys.slice(0, CHECKS), true),
   ] as const;
   const stores = `${FEW} and ${MANY} keys in the store`;
   checks.push(
     judgeRatio(`a check of a key in use, ${stores}`, inUse, RATIO_MAX),
     judgeRatio(`a check of a key that was not used lately, ${stores}`, cold, COLD_RATIO_MAX),
   );
-  const everywhere = await costOf(many.store, many.headers, false);
+  const everywhere = await costOf(many.store, many.clientKeys, false);
   console.log(`requests of all ${MANY} keys by turns: ${everywhere.toFixed(2)} µs of CPU a check`);
   checks.push(
-    await compareKeys(many.store, many.headers.slice(0, ROUNDS)),
-    await compareTokens(few.store, few.headers[0] ?? ''),
+    await compareKeys(many.store, many.clientKeys.slice(0, ROUNDS)),
+    await compareTokens(few.store, few.clientKeys[0] ?? ''),
   );
   await Promise.all([few.store.close(), many.store.close()]);
 } finally {

@@ -43,7 +43,7 @@ export function createAuthenticator({ keys, tokens, oidc, configuredOrigins }: A
     if (shown.startsWith(TOKEN_PREFIX)) return tokens.verify(shown);
     // No key holds a dot, and every JWT does.
     if (shown.includes('.')) return oidc.verify(shown);
-    return keys.verify(authorization);
+    return keys.verify(shown);
   }
 
   return async function authenticate(shown) {

@@ -7,7 +7,7 @@ import { isPrintable } from '../core/printable.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { checkAllowLists } from './policy.ts';
-import { drawKeyParts, formatKey, KEY_LENGTH, parseKey } from './key-format.ts';
+import { drawKeyParts, formatKey, parseKey } from './key-format.ts';
 import { checkLimits, NO_LIMITS } from './key-limits.ts';
 import type { KeyUse } from './key-use.ts';
 import type { KeyStore, StoredKey } from './ports.ts';
@@ -16,9 +16,6 @@ import { keyStatus } from './render-key.ts';
 
 export const NAME_LENGTH_MAX = 100;
 export const ORIGINS_MAX = 20;
-/** The scheme, a few spaces and a key; anything longer is none. */
-const AUTHORIZATION_LENGTH_MAX = 'Bearer'.length + 16 + KEY_LENGTH;
-const BEARER = /^bearer +([^ ]+) *$/i;
 const HASH_BYTES = 32;
 /** What the secret of an unknown key is compared with; no text has this hash. */
 const NO_HASH = new Uint8Array(HASH_BYTES);
@@ -64,7 +61,7 @@ export function createKey(
     name,
     role,
     lineage: wanted.lineage ?? parts.id,
-    secretHash: hashSecret(parts.secret),
+    secretHash: new Uint8Array(hashSecret(parts.secret)),
     allowedWorkflows: [...new Set(allowedWorkflows)],
     allowedProviders: [...new Set(allowedProviders)],
     limits: { ...limits },
@@ -77,10 +74,10 @@ export function createKey(
   return { stored, key: new Secret(formatKey(parts)) };
 }
 
-/** Turns an `Authorization` header into a proven caller. */
+/** Turns what claims to be a key into a proven caller. */
 export interface KeyVerifier {
   /** Throws `unauthorized`, the same for every reason, or what the store throws. */
-  verify(authorization: string | undefined): Promise<Caller>;
+  verify(shown: string): Promise<Caller>;
   /**
    * Who a key stands for, without its secret, for what was given out in its name. Null where there is no such key, or it is
    * revoked or has expired. Throws what the store throws.
@@ -144,8 +141,8 @@ export function createKeyVerifier({
   }
 
   return {
-    async verify(authorization) {
-      const claimed = readBearer(authorization);
+    async verify(shown) {
+      const claimed = parseKey(shown);
       if (claimed === null) throw unauthorized();
       const knownBefore = known.get(claimed.id);
       const found = await find(claimed.id);
@@ -175,14 +172,8 @@ export function createKeyVerifier({
   };
 }
 
-function readBearer(authorization: string | undefined): ReturnType<typeof parseKey> {
-  if (authorization === undefined || authorization.length > AUTHORIZATION_LENGTH_MAX) return null;
-  const key = BEARER.exec(authorization)?.[1];
-  return key === undefined ? null : parseKey(key);
-}
-
 function hashSecret(secret: string): Uint8Array {
-  return new Uint8Array(hash('sha256', secret, 'buffer'));
+  return hash('sha256', secret, 'buffer');
 }
 
 function sameHash(left: Uint8Array, right: Uint8Array): boolean {

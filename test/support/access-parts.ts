@@ -48,7 +48,7 @@ export async function accessParts(given: Partial<NewKey> = {}, clock = testClock
   const wanted: NewKey = { name: 'web', role: 'runs', allowedWorkflows: [], allowedProviders: [], expiresAt: null };
   const { stored, key } = createKey({ ...wanted, ...given }, { clock, random });
   await keys.insert(stored);
-  const caller = await verifier.verify(`Bearer ${key.open()}`);
+  const caller = await verifier.verify(key.open());
   async function issue(changes: Partial<NewToken> = {}): Promise<string> {
     const { token } = await tokens.issue(caller, { ...TOKEN, ...changes });
     return token.open();

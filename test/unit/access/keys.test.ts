@@ -91,7 +91,7 @@ describe('the verifier', () => {
     const limits = { requestsPerMinute: 60, concurrentRuns: 1, runsPerDay: 1_000_000 };
     const allowed = { allowedWorkflows: ['a', 'a'], allowedProviders: ['b3os/wf/1'] };
     const { verifier, key, stored } = await setUp({ ...allowed, limits });
-    expect(await verifier.verify(`Bearer ${key}`)).toEqual({
+    expect(await verifier.verify(key)).toEqual({
       keyId: stored.id,
       keyName: 'web',
       lineage: stored.id,
@@ -106,13 +106,6 @@ describe('the verifier', () => {
     });
   });
 
-  it('reads the scheme without regard to case', async () => {
-    const { verifier, key } = await setUp();
-    for (const scheme of ['bearer', 'BEARER', 'bEaReR ']) {
-      expect((await verifier.verify(`${scheme} ${key}`)).keyName).toBe('web');
-    }
-  });
-
   it('refuses every wrong key with one and the same answer', async () => {
     const expired = await setUp({ expiresAt: NOW + 1000 });
     expired.passTime(1000);
@@ -121,22 +114,19 @@ describe('the verifier', () => {
     const good = await setUp();
     const { id, secret } = parts(good.key);
     const other = parts((await setUp()).key);
-    const refused: [Awaited<ReturnType<typeof setUp>>, string | undefined][] = [
-      [expired, `Bearer ${expired.key}`],
-      [revoked, `Bearer ${revoked.key}`],
-      [good, `Bearer ${formatKey({ id, secret: other.secret })}`],
-      [good, `Bearer ${formatKey({ id: other.id, secret })}`],
-      [good, `Bearer ${Buffer.from(good.stored.secretHash).toString('hex')}`],
-      [good, good.key],
-      [good, `Basic ${good.key}`],
-      [good, `Bearer ${good.key} ${good.key}`],
-      [good, `Bearer ${good.key},`],
-      [good, 'Bearer'],
+    const refused: [Awaited<ReturnType<typeof setUp>>, string][] = [
+      [expired, expired.key],
+      [revoked, revoked.key],
+      [good, formatKey({ id, secret: other.secret })],
+      [good, formatKey({ id: other.id, secret })],
+      [good, Buffer.from(good.stored.secretHash).toString('hex')],
+      [good, `Bearer ${good.key}`],
+      [good, ` ${good.key}`],
+      [good, `${good.key},`],
       [good, ''],
-      [good, undefined],
     ];
-    for (const [{ verifier }, authorization] of refused) {
-      const refusal = await verifier.verify(authorization).catch((error: unknown) => error);
+    for (const [{ verifier }, shown] of refused) {
+      const refusal = await verifier.verify(shown).catch((error: unknown) => error);
       expect(refusal).toBeInstanceOf(GatewayError);
       expect(refusal).toMatchObject({
         code: 'unauthorized',
@@ -149,14 +139,14 @@ describe('the verifier', () => {
   it('takes a key until the moment that it expires', async () => {
     const { verifier, key, passTime } = await setUp({ expiresAt: NOW + 1000 });
     passTime(999);
-    expect((await verifier.verify(`Bearer ${key}`)).keyName).toBe('web');
+    expect((await verifier.verify(key)).keyName).toBe('web');
   });
 
   it('spends no look-up on a mistyped key', async () => {
     const { verifier, key, lookUps } = await setUp();
     for (let i = 4; i < key.length; i++) {
       const mistyped = key.slice(0, i) + (key[i] === 'a' ? 'b' : 'a') + key.slice(i + 1);
-      await expect(verifier.verify(`Bearer ${mistyped}`)).rejects.toMatchObject({ code: 'unauthorized' });
+      await expect(verifier.verify(mistyped)).rejects.toMatchObject({ code: 'unauthorized' });
     }
     expect(lookUps).toEqual([]);
   });
@@ -164,10 +154,10 @@ describe('the verifier', () => {
   it('has a key’s use noted once it is proven, and not before', async () => {
     const { verifier, key, stored, used } = await setUp();
     const { id } = parts(key);
-    await verifier.verify(`Bearer ${formatKey({ id, secret: 'x'.repeat(43) })}`).catch(() => {});
+    await verifier.verify(formatKey({ id, secret: 'x'.repeat(43) })).catch(() => {});
     await verifier.isValid(stored.id);
     expect(used).toEqual([]);
-    await verifier.verify(`Bearer ${key}`);
+    await verifier.verify(key);
     expect(used).toEqual([stored.id]);
     // What was given out in its name is a use of it.
     await verifier.holder(stored.id);
@@ -176,7 +166,7 @@ describe('the verifier', () => {
 
   it('says of an open call’s key whether it is valid now, believing nothing from before', async () => {
     const { verifier, key, keys, stored } = await setUp({ expiresAt: NOW + 1_000 });
-    await verifier.verify(`Bearer ${key}`);
+    await verifier.verify(key);
     expect(await verifier.isValid(stored.id)).toBe(true);
     await keys.revoke(stored.id, NOW);
     expect(await verifier.isValid(stored.id)).toBe(false);
@@ -185,7 +175,7 @@ describe('the verifier', () => {
     other.passTime(1_000);
     expect(await other.verifier.isValid(other.stored.id)).toBe(false);
     // What it has read, requests know too.
-    await expect(verifier.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(verifier.verify(key)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
   it('fails closed when the store does', async () => {
@@ -195,34 +185,29 @@ describe('the verifier', () => {
       use: { note: () => {} },
       clock: { now: () => NOW },
     });
-    await expect(broken.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(broken.verify(key)).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 
   it('is not impressed by a stored hash of the wrong length', async () => {
     const { verifier, keys, stored, key } = await setUp();
     await keys.insert({ ...stored, secretHash: new Uint8Array(0) });
-    await expect(verifier.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(verifier.verify(key)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
   it('answers whatever it is given with unauthorized, and fast', async () => {
     const { verifier, key } = await setUp();
     const hostile = fc.oneof(
       fc.string({ unit: 'binary' }),
-      fc.string().map((text) => `Bearer ${text}`),
-      fc.string().map((text) => `Bearer rgk_${text}`),
-      // Blanks alone, around the key, are none of its characters.
+      fc.string().map((text) => `rgk_${text}`),
       fc
-        .tuple(
-          fc.nat(key.length),
-          fc.string({ minLength: 1 }).filter((text) => text.trim() !== ''),
-        )
-        .map(([at, text]) => `Bearer ${key.slice(0, at)}${text}${key.slice(at)}`),
-      fc.nat(5000).map((n) => `Bearer${' '.repeat(n)}${key}x`),
-      fc.constantFrom(`Bearer ${key}' OR 1=1 --`, `Bearer rgk_${'_'.repeat(70)}`, 'Bearer '.repeat(10_000)),
+        .tuple(fc.nat(key.length), fc.string({ minLength: 1 }))
+        .map(([at, text]) => `${key.slice(0, at)}${text}${key.slice(at)}`),
+      fc.integer({ min: 1, max: 5000 }).map((n) => `${' '.repeat(n)}${key}`),
+      fc.constantFrom(`${key}' OR 1=1 --`, `rgk_${'_'.repeat(70)}`, 'rgk_'.repeat(10_000)),
     );
     await fc.assert(
-      fc.asyncProperty(hostile, async (authorization) => {
-        await expect(verifier.verify(authorization)).rejects.toMatchObject({ code: 'unauthorized' });
+      fc.asyncProperty(hostile, async (shown) => {
+        await expect(verifier.verify(shown)).rejects.toMatchObject({ code: 'unauthorized' });
       }),
       { numRuns: 500 },
     );

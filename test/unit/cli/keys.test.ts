@@ -35,10 +35,10 @@ describe('keys create', () => {
     try {
       const verifier = createKeyVerifier({ keys: store.keys, use, clock: systemClock });
       const { id, key } = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
-      expect(await verifier.verify(`Bearer ${key}`)).toMatchObject({ keyId: id, keyName: 'web', role: 'runs' });
+      expect(await verifier.verify(key)).toMatchObject({ keyId: id, keyName: 'web', role: 'runs' });
       const revoked = await line.document<ShownKey>(['keys', 'revoke', id]);
       expect(revoked).toMatchObject({ id, status: 'revoked' });
-      await vi.waitFor(() => expect(verifier.verify(`Bearer ${key}`)).rejects.toMatchObject({ code: 'unauthorized' }), {
+      await vi.waitFor(() => expect(verifier.verify(key)).rejects.toMatchObject({ code: 'unauthorized' }), {
         timeout: 1_000,
       });
       expect((await line.document<ShownKey>(['keys', 'revoke', id])).revoked_at).toBe(revoked.revoked_at);
@@ -89,7 +89,7 @@ describe('keys create', () => {
     const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
     const store = await openStore({ url, role: 'command', clock: systemClock, log });
     const verifier = createKeyVerifier({ keys: store.keys, use, clock: systemClock });
-    expect((await verifier.verify(`Bearer ${made.key}`)).limits).toEqual({
+    expect((await verifier.verify(made.key)).limits).toEqual({
       requestsPerMinute: 60,
       concurrentRuns: 5,
       runsPerDay: 1_000_000,
@@ -203,11 +203,11 @@ describe('keys rotate', () => {
     const url = `sqlite:${join(line.dataDir, 'rungate.db')}`;
     const store = await openStore({ url, role: 'command', clock: systemClock, log });
     const verifier = createKeyVerifier({ keys: store.keys, use, clock: systemClock });
-    const callers = await Promise.all([old, rotated].map(({ key }) => verifier.verify(`Bearer ${key}`)));
+    const callers = await Promise.all([old, rotated].map(({ key }) => verifier.verify(key)));
     expect(callers.map(({ lineage }) => lineage)).toEqual([old.id, old.id]);
     const later = createKeyVerifier({ keys: store.keys, use, clock: { now: () => Date.now() + 3_700_000 } });
-    await expect(later.verify(`Bearer ${old.key}`)).rejects.toMatchObject({ code: 'unauthorized' });
-    await expect(later.verify(`Bearer ${rotated.key}`)).resolves.toMatchObject({ keyId: rotated.id });
+    await expect(later.verify(old.key)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(later.verify(rotated.key)).resolves.toMatchObject({ keyId: rotated.id });
     await store.close();
   });
 
