@@ -1,6 +1,6 @@
 import { reviveJson, type JsonObject } from '../../core/json.ts';
 import type { Owner, RunId } from '../../core/ids.ts';
-import type { Fallback, Run, RunOutput, RunStatus, UpstreamState } from '../../runs/model.ts';
+import type { Run, RunOutput, RunStatus, UpstreamState } from '../../runs/model.ts';
 import type { NewRun } from '../../runs/ports.ts';
 import type { Row, Value } from './operations.ts';
 
@@ -49,37 +49,62 @@ const PINNED_FIELDS = [
   'createdAt',
 ] as const satisfies readonly (keyof Run)[];
 
+const PINNED: ReadonlySet<string> = new Set(PINNED_FIELDS);
 type PinnedField = (typeof PINNED_FIELDS)[number];
-/** As it lies in the row. */
-type PinnedPart = Omit<Pick<Run, PinnedField>, 'fallbacks'> & Partial<Pick<Run, 'fallbacks'>>;
 type StateField = Exclude<keyof Run, ColumnField | PinnedField>;
 
-/** Few runs have any; they are left out of the JSON where there are none. */
-const NO_FALLBACKS: readonly Fallback[] = [];
+const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
+const NONE: readonly never[] = Object.freeze([]);
 
-/** The part of a run that rarely changes, as JSON. */
+/** What nearly every run has: it is left out of the JSON, which is written with each run and kept for long. */
+const USUAL_PINNED = {
+  allowPrivateNetwork: false,
+  settings: NOTHING,
+  options: NOTHING,
+  defaults: NOTHING,
+  fallbacks: NONE,
+  metadata: NOTHING,
+  tags: NONE,
+  webhook: null,
+  trace: null,
+} as const satisfies Partial<Pick<Run, PinnedField>>;
+
+/** As it lies in the row. */
+type PinnedPart = Omit<Pick<Run, PinnedField>, keyof typeof USUAL_PINNED> & Partial<Run>;
+
+/** The part of a run that rarely changes, as JSON without what is usual. */
 export function pinnedText(run: Pick<Run, PinnedField>): string {
   return JSON.stringify({
     keyId: run.keyId,
     keyName: run.keyName,
     kind: run.kind,
     baseUrl: run.baseUrl,
-    allowPrivateNetwork: run.allowPrivateNetwork,
+    allowPrivateNetwork: run.allowPrivateNetwork || undefined,
     credentialId: run.credentialId,
-    settings: run.settings,
+    settings: unlessEmpty(run.settings),
     upstreamWorkflow: run.upstreamWorkflow,
-    options: run.options,
-    defaults: run.defaults,
-    fallbacks: run.fallbacks.length > 0 ? run.fallbacks : undefined,
-    metadata: run.metadata,
-    tags: run.tags,
+    options: unlessEmpty(run.options),
+    defaults: unlessEmpty(run.defaults),
+    fallbacks: unlessEmpty(run.fallbacks),
+    metadata: unlessEmpty(run.metadata),
+    tags: unlessEmpty(run.tags),
     timeoutMs: run.timeoutMs,
     waitingTimeoutMs: run.waitingTimeoutMs,
     onDisconnect: run.onDisconnect,
-    webhook: run.webhook,
-    trace: run.trace,
+    webhook: run.webhook ?? undefined,
+    trace: run.trace ?? undefined,
     createdAt: run.createdAt,
   } satisfies Record<PinnedField, unknown>);
+}
+
+function unlessEmpty<T extends object>(held: T): T | undefined {
+  for (const _ in held) return held;
+  return undefined;
+}
+
+/** Reads what `pinnedText` wrote. */
+function readPinned(text: string): Pick<Run, PinnedField> {
+  return { ...USUAL_PINNED, ...reviveJson<PinnedPart>(text) };
 }
 
 /** What is null in nearly every run is left out of its JSON, which is written twice a run and kept for long. */
@@ -126,12 +151,12 @@ function readState(text: string): Pick<Run, StateField> {
 
 /** True where a patch touches the part that is rarely rewritten. */
 export function touchesPinned(patch: Partial<Run>): boolean {
-  return PINNED_FIELDS.some((field) => field in patch);
+  for (const field in patch) if (PINNED.has(field)) return true;
+  return false;
 }
 
 /** Reads a row of `RUN_COLUMNS`. */
 export function runFromRow(row: Row): Run {
-  const pinned = reviveJson<PinnedPart>(row[11] as string);
   return {
     id: row[0] as RunId,
     version: row[1] as number,
@@ -144,8 +169,7 @@ export function runFromRow(row: Row): Run {
     owner: row[8] as Owner | null,
     dueAt: row[9] as number | null,
     finishedAt: row[10] as number | null,
-    fallbacks: NO_FALLBACKS,
-    ...pinned,
+    ...readPinned(row[11] as string),
     ...readState(row[12] as string),
   };
 }
