@@ -2,7 +2,8 @@ import { isatty } from 'node:tty';
 import { variable, type Environment } from '../config/environment.ts';
 import { settingsFor, type Settings } from '../config/load-settings.ts';
 import type { Log } from '../core/log.ts';
-import { createLogger, openLogDestination, type LogDestination } from '../observability/logger.ts';
+import { openLogOutlet, type LogDestination } from '../observability/log-destination.ts';
+import { createLogger } from '../observability/logger.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
 
 const STANDARD_ERROR = 2;
@@ -26,9 +27,10 @@ export type Serve = (options: ServeOptions) => Promise<void>;
  */
 export const serve: Serve = async ({ environment, configFile, sandbox, stdout }) => {
   const settings = withFile(settingsFor(environment, { sandbox }), configFile);
-  const destination = openLogDestination();
-  const lines = await readableWhereWanted(destination, settings, environment);
+  const outlet = openLogOutlet();
+  const lines = await readableWhereWanted(outlet, settings, environment);
   const log = createLogger({ level: settings.logLevel, destination: lines });
+  outlet.onLost((count) => log.warn({ lines: count }, 'log lines were lost: standard error did not take them'));
   for (const warning of settings.warnings) log.warn({}, warning);
   const signals = listenToSignals(log);
   const gateway = await startGateway({ settings, environment, sandbox, log });
@@ -42,7 +44,7 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   );
   await gateway.stop();
   log.info({}, 'stopped');
-  destination.flushSync();
+  outlet.flushSync();
 };
 
 /** What makes lines readable is loaded only where somebody reads them. `NO_COLOR` is what people set who want none. */

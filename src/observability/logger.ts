@@ -1,12 +1,9 @@
-import { writeSync } from 'node:fs';
-import { destination as openDestination, pino, type DestinationStream } from 'pino';
+import { pino } from 'pino';
 import { isoTime } from '../core/iso-time.ts';
 import type { Log, LogFields } from '../core/log.ts';
+import type { LogDestination } from './log-destination.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
-
-/** Takes whole lines. */
-export type LogDestination = Pick<DestinationStream, 'write'>;
 
 const CAUSES_MAX = 5;
 const TEXT_LENGTH_MAX = 8192;
@@ -72,36 +69,4 @@ function reduceError(error: Error, causesMax: number): LoggedError {
 /** Not every library throws errors whose fields are texts. */
 function shorten(text: unknown): string {
   return typeof text === 'string' ? text.slice(0, TEXT_LENGTH_MAX) : '';
-}
-
-const STANDARD_ERROR = 2;
-/** Each write wakes a thread of the pool, so a busy gateway writes many lines at a time; pino takes less than 16 KiB. */
-const BUFFER_BYTES = 15_360;
-const FLUSH_MS = 250;
-
-/** A destination that writes to standard error, gathered for at most a quarter of a second. */
-export function openLogDestination(): LogDestination & { flushSync(): void } {
-  const stream = openDestination({ fd: STANDARD_ERROR, sync: false, minLength: BUFFER_BYTES });
-  // A full disk under the log must not end the process: lines are lost, runs are not.
-  let failing = false;
-  stream.on('error', () => (failing = true));
-  stream.on('write', () => (failing = false));
-  // The library, which also calls this at the exit, tries for ever to write what is left: the process would stay.
-  const flushSync = stream.flushSync.bind(stream);
-  stream.flushSync = () => {
-    if (!failing && takesWrites(STANDARD_ERROR)) flushSync();
-  };
-  setInterval(() => stream.flush(), FLUSH_MS).unref();
-  process.once('exit', () => stream.flushSync());
-  return stream;
-}
-
-/** False for a terminal that was closed. */
-function takesWrites(descriptor: number): boolean {
-  try {
-    writeSync(descriptor, '');
-    return true;
-  } catch {
-    return false;
-  }
 }

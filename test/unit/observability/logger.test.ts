@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/core/errors.ts';
 import { reviveJson } from '../../../src/core/json.ts';
@@ -73,24 +70,5 @@ describe('the log', () => {
     log.info({ circle, error, big: 1n, nothing: undefined }, 'odd');
     log.error({ error: Object.assign(new Error('x'), { name: 7, stack: undefined }) }, 'odder');
     expect(entries()).toHaveLength(2);
-  });
-});
-
-const FULL_DISK = '/dev/full';
-
-describe('standard error that takes nothing', () => {
-  it.skipIf(!existsSync(FULL_DISK))('keeps no process from ending', async () => {
-    const module = new URL('../../../src/observability/logger.ts', import.meta.url).href;
-    const program = `
-      import { createLogger, openLogDestination } from ${JSON.stringify(module)};
-      createLogger({ level: 'info', destination: openLogDestination() }).info({}, 'lost');
-      setTimeout(() => undefined, 600);
-    `;
-    const argv = ['--input-type=module-typescript', '--eval', program];
-    const child = spawn(process.execPath, argv, {
-      stdio: ['ignore', 'ignore', openSync(FULL_DISK, 'w')],
-      timeout: 10_000,
-    });
-    expect(await once(child, 'exit')).toEqual([0, null]);
   });
 });

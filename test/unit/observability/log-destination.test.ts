@@ -1,0 +1,76 @@
+import { spawn, type StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, openSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { reviveJson } from '../../../src/core/json.ts';
+
+const MODULES = new URL('../../../src/observability/', import.meta.url).href;
+
+/** A process whose standard error is the outlet, with `log` and `outlet` at hand. */
+function start(program: string, stdio: StdioOptions) {
+  const source = `
+    import { createLogger } from '${MODULES}logger.ts';
+    import { openLogOutlet } from '${MODULES}log-destination.ts';
+    const outlet = openLogOutlet();
+    const log = createLogger({ level: 'info', destination: outlet });
+    ${program}
+  `;
+  const argv = ['--input-type=module-typescript', '--eval', source];
+  return spawn(process.execPath, argv, { stdio, timeout: 30_000 });
+}
+
+const entriesOf = (lines: string) =>
+  lines
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => reviveJson<Record<string, unknown>>(line));
+
+const FULL_DISK = '/dev/full';
+
+describe('the log on standard error', () => {
+  it('holds every line in its order, those of the last moment included', async () => {
+    const program = `
+      for (let n = 0; n < 2_000; n++) log.info({ n }, 'a line ’ü');
+      setTimeout(() => { log.info({ n: 2_000 }, 'the last'); process.exit(); }, 100);
+    `;
+    const child = start(program, ['ignore', 'ignore', 'pipe']);
+    const entries = entriesOf(await text(child.stderr as NodeJS.ReadableStream));
+    expect(entries.map(({ n }) => n)).toEqual(Array.from({ length: 2_001 }, (_, n) => n));
+    expect(entries[0]?.['msg']).toBe('a line ’ü');
+  });
+
+  it('has a line a moment after it was written', async () => {
+    const child = start(`log.info({}, 'hello'); setTimeout(() => undefined, 20_000);`, ['ignore', 'ignore', 'pipe']);
+    const [chunk] = (await once(child.stderr as NodeJS.ReadableStream, 'data')) as [Buffer];
+    expect(chunk.toString()).toContain('"msg":"hello"');
+    child.kill('SIGKILL');
+  });
+
+  it('loses and counts what comes while too much waits for a reader', async () => {
+    const program = `
+      outlet.onLost((lines) => { log.info({ lines }, 'lost'); clearInterval(alive); });
+      const alive = setInterval(() => undefined, 1_000);
+      const filler = 'x'.repeat(10_000);
+      for (let n = 0; n < 3_000; n++) log.info({ n, filler }, 'a line');
+      process.stdout.write('written');
+    `;
+    const child = start(program, ['ignore', 'pipe', 'pipe']);
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    const entries = entriesOf(await text(child.stderr as NodeJS.ReadableStream));
+    const kept = entries.filter(({ msg }) => msg === 'a line').length;
+    const lost = entries.find(({ msg }) => msg === 'lost')?.['lines'];
+    expect(kept).toBeGreaterThan(1_500);
+    expect(kept).toBeLessThan(1_700);
+    expect(lost).toBe(3_000 - kept);
+  });
+
+  it.skipIf(!existsSync(FULL_DISK))('keeps no process from ending where it takes nothing', async () => {
+    const child = start(`log.info({}, 'lost'); setTimeout(() => undefined, 600);`, [
+      'ignore',
+      'ignore',
+      openSync(FULL_DISK, 'w'),
+    ]);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+});
