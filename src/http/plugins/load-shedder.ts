@@ -45,7 +45,7 @@ export interface LoadShedder {
 
 /** So often the event loop's lateness is seen, by a timer's own. */
 const SAMPLE_MS = 10;
-/** What was seen for so long makes a decision. */
+/** What was seen for so long makes a decision; with a crowd inside, what was seen once. */
 const DECIDE_MS = 50;
 /** Memory in use must fall by this share of all before everybody is let in again. */
 const MEMORY_GAP = 0.05;
@@ -79,6 +79,7 @@ export function createLoadShedder(parts: LoadShedderParts): LoadShedder {
       tally.tell(now, { lag_ms: Math.round(lagMs), at_once_max: Math.floor(bound.current()) });
     },
     isNeeded: () => bound.inside() > 0 || tally.waits(),
+    isUrgent: () => bound.isCrowded(),
   });
 
   function shortOf(): typeof short {
@@ -130,7 +131,7 @@ interface Watch {
 /** Sees how late its own timer is, and has decided from time to time. Stops by itself when nothing is used or needed. */
 function createWatch(
   clock: Pick<Clock, 'monotonic' | 'after'>,
-  { decide, isNeeded }: { decide: (lagMs: number) => void; isNeeded: () => boolean },
+  { decide, isNeeded, isUrgent }: { decide: (lagMs: number) => void; isNeeded: () => boolean; isUrgent: () => boolean },
 ): Watch {
   let watching = false;
   let usedAt = 0;
@@ -148,7 +149,7 @@ function createWatch(
     const now = clock.monotonic();
     lateMs += Math.max(0, now - dueAt);
     samples += 1;
-    if (now - decidedAt < DECIDE_MS) return wait(now);
+    if (now - decidedAt < DECIDE_MS && !isUrgent()) return wait(now);
     decide(lateMs / samples);
     decidedAt = now;
     samples = 0;

@@ -78,6 +78,49 @@ describe('how many new runs are let in at once', () => {
     expect(bound.current()).toBe(16);
   });
 
+  it('falls before it is reached, where a flood makes the event loop late', () => {
+    const bound = usually(2);
+    const flood = { want: 101, tookMs: 20, lagMs: 4, calm: true };
+    turn(bound, flood);
+    expect(bound.current()).toBe(200);
+    turn(bound, flood);
+    expect(bound.current()).toBeLessThan(50);
+  });
+
+  it('does not fall for the same delay while half as many as may are inside, nor for one burst', () => {
+    const few = usually(2);
+    for (let i = 0; i < 20; i++) turn(few, { want: 100, tookMs: 20, lagMs: 4, calm: true });
+    expect(few.current()).toBe(200);
+    const bursts = usually(2);
+    for (let i = 0; i < 20; i++) {
+      turn(bursts, { want: 200, tookMs: 20, lagMs: 15, calm: true });
+      turn(bursts, { want: 10, tookMs: 3, ...CALM });
+    }
+    expect(bursts.current()).toBe(200);
+  });
+
+  it('does not take it for relief that nobody has left yet', () => {
+    const bound = usually(2);
+    turn(bound, { want: 101, tookMs: 20, lagMs: 4, calm: true });
+    for (let i = 0; i < 101; i++) bound.enter();
+    bound.decide({ lagMs: 0, calm: true });
+    for (let i = 0; i < 101; i++) bound.leave(20);
+    bound.decide({ lagMs: 4, calm: true });
+    expect(bound.current()).toBeLessThan(50);
+  });
+
+  it('wants to be decided on soon while many are inside and it has not fallen', () => {
+    const bound = usually(2);
+    for (let i = 0; i < 100; i++) bound.enter();
+    expect(bound.isCrowded()).toBe(false);
+    bound.enter();
+    expect(bound.isCrowded()).toBe(true);
+    for (let i = 0; i < 101; i++) bound.leave(2);
+    for (let i = 0; i < 20; i++) turn(bound, { want: 500, tookMs: 40, ...BUSY });
+    for (let i = 0; i < 101; i++) bound.enter();
+    expect(bound.isCrowded()).toBe(false);
+  });
+
   it('stays where it is while the delay is about what it may be', () => {
     const bound = usually(2);
     for (let i = 0; i < 20; i++) turn(bound, { want: 500, tookMs: 40, ...BUSY });
