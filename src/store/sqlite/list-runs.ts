@@ -1,10 +1,9 @@
 import { firstRunIdAt, type RunId } from '../../core/ids.ts';
-import { reviveJson } from '../../core/json.ts';
 import type { Run } from '../../runs/model.ts';
 import type { Page, RunFilter, RunPage } from '../../runs/ports.ts';
 import type { Row } from './operations.ts';
 import type { ReadStatements } from './read-statements.ts';
-import { runFromRow } from './run-row.ts';
+import { readPinned, runFromRow } from './run-row.ts';
 
 /** Rows that one page may look at: about 3 ms of the main thread. */
 const SCAN_ROWS_MAX = 1_000;
@@ -60,7 +59,7 @@ function matcherOf(filter: RunFilter): Matcher {
     if (!looksInside) return true;
     // A text that is nowhere in the row's JSON spares parsing it.
     if (!texts.every((text) => pinned.includes(text))) return false;
-    const run = reviveJson<Pick<Run, 'tags' | 'metadata' | 'createdAt'>>(pinned);
+    const run = readPinned(pinned);
     return (
       (tag === undefined || run.tags.includes(tag)) &&
       wanted.every(([key, value]) => Object.hasOwn(run.metadata, key) && run.metadata[key] === value) &&

@@ -49,7 +49,6 @@ const PINNED_FIELDS = [
   'createdAt',
 ] as const satisfies readonly (keyof Run)[];
 
-const PINNED: ReadonlySet<string> = new Set(PINNED_FIELDS);
 type PinnedField = (typeof PINNED_FIELDS)[number];
 type StateField = Exclude<keyof Run, ColumnField | PinnedField>;
 
@@ -70,7 +69,8 @@ const USUAL_PINNED = {
 } as const satisfies Partial<Pick<Run, PinnedField>>;
 
 /** As it lies in the row. */
-type PinnedPart = Omit<Pick<Run, PinnedField>, keyof typeof USUAL_PINNED> & Partial<Run>;
+type PinnedPart = Omit<Pick<Run, PinnedField>, keyof typeof USUAL_PINNED> &
+  Partial<Pick<Run, keyof typeof USUAL_PINNED>>;
 
 /** The part of a run that rarely changes, as JSON without what is usual. */
 export function pinnedText(run: Pick<Run, PinnedField>): string {
@@ -97,13 +97,14 @@ export function pinnedText(run: Pick<Run, PinnedField>): string {
   } satisfies Record<PinnedField, unknown>);
 }
 
+/** Without the array that `Object.keys` would make for each. */
 function unlessEmpty<T extends object>(held: T): T | undefined {
   for (const _ in held) return held;
   return undefined;
 }
 
 /** Reads what `pinnedText` wrote. */
-function readPinned(text: string): Pick<Run, PinnedField> {
+export function readPinned(text: string): Pick<Run, PinnedField> {
   return { ...USUAL_PINNED, ...reviveJson<PinnedPart>(text) };
 }
 
@@ -151,8 +152,7 @@ function readState(text: string): Pick<Run, StateField> {
 
 /** True where a patch touches the part that is rarely rewritten. */
 export function touchesPinned(patch: Partial<Run>): boolean {
-  for (const field in patch) if (PINNED.has(field)) return true;
-  return false;
+  return PINNED_FIELDS.some((field) => field in patch);
 }
 
 /** Reads a row of `RUN_COLUMNS`. */

@@ -227,6 +227,12 @@ export function runVerbsSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await found({ tag: 'support' })).toEqual([]);
       });
 
+      it('is not led astray by what else is written of a run that has no tags and no metadata', async () => {
+        await created({ tags: [], metadata: {} });
+        expect(await found({ tag: 'ai-tutor' })).toEqual([]);
+        expect(await found({ metadata: { kind: 'ai-tutor' } })).toEqual([]);
+      });
+
       it('finds runs by metadata, every pair of it', async () => {
         const one = await created({ metadata: { user: '1', plan: 'free' } });
         const two = await created({ metadata: { user: '1', plan: 'user' } });

@@ -11,6 +11,9 @@ import { newRun } from './sample-run.ts';
 
 const OWNER = 'own_first' as Owner;
 
+/** Among the values of an INSERT into `runs`. */
+const PINNED_AT = 13;
+
 describe('a database of schema 1', () => {
   let place: TestPlace;
   let queued: RunId;
@@ -62,6 +65,18 @@ describe('a database of schema 1', () => {
     const { countedStart: _countedStart, inputs: _inputs, events: _events, dueInMs: _dueInMs, ...rest } = newRun(id, 1);
     const run = { ...rest, ...end, owner: null, version: 1, seq: 1, dueAt: end.finishedAt === null ? 5 : null };
     const values = insertValues(run, 'k', { log: '[1,"run.created",1,{}]\n', inputs: '{"ticket":"4711"}' });
+    // That version left nothing out of the pinned part, and knew no fallbacks.
+    values[PINNED_AT] = JSON.stringify({
+      ...(JSON.parse(String(values[PINNED_AT])) as object),
+      allowPrivateNetwork: run.allowPrivateNetwork,
+      settings: run.settings,
+      options: run.options,
+      defaults: run.defaults,
+      metadata: run.metadata,
+      tags: run.tags,
+      webhook: run.webhook,
+      trace: run.trace,
+    });
     db.prepare(`INSERT INTO runs VALUES (${'?, '.repeat(17)}NULL)`).run(...values);
     expect(values.join()).not.toContain('fallbacks');
   }
@@ -80,7 +95,9 @@ describe('a database of schema 1', () => {
     expect(await store.credentials.masterKeys()).toEqual(['fingerprint']);
     expect(await store.runs.recentStarts(0)).toEqual([]);
     expect(await store.runs.get(ended)).toMatchObject({ status: 'succeeded', finishedAt: 5, fallbacks: [] });
-    expect(await store.runs.get(queued)).toMatchObject({ inputs: { ticket: '4711' }, fallbacks: [] });
+    const { metadata, tags, options, settings, webhook, trace } = newRun(queued, 1);
+    const kept = { metadata, tags, options, settings, webhook, trace };
+    expect(await store.runs.get(queued)).toMatchObject({ inputs: { ticket: '4711' }, fallbacks: [], ...kept });
     expect(await store.runs.eventsAfter(queued, 0, 9)).toHaveLength(1);
     const claim = { lineage: 'key_7d2f8a', subject: '', key: 'k', fingerprint: 'f' };
     expect(await store.runs.findByKey(claim)).toMatchObject({ kind: 'same', runId: queued });
