@@ -14,11 +14,14 @@ export interface LogOutlet extends LogDestination {
 
 const STANDARD_ERROR = 2;
 /**
- * Each write wakes a thread of the pool, so a busy gateway writes many lines at a time. They are gathered here, because
- * sonic-boom counts the bytes of all that it has gathered again at each line.
+ * Each write wakes a thread of the pool, so a busy gateway writes many lines at a time: about what a pipe's reader takes at
+ * once. They are gathered here, because sonic-boom would count the bytes of all that it has gathered anew at each line.
  */
 const GATHERED_CHARACTERS = 15_360;
 const FLUSH_MS = 250;
+/** At the end of the process, for a reader who is slow; and how long until it is asked again. */
+const LAST_WRITE_MS = 1_000;
+const AGAIN_MS = 10;
 /** So much waits for a reader that has stopped, or for a full disk; what comes beyond it is lost, and counted. */
 const WAITING_BYTES_MAX = 16_777_216;
 
@@ -53,11 +56,14 @@ export function openLogOutlet(): LogOutlet {
     stream.write(text);
   }
 
-  // The library, which also calls this at the exit, tries for ever to write what is left: the process would stay.
+  // The library, which also calls this at the exit, tries for ever to write what is left: the process would stay. What was
+  // gathered does not go by way of it here: it would hand it to a thread, which ends with the process.
   const flushSync = stream.flushSync.bind(stream);
   stream.flushSync = () => {
-    passOn();
-    if (!failing && takesWrites(STANDARD_ERROR)) flushSync();
+    if (failing || !takesWrites(STANDARD_ERROR)) return;
+    flushSync();
+    writeNow(gathered);
+    gathered = '';
   };
   setInterval(() => {
     passOn();
@@ -72,6 +78,20 @@ export function openLogOutlet(): LogOutlet {
     flushSync: () => stream.flushSync(),
     onLost: (tell) => (tellLost = tell),
   };
+}
+
+/** Writes as much as is taken within a second. */
+function writeNow(text: string): void {
+  const untilMs = performance.now() + LAST_WRITE_MS;
+  let left = Buffer.from(text);
+  while (left.length > 0 && performance.now() < untilMs) {
+    try {
+      left = left.subarray(writeSync(STANDARD_ERROR, left));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
+    }
+  }
 }
 
 /** False for a terminal that was closed. */

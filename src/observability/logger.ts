@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { isoTime } from '../core/iso-time.ts';
 import type { Log, LogFields } from '../core/log.ts';
-import type { LogDestination } from './log-destination.ts';
+import type { LogDestination } from './log-outlet.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
