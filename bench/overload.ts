@@ -26,7 +26,7 @@ const { values } = parseArgs({
 });
 const rate = Number(values.rate ?? 500);
 const times = Number(values.times ?? 20);
-/** The first tenths of a second, in which the flood is noticed, are part of it. */
+/** So long that the slow beginning of the flood, some 0.2 s, is less than a hundredth of it. */
 const seconds = Number(values.seconds ?? 60);
 const vendorMs = Number(values['vendor-ms'] ?? 30);
 const limit = Number(values.limit ?? 2);

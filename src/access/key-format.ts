@@ -15,7 +15,7 @@ import type { Random } from '../core/random.ts';
 export const KEY_PREFIX = 'rgk_';
 /** The pattern to give to a secret scanner. */
 const KEY = /^rgk_([0-9a-hjkmnp-tv-z]{16})_([0-9A-Za-z]{43})_([0-9a-f]{8})$/;
-export const KEY_LENGTH = 4 + 16 + 1 + 43 + 1 + 8;
+const KEY_LENGTH = 4 + 16 + 1 + 43 + 1 + 8;
 
 const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

@@ -61,6 +61,7 @@ export function createKey(
     name,
     role,
     lineage: wanted.lineage ?? parts.id,
+    // Plain bytes, as the store gives them back.
     secretHash: new Uint8Array(hashSecret(parts.secret)),
     allowedWorkflows: [...new Set(allowedWorkflows)],
     allowedProviders: [...new Set(allowedProviders)],

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import type { Clock } from '../core/clock.ts';
 
 const LOOK_MS = 1_000;
-/** Of its time the event loop may be so busy, at most, for nobody to be kept waiting. */
+/** A loop that is busy for no more of its time keeps nobody waiting. */
 const BUSY_SHARE_MAX = 0.05;
 
 export interface ReleaseParts {
@@ -21,7 +21,6 @@ export interface ReleaseParts {
  * gateway's private memory (97 MB, then 72). It takes 30 to 70 ms, which is why it waits for a rest.
  */
 export function releaseStartMemory({ clock, busyShare, collect }: ReleaseParts): void {
-  busyShare();
   clock.after(LOOK_MS, function look() {
     if (busyShare() > BUSY_SHARE_MAX) clock.after(LOOK_MS, look);
     else collect();

@@ -6,11 +6,11 @@ const GROW = 1.02;
 const GROW_CALM = 1.25;
 /** Delays of so many decisions in a row are a queue; one is a garbage collection, or another process that had its turn. */
 const PATIENCE = 2;
-/** With so much of the bound inside, a loop that is late means that a flood has just begun. */
+/** With more than this share of `max` inside, a loop that is late means that a flood has just begun. */
 const CROWD_SHARE = 0.5;
 /** A loop that is late by so many times the delay is reason enough, however few are inside. */
 const LAG_TIMES = 50;
-/** Below this share of the delay that is too much, more are let in; between the two nothing changes. */
+/** Below this share of the delay that is too much, more are let in; between the two nothing changes. A loop that is late by more is late. */
 const LOW_SHARE = 0.25;
 /** How fast the usual time follows when it is less than thought, and when it is more. */
 const LEARN_LESS = 0.2;
@@ -39,16 +39,15 @@ export interface AdmissionBound {
 
 /**
  * The delay is how much longer than usual those inside take, or the event loop's lateness if that is more. What is usual
- * is learnt while nobody is refused: a slow disk is no overload. Where fewer than half of the bound are inside, they
- * may take as long as they take, for their number limits itself. Once somebody has to be refused anyway, those who are let in had
- * better be fast: as a queue's delay is in proportion to its length (Little's law), so the bound shrinks with the delay.
- *
- * Whoever gets in costs more time behind the commit than before it, so a flood has to be seen before the bound is reached:
- * by the time that it was, hundreds were let in, whose answers kept everybody waiting for a third of a second.
+ * is learnt while nobody is refused: a slow disk is no overload. Where nobody is refused they may take as long as they
+ * take, for their number limits itself; unless more than half of `max` are inside and the loop is late. That is a flood
+ * that has just begun, and whoever gets in costs more time behind the commit than before it. Once somebody has to be
+ * refused, those who are let in had better be fast: as a queue's delay is in proportion to its length (Little's law), the
+ * bound shrinks with the delay.
  */
 export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: number }): AdmissionBound {
   const min = Math.min(AT_ONCE_MIN, max);
-  const crowd = max * CROWD_SHARE;
+  const crowdMin = max * CROWD_SHARE;
   let bound = max;
   let usualMs: number | null = null;
   let inside = 0;
@@ -75,7 +74,7 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
   return {
     current: () => bound,
     inside: () => inside,
-    isCrowded: () => bound === max && inside > crowd,
+    isCrowded: () => bound === max && inside > crowdMin,
     hasRoom() {
       if (inside + 1 <= bound) return true;
       wasFull = true;
@@ -95,7 +94,7 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
       if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * LOW_SHARE);
       const excess = Math.max(lagMs, (tookMs ?? 0) - (usualMs ?? 0)) / delayMs;
       // What waits for a slow disk makes no loop late.
-      const flooded = peak > crowd && lagMs > delayMs * LOW_SHARE;
+      const flooded = peak > crowdMin && lagMs > delayMs * LOW_SHARE;
       const mustShrink = excess > 1 && (wasFull || flooded || lagMs > delayMs * LAG_TIMES);
       // Where nobody has left, nothing new is known of their delay.
       if (mustShrink) delayedInARow += 1;

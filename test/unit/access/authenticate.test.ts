@@ -60,6 +60,20 @@ describe('whoever asks', () => {
     }
   });
 
+  it('reads the scheme without regard to case', async () => {
+    const { ask, key } = await setUp();
+    for (const scheme of ['bearer', 'BEARER', 'bEaReR ']) {
+      expect((await ask({ authorization: `${scheme} ${key}` })).token).toBeNull();
+    }
+  });
+
+  it('is nobody with a good key in another form', async () => {
+    const { ask, key } = await setUp();
+    for (const authorization of [key, `Basic ${key}`, `Bearer ${key} ${key}`, `Bearer ${key},`, `Bearer, ${key}`]) {
+      await expect(ask({ authorization })).rejects.toMatchObject({ code: 'unauthorized' });
+    }
+  });
+
   it.each([
     undefined,
     '',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { busyShareOfLoop, releaseStartMemory } from '../../../src/app/release-start-memory.ts';
 import { reviveJson } from '../../../src/core/json.ts';
 
-/** Each look finds the next share; the first is what was before it began to watch. */
+/** Each look finds the next share. */
 function watch(shares: readonly number[]) {
   const left = [...shares];
   const due: { ms: number; fn: () => void }[] = [];
@@ -18,7 +18,7 @@ function watch(shares: readonly number[]) {
 
 describe('the memory that the start needed', () => {
   it('is given back after a second of rest, once', () => {
-    const { due, collected, look } = watch([1, 0.01]);
+    const { due, collected, look } = watch([0.01]);
     expect(due.map(({ ms }) => ms)).toEqual([1_000]);
     expect(collected()).toBe(0);
     look();
@@ -27,7 +27,7 @@ describe('the memory that the start needed', () => {
   });
 
   it('is kept while there is work', () => {
-    const { due, collected, look } = watch([1, 0.5, 0.06, 0.05]);
+    const { due, collected, look } = watch([0.5, 0.06, 0.05]);
     look();
     look();
     expect(collected()).toBe(0);
@@ -51,7 +51,8 @@ describe('the memory that the start needed', () => {
       encoding: 'utf8',
     });
     const { before, after, exposed } = reviveJson<{ before: number; after: number; exposed: string }>(output);
-    expect(before - after).toBeGreaterThan(10e6);
+    // A plain collection gives back some 9 MB of it, this one 35.
+    expect(before - after).toBeGreaterThan(15e6);
     expect(exposed).toBe('undefined');
   });
 });
@@ -59,12 +60,10 @@ describe('the memory that the start needed', () => {
 describe('the share of the event loop’s time', () => {
   it('counts from one look to the next', async () => {
     const share = busyShareOfLoop();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(share()).toBeLessThan(0.9);
     const until = performance.now() + 60;
     while (performance.now() < until);
-    const busy = share();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const idle = share();
-    expect(busy).toBeGreaterThan(0.9);
-    expect(idle).toBeLessThan(busy);
+    expect(share()).toBeGreaterThan(0.9);
   });
 });
