@@ -47,7 +47,7 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   );
   await gateway.stop();
   log.info({}, 'stopped');
-  outlet.flushSync();
+  await outlet.close();
 };
 
 /** What makes lines readable is loaded only where somebody reads them. `NO_COLOR` is what people set who want none. */

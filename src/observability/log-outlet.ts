@@ -1,105 +1,149 @@
-import { writeSync } from 'node:fs';
-import { destination as openDestination, type DestinationStream } from 'pino';
+import { write, writeSync } from 'node:fs';
+import type { DestinationStream } from 'pino';
 
 /** Takes whole lines. */
 export type LogDestination = Pick<DestinationStream, 'write'>;
 
 /** Where the log of a process goes. */
 export interface LogOutlet extends LogDestination {
-  /** Hands over everything that was gathered, as far as it is taken. */
-  flushSync(): void;
-  /** Hears how many lines were lost, once lines are taken again. */
+  /** Hears how many lines were lost, while lines are taken again. */
   onLost(tell: (lines: number) => void): void;
+  /** Resolves when everything is written, or is not taken for a second. */
+  close(): Promise<void>;
 }
 
 const STANDARD_ERROR = 2;
-/**
- * Each write wakes a thread of the pool, so a busy gateway writes many lines at a time: about what a pipe's reader takes at
- * once. They are gathered here, because sonic-boom would count the bytes of all that it has gathered anew at each line.
- */
-const GATHERED_CHARACTERS = 15_360;
+/** Each write wakes a thread of the pool, so a busy gateway writes many lines at a time. */
+const BATCH_CHARACTERS = 15_360;
 const FLUSH_MS = 250;
-/** At the end of the process, for a reader who is slow; and how long until it is asked again. */
-const LAST_WRITE_MS = 1_000;
-const AGAIN_MS = 10;
 /** So much waits for a reader that has stopped, or for a full disk; what comes beyond it is lost, and counted. */
 const WAITING_BYTES_MAX = 16_777_216;
+const TELL_LOST_MS = 1_000;
+/** Until a pipe that is full, and a disk that is, are tried again. */
+const AGAIN_MS = 2;
+const AGAIN_AFTER_FAULT_MS = 1_000;
+/** At the end of the process, for a reader who is slow. */
+const LAST_WRITE_MS = 1_000;
 
-/** Opens standard error; lines are gathered for at most a quarter of a second. */
+/**
+ * Opens standard error; lines are gathered for at most a quarter of a second. Whatever becomes of the log, the process goes
+ * on, and ends when it should: a full disk, a closed terminal or a reader that has stopped cost lines, not runs.
+ *
+ * sonic-boom, pino's own, does not fit: it counts the bytes of all that it has gathered anew at each line (6 % of a run), has
+ * no bound that tells, and at the end tries for ever what is not taken.
+ *
+ * States: idle; writing (a thread has the first batch, which is written even while the process ends); resting (the first
+ * batch was not taken, a timer runs).
+ */
 export function openLogOutlet(): LogOutlet {
-  // With a `minLength`, `flush` tries again what could not be written.
-  const stream = openDestination({
-    fd: STANDARD_ERROR,
-    sync: false,
-    minLength: 1,
-    maxLength: WAITING_BYTES_MAX,
-  });
   let gathered = '';
+  /** The oldest first, of which a part may have been written. */
+  const batches: Buffer[] = [];
+  let waitingBytes = 0;
+  let state: 'idle' | 'writing' | 'resting' = 'idle';
   let lost = 0;
+  let toldAt = -Infinity;
   let tellLost: (lines: number) => void = () => undefined;
-  // A full disk under the log must not end the process: lines are lost, runs are not.
-  let failing = false;
-  stream.on('error', () => (failing = true));
-  stream.on('write', () => (failing = false));
-  stream.on('drop', (text: string) => (lost += text.split('\n').length - 1));
-  stream.on('drain', () => {
-    if (lost === 0) return;
-    const lines = lost;
-    lost = 0;
-    tellLost(lines);
-  });
+  let whenIdle: () => void = () => undefined;
 
-  function passOn(): void {
+  function endBatch(): void {
     if (gathered === '') return;
-    const text = gathered;
+    const batch = Buffer.from(gathered);
     gathered = '';
-    stream.write(text);
+    if (waitingBytes + batch.length > WAITING_BYTES_MAX) {
+      lost += linesOf(batch);
+      return;
+    }
+    batches.push(batch);
+    waitingBytes += batch.length;
   }
 
-  // The library, which also calls this at the exit, tries for ever to write what is left: the process would stay. What was
-  // gathered does not go by way of it here: it would hand it to a thread, which ends with the process.
-  const flushSync = stream.flushSync.bind(stream);
-  stream.flushSync = () => {
-    if (failing || !takesWrites(STANDARD_ERROR)) return;
-    flushSync();
-    writeNow(gathered);
-    gathered = '';
-  };
-  setInterval(() => {
-    passOn();
-    stream.flush();
-  }, FLUSH_MS).unref();
-  process.once('exit', () => stream.flushSync());
+  function took(place: number, bytes: number): void {
+    const batch = batches[place];
+    waitingBytes -= bytes;
+    if (batch === undefined || bytes >= batch.length) batches.splice(place, 1);
+    else batches[place] = batch.subarray(bytes);
+  }
+
+  function writeNext(): void {
+    if (state !== 'idle') return;
+    const [first] = batches;
+    if (first === undefined) return whenIdle();
+    state = 'writing';
+    write(STANDARD_ERROR, first, (error, bytes) => {
+      if (error) return rest(error);
+      state = 'idle';
+      took(0, bytes);
+      countLost();
+      writeNext();
+    });
+  }
+
+  function rest(error: NodeJS.ErrnoException): void {
+    state = 'resting';
+    setTimeout(
+      () => {
+        state = 'idle';
+        writeNext();
+      },
+      isFull(error) ? AGAIN_MS : AGAIN_AFTER_FAULT_MS,
+    ).unref();
+  }
+
+  function countLost(): void {
+    const now = performance.now();
+    if (lost === 0 || now - toldAt < TELL_LOST_MS) return;
+    const lines = lost;
+    lost = 0;
+    toldAt = now;
+    tellLost(lines);
+  }
+
+  /** Writes what no thread has, as far as it is taken within a second. */
+  function writeRest(): void {
+    endBatch();
+    const untilMs = performance.now() + LAST_WRITE_MS;
+    const place = state === 'writing' ? 1 : 0;
+    for (let batch = batches[place]; batch !== undefined && performance.now() < untilMs; batch = batches[place]) {
+      try {
+        took(place, writeSync(STANDARD_ERROR, batch));
+      } catch (error) {
+        if (!isFull(error as NodeJS.ErrnoException)) return;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
+      }
+    }
+  }
+
+  function flush(): void {
+    endBatch();
+    writeNext();
+  }
+
+  setInterval(flush, FLUSH_MS).unref();
+  process.once('exit', writeRest);
   return {
     write(line) {
       gathered += line;
-      if (gathered.length >= GATHERED_CHARACTERS) passOn();
+      if (gathered.length >= BATCH_CHARACTERS) flush();
     },
-    flushSync: () => stream.flushSync(),
     onLost: (tell) => (tellLost = tell),
+    async close() {
+      await new Promise<void>((resolve) => {
+        whenIdle = resolve;
+        setTimeout(resolve, LAST_WRITE_MS);
+        flush();
+      });
+    },
   };
 }
 
-/** Writes as much as is taken within a second. */
-function writeNow(text: string): void {
-  const untilMs = performance.now() + LAST_WRITE_MS;
-  let left = Buffer.from(text);
-  while (left.length > 0 && performance.now() < untilMs) {
-    try {
-      left = left.subarray(writeSync(STANDARD_ERROR, left));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
-    }
-  }
+function linesOf(batch: Buffer): number {
+  let lines = 0;
+  for (const byte of batch) if (byte === 0x0a) lines += 1;
+  return lines;
 }
 
-/** False for a terminal that was closed. */
-function takesWrites(descriptor: number): boolean {
-  try {
-    writeSync(descriptor, '');
-    return true;
-  } catch {
-    return false;
-  }
+/** A pipe that takes nothing at the moment. */
+function isFull({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EAGAIN';
 }

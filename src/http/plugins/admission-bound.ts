@@ -10,7 +10,7 @@ const PATIENCE = 2;
 const CROWD_SHARE = 0.5;
 /** A loop that is late by so many times the delay is reason enough, however few are inside. */
 const LAG_TIMES = 50;
-/** Below this share of the delay that is too much, more are let in; between the two nothing changes. A loop that is late by more is late. */
+/** Below this share of the delay that is too much, more are let in; between the two nothing changes. */
 const LOW_SHARE = 0.25;
 /** How fast the usual time follows when it is less than thought, and when it is more. */
 const LEARN_LESS = 0.2;
@@ -55,6 +55,7 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
   let count = 0;
   let sumMs = 0;
   let delayedInARow = 0;
+  let floodedInARow = 0;
   let wasFull = false;
 
   /** Null: nobody has left. */
@@ -63,6 +64,10 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
     count = 0;
     sumMs = 0;
     return mean;
+  }
+
+  function shrink(excess: number): void {
+    bound = Math.max(min, Math.min(bound, peak) * Math.max(SHRINK, 1 / excess));
   }
 
   function learn(tookMs: number, good: boolean): void {
@@ -92,15 +97,16 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
     decide({ lagMs, calm }) {
       const tookMs = takeMean();
       if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * LOW_SHARE);
-      const excess = Math.max(lagMs, (tookMs ?? 0) - (usualMs ?? 0)) / delayMs;
-      // What waits for a slow disk makes no loop late.
-      const flooded = peak > crowdMin && lagMs > delayMs * LOW_SHARE;
-      const mustShrink = excess > 1 && (wasFull || flooded || lagMs > delayMs * LAG_TIMES);
+      const loopExcess = lagMs / delayMs;
+      const excess = Math.max(loopExcess, ((tookMs ?? 0) - (usualMs ?? 0)) / delayMs);
+      const isDelayed = excess > 1 && (wasFull || loopExcess > LAG_TIMES);
       // Where nobody has left, nothing new is known of their delay.
-      if (mustShrink) delayedInARow += 1;
+      if (isDelayed) delayedInARow += 1;
       else if (tookMs !== null || inside === 0) delayedInARow = 0;
-      if (delayedInARow >= (bound < max ? 1 : PATIENCE))
-        bound = Math.max(min, Math.min(bound, peak) * Math.max(SHRINK, 1 / excess));
+      // Of a flood that nobody was refused for the loop alone tells: what waits for a slow disk makes no loop late.
+      floodedInARow = peak > crowdMin && loopExcess > 1 ? floodedInARow + 1 : 0;
+      if (isDelayed && delayedInARow >= (bound < max ? 1 : PATIENCE)) shrink(excess);
+      else if (floodedInARow >= PATIENCE) shrink(loopExcess);
       else if (excess < LOW_SHARE) bound = Math.min(max, bound * (calm ? GROW_CALM : GROW));
       peak = inside;
       wasFull = false;

@@ -36,6 +36,13 @@ describe('the memory that the start needed', () => {
     expect(due).toEqual([]);
   });
 
+  it('is kept where there is no rest for half a minute', () => {
+    const { due, collected, look } = watch(Array.from({ length: 40 }, () => 0.5));
+    for (let i = 0; i < 40; i++) look();
+    expect(collected()).toBe(0);
+    expect(due).toEqual([]);
+  });
+
   it('is less then than it was', () => {
     const program = `
       import { collectGarbage } from '${new URL('../../../src/app/release-start-memory.ts', import.meta.url).href}';

@@ -1,14 +1,16 @@
 import { spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { reviveJson } from '../../../src/core/json.ts';
 
 const MODULES = new URL('../../../src/observability/', import.meta.url).href;
 
-/** A process whose standard error is the outlet, with `log` and `outlet` at hand. */
-function start(program: string, stdio: StdioOptions) {
+/** Arguments of a Node.js whose standard error is the outlet, with `log` and `outlet` at hand. */
+function argvOf(program: string): string[] {
   const source = `
     import { createLogger } from '${MODULES}logger.ts';
     import { openLogOutlet } from '${MODULES}log-outlet.ts';
@@ -16,8 +18,11 @@ function start(program: string, stdio: StdioOptions) {
     const log = createLogger({ level: 'info', destination: outlet });
     ${program}
   `;
-  const argv = ['--input-type=module-typescript', '--eval', source];
-  return spawn(process.execPath, argv, { stdio, timeout: 30_000 });
+  return ['--input-type=module-typescript', '--eval', source];
+}
+
+function start(program: string, stdio: StdioOptions) {
+  return spawn(process.execPath, argvOf(program), { stdio, timeout: 30_000 });
 }
 
 const entriesOf = (lines: string) =>
@@ -51,7 +56,7 @@ describe('the log on standard error', () => {
 
   it('loses and counts what comes while too much waits for a reader', async () => {
     const program = `
-      outlet.onLost((lines) => { log.info({ lines }, 'lost'); clearInterval(alive); });
+      outlet.onLost((lines) => { log.info({ lines }, 'lost'); setTimeout(() => clearInterval(alive), 2_000); });
       const alive = setInterval(() => undefined, 1_000);
       const filler = 'x'.repeat(10_000);
       for (let n = 0; n < 3_000; n++) log.info({ n, filler }, 'a line');
@@ -65,6 +70,32 @@ describe('the log on standard error', () => {
     expect(kept).toBeGreaterThan(1_500);
     expect(kept).toBeLessThan(1_700);
     expect(lost).toBe(3_000 - kept);
+  });
+
+  it('keeps no process from ending where nobody reads', async () => {
+    const program = `
+      const filler = 'x'.repeat(10_000);
+      for (let n = 0; n < 500; n++) log.info({ n, filler }, 'a line');
+      await outlet.close();
+    `;
+    const child = start(program, ['ignore', 'ignore', 'pipe']);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it('keeps no process from ending where the disk becomes full', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'rungate-log-'));
+    const file = join(directory, 'log');
+    try {
+      const program = `for (let n = 0; n < 3_000; n++) log.info({ n }, 'a line'); setTimeout(() => process.exit(), 100);`;
+      // A limit of the file's size in kilobytes stands for the disk.
+      const argv = ['-c', 'ulimit -f 64; exec "$0" "$@"', process.execPath, ...argvOf(program)];
+      const child = spawn('bash', argv, { stdio: ['ignore', 'ignore', openSync(file, 'w')], timeout: 30_000 });
+      expect(await once(child, 'exit')).toEqual([0, null]);
+      expect(readFileSync(file, 'utf8')).toContain('"n":100,');
+      expect(statSync(file).size).toBe(65_536);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it.skipIf(!existsSync(FULL_DISK))('keeps no process from ending where it takes nothing', async () => {
