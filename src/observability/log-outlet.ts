@@ -129,8 +129,11 @@ export function openLogOutlet(): LogOutlet {
     onLost: (tell) => (tellLost = tell),
     async close() {
       await new Promise<void>((resolve) => {
-        whenIdle = resolve;
-        setTimeout(resolve, LAST_WRITE_MS);
+        const timer = setTimeout(resolve, LAST_WRITE_MS);
+        whenIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
         flush();
       });
     },

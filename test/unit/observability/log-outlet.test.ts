@@ -47,6 +47,21 @@ describe('the log on standard error', () => {
     expect(entries[0]?.['msg']).toBe('a line ’ü');
   });
 
+  it('is closed as soon as everything is written', async () => {
+    const program = `
+      log.info({}, 'the last');
+      const begunAt = performance.now();
+      await outlet.close();
+      process.on('exit', () => console.log(performance.now() - begunAt));
+    `;
+    const child = start(program, ['ignore', 'pipe', 'pipe']);
+    const [took, lines] = await Promise.all(
+      [child.stdout, child.stderr].map((one) => text(one as NodeJS.ReadableStream)),
+    );
+    expect(entriesOf(lines ?? '').map(({ msg }) => msg)).toEqual(['the last']);
+    expect(Number(took)).toBeLessThan(900);
+  });
+
   it('has a line a moment after it was written', async () => {
     const child = start(`log.info({}, 'hello'); setTimeout(() => undefined, 20_000);`, ['ignore', 'ignore', 'pipe']);
     const [chunk] = (await once(child.stderr as NodeJS.ReadableStream, 'data')) as [Buffer];
