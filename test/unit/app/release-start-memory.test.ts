@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { busyShareOfLoop, releaseStartMemory } from '../../../src/app/release-start-memory.ts';
+import { processCpuMs, releaseStartMemory } from '../../../src/app/release-start-memory.ts';
 import { reviveJson } from '../../../src/core/json.ts';
 
-/** Each look finds the next share. */
-function watch(shares: readonly number[]) {
-  const left = [...shares];
+/** Each look finds what was used by then, in milliseconds; the first is the start. */
+function watch(used: readonly number[]) {
+  const left = [...used];
   const due: { ms: number; fn: () => void }[] = [];
   let collected = 0;
   releaseStartMemory({
     clock: { after: (ms, fn) => (due.push({ ms, fn }), () => undefined) },
-    busyShare: () => left.shift() ?? Number.NaN,
+    cpuMs: () => left.shift() ?? Number.NaN,
     collect: () => collected++,
   });
   return { due, collected: () => collected, look: () => due.shift()?.fn() };
@@ -18,7 +18,7 @@ function watch(shares: readonly number[]) {
 
 describe('the memory that the start needed', () => {
   it('is given back after a second of rest, once', () => {
-    const { due, collected, look } = watch([0.01]);
+    const { due, collected, look } = watch([900, 910]);
     expect(due.map(({ ms }) => ms)).toEqual([1_000]);
     expect(collected()).toBe(0);
     look();
@@ -26,8 +26,8 @@ describe('the memory that the start needed', () => {
     expect(due).toEqual([]);
   });
 
-  it('is kept while there is work', () => {
-    const { due, collected, look } = watch([0.5, 0.06, 0.05]);
+  it('is kept until there is a rest', () => {
+    const { due, collected, look } = watch([900, 1_100, 1_151, 1_201]);
     look();
     look();
     expect(collected()).toBe(0);
@@ -36,11 +36,12 @@ describe('the memory that the start needed', () => {
     expect(due).toEqual([]);
   });
 
-  it('is kept where there is no rest for half a minute', () => {
-    const { due, collected, look } = watch(Array.from({ length: 40 }, () => 0.5));
-    for (let i = 0; i < 40; i++) look();
-    expect(collected()).toBe(0);
+  it('is kept for ever by a process that was in use', () => {
+    const { due, collected, look } = watch([900, 1_200, 1_301, 1_302]);
+    look();
+    look();
     expect(due).toEqual([]);
+    expect(collected()).toBe(0);
   });
 
   it('is less then than it was', () => {
@@ -64,13 +65,12 @@ describe('the memory that the start needed', () => {
   });
 });
 
-describe('the share of the event loop’s time', () => {
-  it('counts from one look to the next', async () => {
-    const share = busyShareOfLoop();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(share()).toBeLessThan(0.9);
-    const until = performance.now() + 60;
-    while (performance.now() < until);
-    expect(share()).toBeGreaterThan(0.9);
+describe('what the process has used', () => {
+  it('is CPU, in milliseconds', () => {
+    const before = processCpuMs();
+    while (processCpuMs() < before + 20);
+    const { user, system } = process.cpuUsage();
+    expect((user + system) / 1_000 - before).toBeGreaterThanOrEqual(20);
+    expect((user + system) / 1_000 - before).toBeLessThan(2_000);
   });
 });
