@@ -74,8 +74,7 @@ for (let i = 0; i < 4; i++) {
   await running.stop();
 }
 const { running: gateway } = await startGateway();
-// It gives back what its start needed once it has rested for a second.
-await new Promise((resolve) => setTimeout(resolve, 4_000));
+await new Promise((resolve) => setTimeout(resolve, 2_000));
 const idleMb = privateMegabytes(gateway.pid);
 const gatewayUrl = /http:\/\/\S+/.exec(gateway.lines.find((line) => line.startsWith('runs API')) ?? '')?.[0] ?? '';
 

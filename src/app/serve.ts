@@ -1,11 +1,9 @@
 import { isatty } from 'node:tty';
 import { variable, type Environment } from '../config/environment.ts';
 import { settingsFor, type Settings } from '../config/load-settings.ts';
-import { systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { openLogOutlet, type LogDestination } from '../observability/log-outlet.ts';
 import { createLogger } from '../observability/logger.ts';
-import { collectGarbage, processCpuMs, releaseStartMemory } from './release-start-memory.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
 
 const STANDARD_ERROR = 2;
@@ -39,7 +37,6 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   signals.onReload(() => void gateway.reload());
   stdout.write(banner(gateway));
   log.info({ sandbox }, 'ready');
-  releaseStartMemory({ clock: systemClock, cpuMs: processCpuMs, collect: collectGarbage });
   const signal = await signals.stop;
   log.info(
     { signal, drain_timeout_s: settings.limits.drainTimeoutS },
