@@ -29,13 +29,14 @@ const LAST_WRITE_MS = 1_000;
  * Opens standard error; lines are gathered for at most a quarter of a second. Whatever becomes of the log, the process goes
  * on, and ends when it should: a full disk, a closed terminal or a reader that has stopped cost lines, not runs.
  *
- * sonic-boom, pino's own, does not fit: it counts the bytes of all that it has gathered anew at each line (6 % of a run), has
- * no bound that tells, and at the end tries for ever what is not taken.
+ * sonic-boom, pino's own, does not fit: it counts the bytes of all that it has gathered anew at each line (6 % of a run), and
+ * at the end tries for ever what is not taken.
  *
- * States: idle; writing (a thread has the first batch, which is written even while the process ends); resting (the first
- * batch was not taken, a timer runs).
+ * States: idle; writing (a thread has the first batch: where the process ends abruptly, what of it is not taken at once is
+ * lost); resting (the first batch was not taken, a timer runs).
  */
 export function openLogOutlet(): LogOutlet {
+  openWithoutBlocking();
   let gathered = '';
   /** The oldest first, of which a part may have been written. */
   const batches: Buffer[] = [];
@@ -138,6 +139,14 @@ export function openLogOutlet(): LogOutlet {
       });
     },
   };
+}
+
+/**
+ * Has Node.js open the stream, which makes a pipe non-blocking: a write to one that nobody reads would otherwise hold the
+ * process when it should end. The stream itself is not used.
+ */
+function openWithoutBlocking(): boolean {
+  return process.stderr.writable;
 }
 
 function linesOf(batch: Buffer): number {

@@ -97,6 +97,29 @@ describe('the log on standard error', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
+  it('makes a pipe that blocks one that does not', async () => {
+    // A shell's pipe blocks, as an operator's does. Nothing else is loaded that could have opened standard error.
+    const program = `
+      import { openLogOutlet } from '${MODULES}log-outlet.ts';
+      const outlet = openLogOutlet();
+      for (let n = 0; n < 500; n++) outlet.write('x'.repeat(1_000) + '\\n');
+      await outlet.close();
+      process.stdout.write('closed');
+      process.exit();
+    `;
+    const argv = [
+      '-c',
+      '"$0" "$@" 2> >(sleep 20)',
+      process.execPath,
+      '--input-type=module-typescript',
+      '--eval',
+      program,
+    ];
+    const child = spawn('bash', argv, { stdio: ['ignore', 'pipe', 'ignore'], timeout: 15_000 });
+    const [status] = (await once(child, 'exit')) as [number | null];
+    expect(status).toBe(0);
+  });
+
   it('keeps no process from ending where the disk becomes full', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'rungate-log-'));
     const file = join(directory, 'log');
