@@ -5,6 +5,9 @@
 // NODE_COMPILE_CACHE, where it is set, comes first: Node.js has turned the cache on before it comes here.
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 
+// Loading the program would leave the server 20 MB of young heap that it has no use for. ADR 0014; src/app/young-heap.ts.
+if (process.argv[2] === 'serve') setFlagsFromString('--semi-space-growth-factor=1');
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/rungate'));
 await import('../src/main.ts');
