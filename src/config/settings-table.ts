@@ -128,7 +128,7 @@ export const LIMIT_SETTINGS = {
   overloadDelayMs: {
     variable: 'RUNGATE_OVERLOAD_DELAY_MS',
     unit: 'ms',
-    default: 5,
+    default: 3,
     min: 1,
     max: 60_000,
     docs: 'How late the event loop may be, and how much longer than usual a new run may take to be written, both on average; beyond it fewer are let in at once, and the rest are refused with `overloaded`.',
