@@ -34,6 +34,11 @@ export interface OutboundRequest {
   about?: CallAbout;
   /** `start`: only over a connection that is new or was used less than a second ago. */
   connection: 'start' | 'any';
+  /**
+   * Asked in the last moment before a byte leaves that can begin something, with the connection there and the credential
+   * opened, which may have taken long. False: nothing is sent, `held_back`.
+   */
+  mayLeave?: (() => boolean) | undefined;
   /** Milliseconds until the head of the answer must be there. */
   headersTimeoutMs: number;
   /** Milliseconds that the body may be silent. */
@@ -162,7 +167,9 @@ export type OutboundFailure =
   /** A stream brought more than an answer may. */
   | 'too_large'
   | 'reset'
-  | 'aborted';
+  | 'aborted'
+  /** `mayLeave` said no. */
+  | 'held_back';
 
 /** A call that brought no answer. `sent` tells whether a byte of the request may have left. */
 export class OutboundError extends Error {

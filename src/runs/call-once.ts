@@ -51,6 +51,7 @@ export function failedOnce(
 ): OnceResult {
   if (cause instanceof GatewayError) return { is: 'not_sent', error: errorBodyOf(cause, { provider: run.provider }) };
   if (!(cause instanceof OutboundError)) throw cause;
+  if (cause.failure === 'held_back') return { is: 'held_back' };
   if (signal.aborted) return { is: 'aborted', reason: signal.reason as AbortReason, sent: cause.sent };
   if (cause.sent) {
     return { is: 'unknown', cause: cause.failure === 'headers_timeout' ? 'upstream_timeout' : 'outcome_unknown' };

@@ -184,6 +184,7 @@ const WORDS: Readonly<Record<OutboundFailure, string>> = {
   too_large: 'reset',
   reset: 'reset',
   aborted: 'reset',
+  held_back: 'reset',
 };
 
 /** What becomes of the message. A redirect is not followed: whoever it leads to was not named by the caller. */

@@ -132,11 +132,12 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     onDropped: (run) => observer.dropped(run),
     onUnsure,
   });
-  const calls = meterCalls(createVendorCalls({ ...parts, kindOf, timeouts: limits.timeouts }), { observer, clock });
+  const heartbeatIsYoung = () => sweep.heartbeatIsYoung();
+  const vendorCalls = createVendorCalls({ ...parts, kindOf, timeouts: limits.timeouts, heartbeatIsYoung });
+  const calls = meterCalls(vendorCalls, { observer, clock });
   const nextStarts = createNextStarts({ ...parts, targets, budget, kindOf, calls, limits: limits.retries });
   const shared = { store, mover, calls, kindOf, clock, random: parts.random, log, owner, stopped: stop.signal };
   const places = createPlaces(limits.startsMax, roomMade);
-  const heartbeatIsYoung = () => sweep.heartbeatIsYoung();
   const flights = createFlights({ mover, clock, log, stopped: stop.signal });
   const feed = createFeed({ store, clock, log, limits });
   const isFollowed = (id: RunId) => feed.isFollowed(id);

@@ -58,6 +58,7 @@ export function createVendorCalls({
   kindOf,
   timeouts,
   traceOf,
+  heartbeatIsYoung,
 }: {
   outbound: Outbound;
   credentials: Pick<CredentialSource, 'reopen'>;
@@ -66,6 +67,8 @@ export function createVendorCalls({
   timeouts: CallTimeouts;
   /** What calls for a run are traced below. */
   traceOf: (run: Run) => TraceContext | null;
+  /** Whether the last confirmed heartbeat is young enough to send what begins something. */
+  heartbeatIsYoung: () => boolean;
 }): VendorCalls {
   /** Of a start and what is like one: the provider's own, else the kind's, whose answers may take long, else the settings'. */
   function startTimes({ provider }: Run, { startTimeoutMs }: AnyProviderKind): CallTimeouts {
@@ -87,7 +90,13 @@ export function createVendorCalls({
   }
 
   function startLimits(run: Run, kind: AnyProviderKind, credential: SealedCredential): CallLimits {
-    return { credential, allowPrivateNetwork: networkOf(run), connection: 'start', times: startTimes(run, kind) };
+    return {
+      credential,
+      allowPrivateNetwork: networkOf(run),
+      connection: 'start',
+      times: startTimes(run, kind),
+      mayLeave: heartbeatIsYoung,
+    };
   }
 
   function readLimits(run: Run, credential: SealedCredential): CallLimits {
@@ -239,6 +248,8 @@ interface CallLimits {
   allowPrivateNetwork: boolean;
   connection: 'start' | 'any';
   times: CallTimeouts;
+  /** Only of what begins something. */
+  mayLeave?: () => boolean;
 }
 
 function outboundRequest(
@@ -256,6 +267,7 @@ function outboundRequest(
     trace,
     about: { provider: run.provider, operation, runId: run.id },
     connection: kind.repeat === 'never' ? limits.connection : 'any',
+    mayLeave: limits.mayLeave,
     headersTimeoutMs: limits.times.headersMs,
     bodyTimeoutMs: limits.times.idleMs,
     totalTimeoutMs: limits.times.totalMs,

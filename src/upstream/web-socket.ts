@@ -135,6 +135,7 @@ export class WebSocketCall implements AnswerHandler {
   #opened(): void {
     const { call, message } = this.#parts;
     if (call.over) return this.#shut();
+    if (call.request.mayLeave?.() === false) return call.cancel('held_back');
     call.streaming = true;
     call.messageSent = true;
     if (message !== null) this.#webSocket?.send(message);

@@ -89,6 +89,23 @@ describe('nothing was sent', () => {
     await Promise.all(held);
   });
 
+  it('when it may not leave any more once its credential is there, and the connection stays good', async () => {
+    const server = await httpServer(echo(() => ({})));
+    const upstream = testUpstream();
+    const opened = signalled<Secret>();
+    const credential = { id: 'c', origin: server.origin, open: () => opened.promise };
+    let mayLeave = true;
+
+    const call = failureOf(upstream.call(server.origin, { credential, mayLeave: () => mayLeave }));
+    mayLeave = false;
+    opened.resolve(new Secret('late-secret'));
+
+    expect(await call).toMatchObject({ failure: 'held_back', sent: false });
+    mayLeave = true;
+    expect((await upstream.call(server.origin, { mayLeave: () => mayLeave })).status).toBe(200);
+    expect(server.connections()).toBe(1);
+  });
+
   it('when the signal was aborted before', async () => {
     const server = await httpServer(echo(() => ({})));
     const upstream = testUpstream();

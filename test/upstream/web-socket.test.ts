@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAll, SECRET, testUpstream } from './support.ts';
+import { failureOf, readAll, SECRET, testUpstream } from './support.ts';
 import { BINARY, CLOSE, closeFrame, frame, onePeer, PING, PONG, TEXT, webSocketServer } from './support-web-socket.ts';
 
 const WS = { via: 'websocket', body: { start: true } } as const;
@@ -43,6 +43,18 @@ describe('a WebSocket', () => {
     await opening;
     vendor.close();
     expect(await vendor.next()).toMatchObject({ opcode: CLOSE });
+  });
+
+  it('that was opened when nothing may begin any more says nothing, and is closed', async () => {
+    const { server, peer, closed } = await onePeer();
+    let asked = 0;
+    // The handshake begins nothing; its message would.
+    const opening = failureOf(testUpstream().stream(server.origin, { ...WS, mayLeave: () => ++asked === 1 }));
+    const vendor = await peer;
+    expect(await opening).toMatchObject({ failure: 'held_back', sent: false });
+    expect((await vendor.next())?.opcode).not.toBe(TEXT);
+    await closed;
+    expect(asked).toBe(2);
   });
 
   it.each([

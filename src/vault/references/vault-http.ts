@@ -118,4 +118,5 @@ const WORDS: Readonly<Record<OutboundFailure, string>> = {
   too_large: 'its answer is too large',
   reset: 'it broke the connection off',
   aborted: 'Rungate is about to stop',
+  held_back: 'it was not asked',
 };

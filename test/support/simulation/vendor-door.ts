@@ -54,6 +54,8 @@ interface DoorParts {
 interface Legs<T> {
   /** The request is there. Throws what the sender gets instead. */
   arrive: () => T;
+  /** Asked when it arrives: the way may have been long. */
+  mayLeave: OutboundRequest['mayLeave'];
   waitMs: number;
   failed?: (error: OutboundError) => void;
 }
@@ -73,7 +75,7 @@ export function vendorDoor(parts: DoorParts): VendorDoor {
   }
 
   /** Two legs: until the request arrives (an abort before that sends nothing), and until its answer does. */
-  function travel<T>({ arrive: reach, waitMs, failed }: Legs<T>, signal: AbortSignal): Promise<T> {
+  function travel<T>({ arrive: reach, mayLeave, waitMs, failed }: Legs<T>, signal: AbortSignal): Promise<T> {
     // What is given up at once leaves nothing.
     if (!signal.aborted) calls += 1;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -92,6 +94,7 @@ export function vendorDoor(parts: DoorParts): VendorDoor {
       });
     const cancelArrival = clock.after(random.below(50), () => {
       if (over) return;
+      if (mayLeave?.() === false) return fail(new OutboundError('held_back', { sent: false }));
       sent = true;
       try {
         const arrived = reach();
@@ -121,7 +124,10 @@ export function vendorDoor(parts: DoorParts): VendorDoor {
         start?.failed(error);
         noted?.back(error.sent ? 'unknown' : error.failure === 'aborted' ? 'aborted_unsent' : 'unsent');
       };
-      const arrived = await travel({ arrive: () => arrive(request, noted), waitMs, failed }, signal);
+      const arrived = await travel(
+        { mayLeave: request.mayLeave, arrive: () => arrive(request, noted), waitMs, failed },
+        signal,
+      );
       const answered = typeof arrived === 'function' ? arrived() : arrived;
       start?.back(answered.status);
       noted?.back(howOf(answered));
@@ -131,7 +137,7 @@ export function vendorDoor(parts: DoorParts): VendorDoor {
       const waitMs = random.below(random.chance(0.1) ? 5_000 : 800);
       const start = signal.aborted ? null : noteStart(request);
       const failed = (error: OutboundError) => start?.failed(error);
-      const arrived = await travel({ arrive: () => open(request), waitMs, failed }, signal);
+      const arrived = await travel({ mayLeave: request.mayLeave, arrive: () => open(request), waitMs, failed }, signal);
       if (typeof arrived === 'object' && 'script' in arrived) {
         start?.back(200);
         const line = { clock, random, signal, bodyTimeoutMs: request.bodyTimeoutMs, alive: () => alive, journalled };

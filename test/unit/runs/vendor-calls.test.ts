@@ -32,6 +32,7 @@ function callsAfter(...settings: (ProviderSetting | null)[]) {
     kindOf: (run) => PROVIDER_KINDS.find(({ kind }) => kind === run.kind) ?? expect.fail(run.kind),
     timeouts: { headersMs: 1_000, idleMs: 1_000, totalMs: 1_000 },
     traceOf: () => null,
+    heartbeatIsYoung: () => true,
   });
   return { calls, sent, reopened };
 }
