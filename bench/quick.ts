@@ -42,42 +42,54 @@ const IDLE_MS = 2_000;
 
 type Name = 'proxy' | 'rungate' | 'beside';
 
-const vendor = await startVendor('static-vendor.ts');
-// Once without counting, to fill the disk's cache and the compile caches.
-for (const root of beside === undefined ? [undefined] : [undefined, beside]) {
-  await (await startGateway(vendor.url, root)).stop();
-}
-
-const readyMs: number[] = [];
-const idleMb: number[] = [];
 /** CPU microseconds a request, for each set the mean of its rounds. */
 const seen: Record<Name, number[]> = { proxy: [], rungate: [], beside: [] };
+const readyMs: number[] = [];
+const idleMb: number[] = [];
 
-async function measureSet(): Promise<void> {
-  const gateway = await startGateway(vendor.url);
-  readyMs.push(gateway.readyMs);
+async function measureSet(vendorUrl: string): Promise<void> {
+  await using running = new AsyncDisposableStack();
+  async function started<T extends Target>(starting: Promise<T>): Promise<T> {
+    const target = await starting;
+    running.defer(() => target.stop());
+    return target;
+  }
+  const gateway = await started(startGateway(vendorUrl));
   await sleep(IDLE_MS);
+  readyMs.push(gateway.readyMs);
   idleMb.push(privateMegabytes(gateway.pid));
   const targets: [Name, Target][] = [
-    ['proxy', await startProxy(vendor.url)],
+    ['proxy', await started(startProxy(vendorUrl))],
     ['rungate', gateway],
   ];
-  if (beside !== undefined) targets.push(['beside', await startGateway(vendor.url, beside)]);
+  if (beside !== undefined) targets.push(['beside', await started(startGateway(vendorUrl, beside))]);
   for (const [, target] of targets) await load(target, warmUp);
   const used: Record<Name, number> = { proxy: 0, rungate: 0, beside: 0 };
   for (let round = 0; round < rounds; round++) {
-    for (const [name, target] of round % 2 === 0 ? targets : targets.toReversed())
+    for (const [name, target] of round % 2 === 0 ? targets : targets.toReversed()) {
       used[name] += await load(target, requests);
+    }
   }
-  for (const [name, target] of targets) {
-    seen[name].push(used[name] / rounds);
-    await target.stop();
-  }
+  for (const [name] of targets) seen[name].push(used[name] / rounds);
 }
-for (let set = 0; set < sets; set++) await measureSet();
-await vendor.stop();
 
-const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+async function measure(): Promise<void> {
+  await using running = new AsyncDisposableStack();
+  const vendor = await startVendor('static-vendor.ts');
+  running.defer(() => vendor.stop());
+  // Once without counting, to fill the disk's cache and the compile caches.
+  for (const root of beside === undefined ? [undefined] : [undefined, beside]) {
+    await (await startGateway(vendor.url, root)).stop();
+  }
+  for (let set = 0; set < sets; set++) await measureSet(vendor.url);
+}
+await measure();
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const [low = NaN, high = NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+  return (low + high) / 2;
+}
 function spread(numbers: readonly number[], digits: number): string {
   const ends = [Math.min(...numbers), Math.max(...numbers)].map((end) => end.toFixed(digits));
   return `${median(numbers).toFixed(digits)} (${ends.join('–')})`;

@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
 import { reviveJson } from '../../src/core/json.ts';
+import { startUsualGateway } from './bench-gateway.ts';
 import { cpuMicroseconds, start, type Running } from './processes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -33,41 +31,11 @@ export async function startProxy(vendorUrl: string): Promise<Target> {
   };
 }
 
-/** The gateway of this or another checkout, as its users start it, over a database of its own that is gone afterwards. */
-export async function startGateway(vendorUrl: string, root = ROOT): Promise<Target & { readyMs: number }> {
-  const directory = mkdtempSync(join(tmpdir(), 'rungate-bench-'));
-  writeFileSync(
-    join(directory, 'rungate.yaml'),
-    `providers:\n  ai-tutor:\n    base_url: ${vendorUrl}\n    allow_private_network: true\n    credentials: [env:BENCH_KEY]\n`,
-  );
-  const environment = {
-    RUNGATE_CONFIG: join(directory, 'rungate.yaml'),
-    RUNGATE_DATA_DIR: directory,
-    RUNGATE_PORT: '0',
-    RUNGATE_ADMIN_PORT: '0',
-    BENCH_KEY: 'sk_bench',
-  };
-  const main = join(root, 'bin/rungate.js');
-  const created = execFileSync(process.execPath, [main, 'keys', 'create', '--name', 'bench', '--json'], {
-    env: { ...process.env, ...environment },
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const begunAt = performance.now();
-  const running = await start([main, 'serve'], environment, (line) => line.startsWith('admin API'));
-  const readyMs = performance.now() - begunAt;
-  return {
-    ...running,
-    readyMs,
-    url: /http:\/\/\S+/.exec(running.lines.find((line) => line.startsWith('runs API')) ?? '')?.[0] ?? '',
-    path: '/runs',
-    authorization: `Bearer ${reviveJson<{ key: string }>(created).key}`,
-    body: JSON.stringify({ provider: 'ai-tutor', workflow: 'wf_abc123', inputs: INPUTS }),
-    async stop() {
-      await running.stop();
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
+/** The gateway of this or another checkout, over a database of its own. */
+export async function startGateway(vendorUrl: string, root?: string): Promise<Target & { readyMs: number }> {
+  const running = await startUsualGateway('ai-tutor', vendorUrl, { root });
+  const body = JSON.stringify({ provider: 'ai-tutor', workflow: 'wf_abc123', inputs: INPUTS });
+  return { ...running, path: '/runs', body };
 }
 
 /** Sends `count` requests over 64 connections; CPU microseconds that the target used for each. */
