@@ -41,7 +41,7 @@ describe('settings', () => {
         startsMax: 1000,
         queuedMax: 10_000,
         overloadAtOnceMax: 256,
-        overloadDelayMs: 5,
+        overloadDelayMs: 3,
         overloadMemoryPercent: 85,
         overloadStorePercent: 50,
         pollsMax: 64,

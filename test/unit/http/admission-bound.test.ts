@@ -73,7 +73,7 @@ describe('how many new runs are let in at once', () => {
 
   it('falls while the event loop is very late, though few come', () => {
     const bound = usually(2);
-    for (let i = 0; i < 20; i++) turn(bound, { want: 20, tookMs: 2, lagMs: 400, calm: false });
+    for (let i = 0; i < 20; i++) turn(bound, { want: 20, tookMs: 2, lagMs: 450, calm: false });
 
     expect(bound.current()).toBe(16);
   });
@@ -160,6 +160,22 @@ describe('how many new runs are let in at once', () => {
     expect(slow.current()).toBeGreaterThan(20);
     expect(slow.current()).toBeLessThan(40);
     expect(fast.current()).toBe(200);
+  });
+
+  it('recovers from a stall on a machine that is always a little late', () => {
+    const bound = createAdmissionBound({ max: 200, delayMs: 3 });
+    const busy = (lagMs: number) => turn(bound, { want: 60, tookMs: 2, lagMs, calm: true });
+    for (let i = 0; i < 3; i++) busy(400);
+    expect(bound.current()).toBe(16);
+
+    for (let i = 0; i < 20; i++) turn(bound, { want: 8, tookMs: 3, lagMs: 1.5, calm: true });
+    expect(bound.current()).toBe(200);
+  });
+
+  it('is not moved by another process that had its turn', () => {
+    const bound = createAdmissionBound({ max: 200, delayMs: 3 });
+    for (let i = 0; i < 3; i++) turn(bound, { want: 60, tookMs: 2, lagMs: 200, calm: true });
+    expect(bound.current()).toBe(200);
   });
 
   it('is one where only one may be in', () => {

@@ -84,7 +84,7 @@ describe('shedding load', () => {
   it('lets in fewer while its own timers are very late', async () => {
     for (let i = 0; i < 10; i++) {
       const leaves = Array.from({ length: 17 }, () => (shedder.refusal('key') ? null : shedder.admit('key')));
-      clock.skip(400);
+      clock.skip(450);
       await clock.step();
       for (const leave of leaves) leave?.();
     }
