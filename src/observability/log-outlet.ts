@@ -21,19 +21,23 @@ const WAITING_BYTES_MAX = 16_777_216;
 const TELL_LOST_MS = 1_000;
 /** Until a pipe that is full, and a disk that is, are tried again. */
 const AGAIN_MS = 2;
+/** A pipe that stays full is tried half as often each time, down to this. */
+const AGAIN_MS_MAX = 128;
 const AGAIN_AFTER_FAULT_MS = 1_000;
 /** At the end of the process, for a reader who is slow. */
 const LAST_WRITE_MS = 1_000;
 
 /**
  * Opens standard error; lines are gathered for at most a quarter of a second. Whatever becomes of the log, the process goes
- * on, and ends when it should: a full disk, a closed terminal or a reader that has stopped cost lines, not runs.
+ * on, and ends when it should: a full disk, a closed terminal or a reader that has stopped cost lines, not runs. Only a
+ * terminal that its user has stopped holds up the end until it goes on. Name look-ups share the threads that write: where
+ * all of them hang, the log waits.
  *
  * sonic-boom, pino's own, does not fit: it counts the bytes of all that it has gathered anew at each line (6 % of a run), and
  * at the end tries for ever what is not taken.
  *
  * States: idle; writing (a thread has the first batch: where the process ends abruptly, what of it is not taken at once is
- * lost); resting (the first batch was not taken, a timer runs).
+ * lost, and the line behind it begins in the middle of one); resting (the first batch was not taken, a timer runs).
  */
 export function openLogOutlet(): LogOutlet {
   openWithoutBlocking();
@@ -42,6 +46,7 @@ export function openLogOutlet(): LogOutlet {
   const batches: Buffer[] = [];
   let waitingBytes = 0;
   let state: 'idle' | 'writing' | 'resting' = 'idle';
+  let againMs = AGAIN_MS;
   let lost = 0;
   let toldAt = -Infinity;
   let tellLost: (lines: number) => void = () => undefined;
@@ -74,6 +79,7 @@ export function openLogOutlet(): LogOutlet {
     write(STANDARD_ERROR, first, (error, bytes) => {
       if (error) return rest(error);
       state = 'idle';
+      againMs = AGAIN_MS;
       took(0, bytes);
       countLost();
       writeNext();
@@ -82,13 +88,12 @@ export function openLogOutlet(): LogOutlet {
 
   function rest(error: NodeJS.ErrnoException): void {
     state = 'resting';
-    setTimeout(
-      () => {
-        state = 'idle';
-        writeNext();
-      },
-      isFull(error) ? AGAIN_MS : AGAIN_AFTER_FAULT_MS,
-    ).unref();
+    const restMs = isFull(error) ? againMs : AGAIN_AFTER_FAULT_MS;
+    againMs = Math.min(againMs * 2, AGAIN_MS_MAX);
+    setTimeout(() => {
+      state = 'idle';
+      writeNext();
+    }, restMs).unref();
   }
 
   function countLost(): void {
