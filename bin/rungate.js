@@ -3,11 +3,19 @@
 // some 30 MB in each thread and 100 ms at each start, and what lies in the cache is stripped already. A directory of
 // our own, because whoever may write to the cache decides what we run; where nothing can be written, nothing is cached.
 // NODE_COMPILE_CACHE, where it is set, comes first: Node.js has turned the cache on before it comes here.
+//
+// Loading the program would leave a server 20 MB of young heap that it has no use for, so that heap stays as it is until
+// the server listens: ADR 0014. Compiled code is good only under the flags that it was made with. So commands, which share
+// the server's cache, have the same flag; and what is compiled into Node.js is loaded before it.
+import 'node:crypto';
+import 'node:https';
+import 'node:sqlite';
+import 'node:stream/web';
+import 'node:worker_threads';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 
-// Loading the program would leave the server 20 MB of young heap that it has no use for. ADR 0014; src/app/young-heap.ts.
-if (process.argv[2] === 'serve') setFlagsFromString('--semi-space-growth-factor=1');
+setFlagsFromString('--semi-space-growth-factor=1');
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/rungate'));
 await import('../src/main.ts');

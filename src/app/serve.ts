@@ -5,7 +5,6 @@ import type { Log } from '../core/log.ts';
 import { openLogOutlet, type LogDestination } from '../observability/log-outlet.ts';
 import { createLogger } from '../observability/logger.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
-import { letYoungHeapGrow } from './young-heap.ts';
 
 const STANDARD_ERROR = 2;
 
@@ -35,7 +34,6 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   for (const warning of settings.warnings) log.warn({}, warning);
   const signals = listenToSignals(log);
   const gateway = await startGateway({ settings, environment, sandbox, log });
-  letYoungHeapGrow();
   signals.onReload(() => void gateway.reload());
   stdout.write(banner(gateway));
   log.info({ sandbox }, 'ready');

@@ -16,6 +16,7 @@ import { openBase } from './open-base.ts';
 import { openEngine } from './open-engine.ts';
 import type { OwnSandbox } from './own-sandbox.ts';
 import { VERSION } from './version.ts';
+import { letYoungHeapGrow } from './young-heap.ts';
 
 /** A gateway that listens. */
 export interface Gateway {
@@ -92,6 +93,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   undo.defer(() => closeApp(runsApp));
   undo.defer(() => closeApp(adminApp));
 
+  // The program is loaded; what is taken over now may be much.
+  letYoungHeapGrow();
   await engine.start();
   undo.defer(() => engine.drain());
   const runsUrl = await listen(runsApp, settings.listen, TEXT_SETTINGS.port.variable);

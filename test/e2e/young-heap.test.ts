@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -24,11 +25,14 @@ test('The young heap is small when the server is ready, and grows when there is 
     env: {
       PATH: process.env['PATH'],
       RUNGATE_DATA_DIR: commandLine.dataDir,
+      RUNGATE_CONFIG: join(commandLine.dataDir, 'rungate.yaml'),
+      RUNGATE_LOG_LEVEL: 'error',
       RUNGATE_PORT: '0',
       RUNGATE_ADMIN_PORT: '0',
     },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const gone = once(gateway, 'exit');
   try {
     let sizes: number[] = [];
     for await (const line of createInterface(gateway.stdout)) {
@@ -41,8 +45,7 @@ test('The young heap is small when the server is ready, and grows when there is 
     expect(ready).toBeLessThanOrEqual(4);
     expect(holding).toBeGreaterThanOrEqual(8);
   } finally {
-    const gone = once(gateway, 'exit');
-    gateway.kill();
+    gateway.kill('SIGKILL');
     await gone;
   }
 });
