@@ -86,21 +86,27 @@ export async function startUsualGateway(
     BENCH_KEY: 'sk_bench',
     ...settings,
   };
-  const main = join(root, 'bin/rungate.js');
-  const created = execFileSync(process.execPath, [main, 'keys', 'create', '--name', 'bench', '--json'], {
-    env: { ...process.env, ...environment },
-    encoding: 'utf8',
-  });
-  const begunAt = performance.now();
-  const running = await start([...nodeArguments, main, 'serve'], environment, (line) => line.startsWith('admin API'));
-  return {
-    ...running,
-    readyMs: performance.now() - begunAt,
-    url: /http:\/\/\S+/.exec(running.lines.find((line) => line.startsWith('runs API')) ?? '')?.[0] ?? '',
-    authorization: `Bearer ${reviveJson<{ key: string }>(created).key}`,
-    async stop() {
-      await running.stop();
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
+  const removeFiles = () => rmSync(directory, { recursive: true, force: true });
+  try {
+    const main = join(root, 'bin/rungate.js');
+    const created = execFileSync(process.execPath, [main, 'keys', 'create', '--name', 'bench', '--json'], {
+      env: { ...process.env, ...environment },
+      encoding: 'utf8',
+    });
+    const begunAt = performance.now();
+    const running = await start([...nodeArguments, main, 'serve'], environment, (line) => line.startsWith('admin API'));
+    return {
+      ...running,
+      readyMs: performance.now() - begunAt,
+      url: /http:\/\/\S+/.exec(running.lines.find((line) => line.startsWith('runs API')) ?? '')?.[0] ?? '',
+      authorization: `Bearer ${reviveJson<{ key: string }>(created).key}`,
+      async stop() {
+        await running.stop();
+        removeFiles();
+      },
+    };
+  } catch (error) {
+    removeFiles();
+    throw error;
+  }
 }

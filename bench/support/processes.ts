@@ -33,6 +33,7 @@ export async function start(
     pid: child.pid ?? 0,
     lines,
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
       child.kill('SIGTERM');
       await gone;
