@@ -11,9 +11,7 @@ const CROWD_SHARE = 0.5;
 /** A loop that is late by so many times the delay is reason enough, however few are inside. */
 const LAG_TIMES = 80;
 /** Below this share of the delay that is too much, more are let in; between the two only while nobody is refused. */
-const LOW_SHARE = 0.25;
-/** With the loop later than this share of it, how long runs take to be written says little of the disk. */
-const LEARN_SHARE = 0.4;
+const LOW_SHARE = 0.4;
 /** How fast the usual time follows when it is less than thought, and when it is more. */
 const LEARN_LESS = 0.2;
 const LEARN_MORE = 0.05;
@@ -98,7 +96,7 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
     },
     decide({ lagMs, calm }) {
       const tookMs = takeMean();
-      if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * LEARN_SHARE);
+      if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * LOW_SHARE);
       const loopExcess = lagMs / delayMs;
       const excess = Math.max(loopExcess, ((tookMs ?? 0) - (usualMs ?? 0)) / delayMs);
       const isDelayed = excess > 1 && (wasFull || loopExcess > LAG_TIMES);

@@ -168,8 +168,15 @@ describe('how many new runs are let in at once', () => {
     for (let i = 0; i < 3; i++) busy(400);
     expect(bound.current()).toBe(16);
 
-    for (let i = 0; i < 20; i++) turn(bound, { want: 8, tookMs: 3, lagMs: 1.5, calm: true });
+    for (let i = 0; i < 20; i++) turn(bound, { want: 8, tookMs: 3, lagMs: 2, calm: true });
     expect(bound.current()).toBe(200);
+  });
+
+  it('recovers there while some are refused all the time', () => {
+    const bound = createAdmissionBound({ max: 200, delayMs: 3 });
+    for (let i = 0; i < 3; i++) turn(bound, { want: 60, tookMs: 2, lagMs: 400, calm: true });
+    for (let i = 0; i < 200; i++) turn(bound, { want: 40, tookMs: 2, lagMs: 1, calm: false });
+    expect(bound.current()).toBeGreaterThan(40);
   });
 
   it('is not moved by another process that had its turn', () => {
