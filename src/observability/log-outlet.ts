@@ -88,8 +88,11 @@ export function openLogOutlet(): LogOutlet {
 
   function rest(error: NodeJS.ErrnoException): void {
     state = 'resting';
-    const restMs = isFull(error) ? againMs : AGAIN_AFTER_FAULT_MS;
-    againMs = Math.min(againMs * 2, AGAIN_MS_MAX);
+    let restMs = AGAIN_AFTER_FAULT_MS;
+    if (isFull(error)) {
+      restMs = againMs;
+      againMs = Math.min(againMs * 2, AGAIN_MS_MAX);
+    }
     setTimeout(() => {
       state = 'idle';
       writeNext();

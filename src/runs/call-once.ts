@@ -51,8 +51,8 @@ export function failedOnce(
 ): OnceResult {
   if (cause instanceof GatewayError) return { is: 'not_sent', error: errorBodyOf(cause, { provider: run.provider }) };
   if (!(cause instanceof OutboundError)) throw cause;
-  if (cause.failure === 'held_back') return { is: 'held_back' };
   if (signal.aborted) return { is: 'aborted', reason: signal.reason as AbortReason, sent: cause.sent };
+  if (cause.failure === 'held_back') return { is: 'held_back' };
   if (cause.sent) {
     return { is: 'unknown', cause: cause.failure === 'headers_timeout' ? 'upstream_timeout' : 'outcome_unknown' };
   }
@@ -65,6 +65,8 @@ export function failedOnce(
 /** What the network, the guard or the vault had to say is for the operator; callers get the catalogue's words. */
 export function logFailure(log: Log, run: Run, { operation, cause }: { operation: string; cause: unknown }): void {
   const { failure = null, sent = false } = cause instanceof OutboundError ? cause : {};
+  // The store's trouble, which is logged as such, not the vendor's.
+  if (failure === 'held_back') return;
   log.warn(
     { run_id: run.id, provider: run.provider, credential: run.credentialId, operation, failure, sent, err: cause },
     'a call to the vendor failed',

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { OutboundError } from '../core/outbound.ts';
 import type { Run } from './model.ts';
 import type { CallSample, RunObserver } from './observer.ts';
 import type { VendorCalls } from './vendor-calls.ts';
@@ -24,7 +25,7 @@ export function meterCalls(
         return answer;
       },
       (error: unknown) => {
-        tell(null);
+        if (!isHeldBack(error)) tell(null);
         throw error;
       },
     );
@@ -39,6 +40,11 @@ export function meterCalls(
     resume: (run, ...rest) => metered(run, 'resume', calls.resume(run, ...rest), statusOfAnswer),
     read: (run, operation, ...rest) => metered(run, operation, calls.read(run, operation, ...rest), statusOfAnswer),
   };
+}
+
+/** Then nobody was called. */
+function isHeldBack(error: unknown): boolean {
+  return error instanceof OutboundError && error.failure === 'held_back';
 }
 
 function statusOfAnswer({ status }: { status: number }): number {
