@@ -3,6 +3,7 @@ const AT_ONCE_MIN = 16;
 /** At most by so much the bound shrinks in one step. */
 const SHRINK = 0.2;
 const GROW = 1.02;
+const GROW_SLOWLY = 1.002;
 const GROW_CALM = 1.25;
 /** Delays of so many decisions in a row are a queue; one is a garbage collection, or another process that had its turn. */
 const PATIENCE = 2;
@@ -10,8 +11,10 @@ const PATIENCE = 2;
 const CROWD_SHARE = 0.5;
 /** A loop that is late by so many times the delay is reason enough, however few are inside. */
 const LAG_TIMES = 80;
-/** Below this share of the delay that is too much, more are let in; between the two only while nobody is refused. */
-const LOW_SHARE = 0.4;
+/** Below this share of the delay that is too much, more are let in. */
+const LOW_SHARE = 0.25;
+/** Below this one still, slowly: a machine with other work is always a little late, which says nothing of ours. */
+const USUAL_SHARE = 0.5;
 /** How fast the usual time follows when it is less than thought, and when it is more. */
 const LEARN_LESS = 0.2;
 const LEARN_MORE = 0.05;
@@ -96,7 +99,7 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
     },
     decide({ lagMs, calm }) {
       const tookMs = takeMean();
-      if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * LOW_SHARE);
+      if (tookMs !== null) learn(tookMs, calm && lagMs < delayMs * USUAL_SHARE);
       const loopExcess = lagMs / delayMs;
       const excess = Math.max(loopExcess, ((tookMs ?? 0) - (usualMs ?? 0)) / delayMs);
       const isDelayed = excess > 1 && (wasFull || loopExcess > LAG_TIMES);
@@ -109,7 +112,7 @@ export function createAdmissionBound({ max, delayMs }: { max: number; delayMs: n
       else if (floodedInARow >= PATIENCE) shrink(loopExcess);
       // A bound that nobody meets keeps nobody fast: a machine that is always a little late must not stay at the least.
       else if (calm && excess <= 1) bound = Math.min(max, bound * GROW_CALM);
-      else if (excess < LOW_SHARE) bound = Math.min(max, bound * GROW);
+      else if (excess < USUAL_SHARE) bound = Math.min(max, bound * (excess < LOW_SHARE ? GROW : GROW_SLOWLY));
       peak = inside;
       wasFull = false;
     },

@@ -175,7 +175,7 @@ describe('how many new runs are let in at once', () => {
   it('recovers there while some are refused all the time', () => {
     const bound = createAdmissionBound({ max: 200, delayMs: 3 });
     for (let i = 0; i < 3; i++) turn(bound, { want: 60, tookMs: 2, lagMs: 400, calm: true });
-    for (let i = 0; i < 200; i++) turn(bound, { want: 40, tookMs: 2, lagMs: 1, calm: false });
+    for (let i = 0; i < 600; i++) turn(bound, { want: 40, tookMs: 2, lagMs: 1, calm: false });
     expect(bound.current()).toBeGreaterThan(40);
   });
 
