@@ -5,8 +5,8 @@
 // NODE_COMPILE_CACHE, where it is set, comes first: Node.js has turned the cache on before it comes here.
 //
 // Loading the program would leave a server 20 MB of young heap that it has no use for, so that heap stays as it is until
-// the server takes over its runs: ADR 0014. Compiled code is good only under the flags that it was made with. So commands, which share
-// the server's cache, have the same flag; and what is compiled into Node.js is loaded before it.
+// the server takes over its runs: ADR 0014. Compiled code is good only under the flags that it was made with. So commands,
+// which share the server's cache, have the same flag; and what is compiled into Node.js is loaded before it.
 import 'node:crypto';
 import 'node:https';
 import 'node:sqlite';
