@@ -39,7 +39,8 @@ const FAULT_WAIT_MS = 5_000;
 const READ_MS_MAX = 60_000;
 
 interface ReadResult {
-  reading: Reading | { is: 'failed'; error: ErrorBody | null };
+  /** `cut_short`: ended by ourselves, at the run's deadline or because the process stops, so that nothing was learnt. */
+  reading: Reading | { is: 'failed'; error: ErrorBody | null } | { is: 'cut_short' };
   answer: OutboundAnswer | null;
 }
 
@@ -152,11 +153,13 @@ async function callVendor(parts: CarerParts, run: Run, operation: ReadOperation)
   const late = new AbortController();
   const leftMs = Math.max(0, run.deadlineAt - parts.clock.now());
   const stopTimer = parts.clock.after(Math.min(leftMs, READ_MS_MAX), () => late.abort());
+  const isCutShort = () => parts.stopped.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);
   try {
     const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([parts.stopped, late.signal]));
     return { answer, reading: await readAnswer(kind[operation] as Operation<never>, answer) };
   } catch (cause) {
     if (!parts.stopped.aborted) logFailure(parts.log, run, { operation, cause });
+    if (isCutShort()) return { answer: null, reading: { is: 'cut_short' } };
     const error = cause instanceof GatewayError ? errorBodyOf(cause, { provider: run.provider }) : null;
     return { answer: null, reading: { is: 'failed', error } };
   } finally {
@@ -203,6 +206,8 @@ function afterRead(
       return tryAgain(run, moment, answer, pollErrorOf(parts, run, answer));
     case 'failed':
       return tryAgain(run, moment, answer, reading.error);
+    case 'cut_short':
+      return tryAgain(run, moment, answer, run.upstream.pollError);
     case 'unreadable':
     case 'broken':
       // A 2xx has taken the cancel or the pause, whatever its body says: what became of it shows in the next poll.

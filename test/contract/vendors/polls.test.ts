@@ -131,6 +131,14 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a poll a
     expect(seen.upstream.poll_error).toMatchObject({ code: 'upstream_auth_failed', upstream: { status: 401 } });
   });
 
+  it('still shows it where the deadline has cut the next poll short', async () => {
+    const workflow = gateway.workflowId(kind.kind, 'poll-status-401-x1.poll-never-answers');
+    const timeoutS = READ_TIMEOUT_MS / 1_000 - 1;
+    const { body } = await gateway.post('/runs', { provider: kind.kind, workflow, timeout_s: timeoutS });
+    expect(body.status).toBe('timed_out');
+    expect(body.upstream.poll_error).toMatchObject({ code: 'upstream_auth_failed', upstream: { status: 401 } });
+  });
+
   it('never shows our credential where an answer to a poll repeats it', async () => {
     const { key } = vendorOf(gateway.sandbox, kind.kind);
     const { body } = await results.resultOf(nameOf({ kind, workflow: 'poll-echo-key-forever' }));
