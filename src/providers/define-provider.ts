@@ -48,7 +48,7 @@ export interface Operation<Context> {
    * Reads an answer whose status `accepts` allows. Throws where the body is not what the vendor documents;
    * the caller makes `upstream_invalid_response` of it (a start) or asks again later (a read).
    */
-  read(answer: Answer): Outcome | Promise<Outcome>;
+  read(answer: Answer): Outcome;
   /** Statuses that carry a result. Default: 200 alone. */
   accepts?: readonly number[];
 }

@@ -19,14 +19,14 @@ export type Reading =
 const VENDOR_TEXT_MAX = 500;
 
 /** Reads one answer with the operation's own reader; a 2xx is never success by itself. */
-export async function readAnswer(operation: Operation<never>, answer: OutboundAnswer): Promise<Reading> {
+export function readAnswer(operation: Operation<never>, answer: OutboundAnswer): Reading {
   const { status, body, headers } = answer;
   if (status < 200 || status > 299) return { is: 'refused', status };
   if (body.kind === 'broken') return { is: 'broken' };
   if (!(operation.accepts ?? [200]).includes(status)) return { is: 'unreadable', reason: `HTTP ${status}` };
   if (body.kind !== 'json') return { is: 'unreadable', reason: body.kind === 'unreadable' ? body.fault : body.kind };
   try {
-    return { is: 'outcome', outcome: await operation.read({ status, headers, body: body.value }) };
+    return { is: 'outcome', outcome: operation.read({ status, headers, body: body.value }) };
   } catch {
     // The reader's complaint may quote the vendor's body; the reason stays constant.
     return { is: 'unreadable', reason: 'wrong_shape' };

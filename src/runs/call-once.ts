@@ -32,7 +32,7 @@ export async function callOnce(
     if (!heartbeatIsYoung()) return { is: 'held_back' };
     const answer = await send(signal);
     flight.vendorHeaders = rateLimitHeaders(answer);
-    const reading = await readAnswer(kind[operation] as Operation<never>, answer);
+    const reading = readAnswer(kind[operation] as Operation<never>, answer);
     if (reading.is === 'broken' && signal.aborted) {
       return { is: 'aborted', reason: signal.reason as AbortReason, sent: true };
     }

@@ -156,7 +156,7 @@ async function callVendor(parts: CarerParts, run: Run, operation: ReadOperation)
   const isCutShort = () => parts.stopped.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);
   try {
     const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([parts.stopped, late.signal]));
-    return { answer, reading: await readAnswer(kind[operation] as Operation<never>, answer) };
+    return { answer, reading: readAnswer(kind[operation] as Operation<never>, answer) };
   } catch (cause) {
     if (!parts.stopped.aborted) logFailure(parts.log, run, { operation, cause });
     if (isCutShort()) return { answer: null, reading: { is: 'cut_short' } };

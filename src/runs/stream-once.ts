@@ -107,7 +107,7 @@ async function startStream(
     if (operation.via === 'websocket') {
       return { is: 'not_sent', error: refusedStartError(kind, run.provider, answer, parts.now()) };
     }
-    const reading = await readAnswer(kind.start, answer);
+    const reading = readAnswer(kind.start, answer);
     if (reading.is === 'broken' && signal.aborted) return aborted(flight, true);
     return { is: 'answered', answer, reading, rateLimit: rateLimitSeen(kind, answer, parts.now()) };
   } catch (cause) {
