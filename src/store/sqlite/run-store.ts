@@ -204,10 +204,9 @@ async function move(
   if (hasEnded(from.run)) return 'stale';
   const now = clock.now();
   const next = changedRun(from.run, change, now);
-  const seq = await writer.write('move', ...moveOperation(from, change, { next, now }));
-  if (seq === null) return 'stale';
+  if ((await writer.write('move', ...moveOperation(from, change, { next, now }))) === null) return 'stale';
   hints.changed(next.id);
-  return { ...next, seq };
+  return next;
 }
 
 async function moveOnce(
@@ -222,7 +221,7 @@ async function moveOnce(
   if (result === null) return 'stale';
   if (typeof result !== 'number') return earlierClaim(result);
   hints.changed(next.id);
-  return { kind: 'moved', run: { ...next, seq: result } };
+  return { kind: 'moved', run: next };
 }
 
 function moveOperation(
@@ -234,7 +233,7 @@ function moveOperation(
   const events = placeEvents(change.events, run.seq + 1);
   return [
     [
-      run.seq + change.events.length,
+      next.seq,
       next.status,
       next.provider,
       next.workflow,
@@ -260,13 +259,15 @@ function moveOperation(
 }
 
 /** The run after the change. Whatever the change says, an ended run has an end, and nobody cares for it any more. */
-function changedRun(run: Run, { status, patch, owner, dueInMs }: Change, now: number): Run {
+function changedRun(run: Run, { status, patch, owner, dueInMs, events }: Change, now: number): Run {
   const ended = hasEnded({ status });
   const next: Run & { inputs?: unknown; output?: unknown } = {
     ...run,
     ...patch,
     status,
     version: run.version + 1,
+    // Compared when it is written, so that nothing else can come between.
+    seq: run.seq + events.length,
     owner: ended ? null : owner,
     dueAt: ended || dueInMs === null ? null : now + dueInMs,
     finishedAt: ended ? (patch.finishedAt ?? now) : null,
