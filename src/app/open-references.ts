@@ -61,13 +61,20 @@ export function openReferences(parts: OpenReferencesParts): OpenReferences {
 }
 
 function environmentSecrets(environment: Environment): SecretSource<ReferenceIn<'env'>> {
+  // Few names are ever read: those that the configuration refers to, and runs that are still under way.
+  const read = new Map<string, Secret>();
   return {
     isSet: ({ name }) => variable(environment, name) !== undefined,
     async read({ name }) {
+      const known = read.get(name);
+      if (known !== undefined) return known;
       // The configuration refuses it too; this holds for whatever else may name it.
       if (isOwnVariable(name)) throw new GatewayError('no_credential', { message: `The variable ${OWN_SECRET}.` });
       const value = variable(environment, name);
-      return value === undefined ? null : new Secret(value);
+      if (value === undefined) return null;
+      const secret = new Secret(value);
+      read.set(name, secret);
+      return secret;
     },
     expire: null,
   };

@@ -8,6 +8,8 @@ const MASK = '[secret]';
  */
 export class Secret {
   readonly #value: string;
+  #derived: unknown;
+  #deriveBy: ((value: string) => unknown) | null = null;
 
   constructor(value: string) {
     this.#value = value;
@@ -15,6 +17,18 @@ export class Secret {
 
   open(): string {
     return this.#value;
+  }
+
+  /**
+   * What `make` makes of the value, which is as secret as that, and forgotten with it. The last one is kept, so that what
+   * is derived for every call is made once while a place hands out the same object.
+   */
+  derive<T>(make: (value: string) => T): T {
+    if (this.#deriveBy !== make) {
+      this.#derived = make(this.#value);
+      this.#deriveBy = make;
+    }
+    return this.#derived as T;
   }
 
   toString(): string {

@@ -1,3 +1,4 @@
+import type { Secret } from '../core/secret.ts';
 import { characterForms, escapable, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
 
 const MASK = '[secret]';
@@ -62,6 +63,13 @@ export function createScrubber(...secrets: string[]): Scrubber {
   const unicode = (value: string) =>
     isPlain && !hasNeedlessEscapes(value) ? text(value) : bytes(Buffer.from(value)).toString();
   return { text, unicode, places, bytes };
+}
+
+/** The scrubber of a call's secrets; that of a single one is made once for each time that it was read. */
+export function scrubberOf(secrets: readonly Secret[]): Scrubber {
+  const [only, ...more] = secrets;
+  if (only === undefined) throw new Error('an answer without a request');
+  return more.length === 0 ? only.derive(createScrubber) : createScrubber(...secrets.map((secret) => secret.open()));
 }
 
 /** Whether a text, if it is JSON, could say the same more plainly: then a secret in it may be escaped twice over. */

@@ -8,7 +8,7 @@ import { FrameStream } from './frame-stream.ts';
 import type { AnswerHandler, Controller, Dispatch, ResponseHeaders } from './interceptors/interceptor.ts';
 import { allowedHeaders } from './interceptors/response-headers.ts';
 import { createOutputScrub } from './output-scrub.ts';
-import { createScrubber, type Scrubber } from './scrubber.ts';
+import { scrubberOf, type Scrubber } from './scrubber.ts';
 import { answerOnly, type SettleStream, type StreamParts } from './stream-collector.ts';
 import { Wire } from './wire.ts';
 
@@ -83,7 +83,7 @@ export class WebSocketCall implements AnswerHandler {
     if (call.over) return void wire.destroy();
     // None was offered: above all no compression, which would need a size cap of its own.
     if (headers['sec-websocket-extensions'] !== undefined) return this.#refuse('an extension that nobody offered');
-    this.#scrubber = createScrubber(...call.secrets.map((secret) => secret.open()));
+    this.#scrubber = scrubberOf(call.secrets);
     for (const [name, value] of Object.entries(allowedHeaders(headers))) {
       this.#headers[name] = this.#scrubber.text(value);
     }

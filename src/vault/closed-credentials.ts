@@ -86,8 +86,14 @@ const MISSING: Readonly<Record<string, string>> = {
 };
 
 /** Says whether a header can carry a secret. One line break at the end is the shell's, not the secret's. */
-export function readSecret(secret: Secret): { usable: Secret; fault: null } | { usable: null; fault: string } {
-  const text = secret.open().replace(/\r?\n$/, '');
+export function readSecret(secret: Secret): ReadSecret {
+  return secret.derive(readText);
+}
+
+type ReadSecret = { usable: Secret; fault: null } | { usable: null; fault: string };
+
+function readText(raw: string): ReadSecret {
+  const text = raw.replace(/\r?\n$/, '');
   if (text === '') return { usable: null, fault: 'it is empty' };
   if (text.length > SECRET_LENGTH_MAX) {
     return { usable: null, fault: `it is longer than ${SECRET_LENGTH_MAX} characters` };

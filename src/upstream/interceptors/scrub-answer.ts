@@ -1,5 +1,5 @@
 import type { Call } from '../call.ts';
-import { createScrubber, type Scrubber } from '../scrubber.ts';
+import { scrubberOf, type Scrubber } from '../scrubber.ts';
 import { createStreamScrubber, type StreamScrubber } from '../stream-scrubber.ts';
 import {
   ForwardingHandler,
@@ -12,8 +12,8 @@ import {
 /**
  * Replaces our credential, and what else was secret in the request, by `[secret]` wherever a vendor echoes it, in header
  * values and in the body. The body is gathered first, since an echo may lie across two chunks; the size cap, nearer to
- * the wire, bounds it. Of a stream only what could be the beginning of an echo is held back. The scrubber is made for
- * each answer and dropped with it: it is as secret as what it looks for.
+ * the wire, bounds it. Of a stream only what could be the beginning of an echo is held back. The scrubber is as secret as
+ * what it looks for, and lives no longer.
  */
 export function scrubAnswer(): Interceptor {
   return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call));
@@ -45,7 +45,7 @@ class ScrubbingHandler extends ForwardingHandler {
       this.#chunks.push(chunk);
       return;
     }
-    this.#stream ??= createStreamScrubber(this.#secrets(), this.#made());
+    this.#stream ??= createStreamScrubber(opened(this.#call), this.#made());
     const clean = this.#stream.push(chunk);
     if (clean.length > 0) this.next.onResponseData(controller, clean);
   }
@@ -64,12 +64,10 @@ class ScrubbingHandler extends ForwardingHandler {
   }
 
   #made(): Scrubber {
-    return (this.#scrubber ??= createScrubber(...this.#secrets()));
+    return (this.#scrubber ??= scrubberOf(this.#call.secrets));
   }
+}
 
-  #secrets(): string[] {
-    const { secrets } = this.#call;
-    if (secrets.length === 0) throw new Error('an answer without a request');
-    return secrets.map((secret) => secret.open());
-  }
+function opened({ secrets }: Call): string[] {
+  return secrets.map((secret) => secret.open());
 }
