@@ -39,18 +39,20 @@ export function createAuthenticator({ keys, tokens, oidc, configuredOrigins }: A
   function prove({ authorization, token }: ShownIdentity): Promise<Caller> {
     if (authorization === undefined && token !== null) return tokens.verify(token);
     const shown = bearerOf(authorization);
-    if (shown === null) throw unauthorized();
+    if (shown === null) return Promise.reject(unauthorized());
     if (shown.startsWith(TOKEN_PREFIX)) return tokens.verify(shown);
     // No key holds a dot, and every JWT does.
     if (shown.includes('.')) return oidc.verify(shown);
     return keys.verify(shown);
   }
 
-  return async function authenticate(shown) {
+  async function proveFrom(shown: ShownIdentity, origin: string): Promise<Caller> {
     const caller = await prove(shown);
-    if (shown.origin !== null) requireOrigin(caller, shown.origin, configuredOrigins());
+    requireOrigin(caller, origin, configuredOrigins());
     return caller;
-  };
+  }
+
+  return (shown) => (shown.origin === null ? prove(shown) : proveFrom(shown, shown.origin));
 }
 
 function bearerOf(authorization: string | undefined): string | null {

@@ -116,20 +116,29 @@ export function createKeyVerifier({
 }): KeyVerifier {
   const known = new Map<string, KnownKey>();
 
-  /** Only keys that exist are remembered: made-up ids must not push them out. */
-  async function find(id: string): Promise<KnownKey | null> {
+  /** What the store has said lately; null: it is to be asked. */
+  function remembered(id: string): KnownKey | null {
     const now = clock.now();
     const entry = known.get(id);
-    if (entry && now < entry.untilMs && entry.untilMs - now <= KNOWN_FOR_MS) return entry;
+    return entry && now < entry.untilMs && entry.untilMs - now <= KNOWN_FOR_MS ? entry : null;
+  }
+
+  async function find(id: string): Promise<KnownKey | null> {
+    return remembered(id) ?? (await read(id));
+  }
+
+  /** Only keys that exist are remembered: made-up ids must not push them out. */
+  async function read(id: string): Promise<KnownKey | null> {
+    const now = clock.now();
     const stored = await keys.find(id);
     if (stored === null) {
       known.delete(id);
       return null;
     }
     if (known.size >= KNOWN_MAX) known.clear();
-    const read = { stored, caller: callerOf(stored), untilMs: now + KNOWN_FOR_MS };
-    known.set(id, read);
-    return read;
+    const found = { stored, caller: callerOf(stored), untilMs: now + KNOWN_FOR_MS };
+    known.set(id, found);
+    return found;
   }
 
   /**
@@ -146,7 +155,8 @@ export function createKeyVerifier({
       const claimed = parseKey(shown);
       if (claimed === null) throw unauthorized();
       const knownBefore = known.get(claimed.id);
-      const found = await find(claimed.id);
+      // Nearly every request is of a key that came a moment ago, and is to wait for nothing.
+      const found = remembered(claimed.id) ?? (await read(claimed.id));
       // Unknown keys go the whole way too, so that time does not tell which ids exist.
       const proven = sameHash(hashSecret(claimed.secret), found?.stored.secretHash ?? NO_HASH);
       if (!proven) await evenOut(claimed.id, found, found !== null && knownBefore === found);

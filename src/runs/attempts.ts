@@ -90,19 +90,16 @@ export function createAttempts(parts: AttemptsParts): Attempts {
   function send(run: Run, start: StartToSend, place: Place): Flight {
     // As this start has last written it; a stream or a next attempt writes it again.
     const leaving: Leaving = { ...start, run };
-    const { flight, landed } = parts.flights.launch(run, {
+    return parts.flights.launch<OnceResult>(run, {
       operation: 'start',
-      call: async (open) => {
-        const result = await sendUntilItBegins(leaving, open);
-        return (latest) => afterLanding(parts, { sent: leaving.run, latest }, result);
-      },
+      call: (open) => sendUntilItBegins(leaving, open),
+      land: (latest, result) => afterLanding(parts, { sent: leaving.run, latest }, result),
       fault: (latest) => {
         leaving.slot.drop();
         return afterLanding(parts, { sent: leaving.run, latest }, { is: 'unknown', cause: 'outcome_unknown' });
       },
+      landed: () => place.free(),
     });
-    void landed.then(() => place.free());
-    return flight;
   }
 
   /** Sends the start, and where it provably began nothing, the next one. */

@@ -182,10 +182,13 @@ async function write(parts: CreateRunParts, wanted: ToWrite): Promise<StartedRun
   try {
     const quota = callerLimits.quotaOf(caller);
     const token = tokenQuotaOf(caller);
-    const written = await store.create(run, { idempotency: claim, quota, token }).catch((cause: unknown) => {
+    let written: Awaited<ReturnType<RunStore['create']>>;
+    try {
+      written = await store.create(run, { idempotency: claim, quota, token });
+    } catch (cause) {
       parts.onUnsure(run.id);
       throw cause;
-    });
+    }
     if (written.kind === 'over_quota' || written.kind === 'over_token_quota') {
       throw quotaError(parts, written.kind, { quota, token });
     }

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { AbortReason } from './call-once.ts';
 import type { Run } from './model.ts';
 import type { Decide, Mover } from './mover.ts';
+import type { Change } from './ports.ts';
 
 /**
  * Calls that must not be sent twice, while they are in flight: starts and resumes.
@@ -17,7 +18,7 @@ export interface Flights {
    * Makes the call and writes what it makes of the run. `call` never rejects for a reason of the vendor's;
    * where it does, `fault` decides: the run still ends, or is asked about.
    */
-  launch(run: Run, flown: Flown): Launched;
+  launch<Result>(run: Run, flown: Flown<Result>): Flight;
   /**
    * The move that lets a call leave is being written; until the returned function is called, the run counts as
    * in flight, so that nobody takes its row for lost while the store is slow to answer.
@@ -54,16 +55,14 @@ export interface OpenFlight extends Flight {
 }
 
 /** What is to be flown. */
-export interface Flown {
+export interface Flown<Result> {
   operation: 'start' | 'resume';
-  call: (flight: OpenFlight) => Promise<Decide>;
+  call: (flight: OpenFlight) => Promise<Result>;
+  /** What the result makes of the run as it is now. */
+  land: (latest: Run, result: Result) => Change | null;
   fault: Decide;
-}
-
-export interface Launched {
-  flight: Flight;
-  /** Resolves when the result is on disk, or was dropped. Never rejects. */
-  landed: Promise<void>;
+  /** Once the result is on disk, or was dropped. */
+  landed?: () => void;
 }
 
 interface Entry extends OpenFlight {
@@ -71,7 +70,7 @@ interface Entry extends OpenFlight {
   /** The vendor has spoken; only the result has yet to be written. */
   answered: boolean;
   readonly deadlineAt: number;
-  readonly operation: Flown['operation'];
+  readonly operation: 'start' | 'resume';
   readonly controller: AbortController;
 }
 
@@ -104,14 +103,18 @@ export function createFlights({
     wakeIfIdle();
   }
 
-  async function fly(run: Run, entry: Entry, { call, fault }: Flown) {
+  /** Never rejects. In one piece, since every run goes this way, and asynchronous functions within each other cost. */
+  async function fly<Result>(run: Run, entry: Entry, { call, land, fault, landed }: Flown<Result>): Promise<void> {
     try {
       const begunAt = clock.monotonic();
-      const decide = await call(entry).finally(() => {
+      let result: Result;
+      try {
+        result = await call(entry);
+      } finally {
         entry.answered = true;
         entry.upstreamMs = clock.monotonic() - begunAt;
-      });
-      await mover.settle(run, decide, stopped);
+      }
+      await mover.settle(run, (latest) => land(latest, result), stopped);
     } catch (cause) {
       log.error({ err: cause, run_id: run.id }, 'a call that must not be repeated could not be carried out');
       await mover
@@ -120,6 +123,7 @@ export function createFlights({
     } finally {
       if (flights.get(run.id) === entry) flights.delete(run.id);
       wakeIfIdle();
+      landed?.();
     }
   }
 
@@ -144,7 +148,8 @@ export function createFlights({
         signal,
       };
       flights.set(run.id, entry);
-      return { flight: entry, landed: fly(run, entry, flown) };
+      void fly(run, entry, flown);
+      return entry;
     },
     board(id) {
       boarding.set(id, (boarding.get(id) ?? 0) + 1);

@@ -51,26 +51,27 @@ export function createMover({
   /** A write has failed: nobody was told of it, and it may have happened. */
   onUnsure?: (id: RunId) => void;
 }): Mover {
-  async function written<T>({ id }: Run, write: Promise<T>): Promise<T> {
-    try {
-      return await write;
-    } catch (cause) {
-      onUnsure?.(id);
-      throw cause;
-    }
-  }
-
+  /** With few asynchronous functions within each other, since every run goes this way, and they cost. */
   async function move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'> {
     check(run, change);
     const from = owner === undefined ? { run } : { run, owner };
-    const moved = await written(run, store.move(from, withDeliveries(run, change)));
+    let moved: Run | 'stale';
+    try {
+      moved = await store.move(from, withDeliveries(run, change));
+    } catch (cause) {
+      onUnsure?.(run.id);
+      throw cause;
+    }
     if (moved !== 'stale') onMoved(moved, change);
     return moved;
   }
 
   async function moveOnce(run: Run, change: Change, claim: IdempotencyClaim) {
     check(run, change);
-    const result = await written(run, store.moveOnce({ run }, withDeliveries(run, change), claim));
+    const result = await store.moveOnce({ run }, withDeliveries(run, change), claim).catch((cause: unknown) => {
+      onUnsure?.(run.id);
+      throw cause;
+    });
     if (result !== 'stale' && result.kind === 'moved') onMoved(result.run, change);
     return result;
   }
@@ -85,29 +86,39 @@ export function createMover({
       }
       const change = decide(current);
       if (change === null) return null;
-      const latest = current;
-      const moved: Run | 'stale' | null = await whileStoreIsDown(
-        () => move(latest, change, latest.owner ?? undefined),
-        signal,
-      );
+      const latest: Run = current;
+      const write = () => move(latest, change, latest.owner ?? undefined);
+      let moved: Run | 'stale' | null;
+      try {
+        moved = await write();
+      } catch (cause) {
+        moved = await againWhileStoreIsDown(write, cause, signal);
+      }
       if (moved !== 'stale') return moved;
-      current = await whileStoreIsDown(() => store.peek(run.id), signal);
+      const peek = () => store.peek(run.id);
+      current = await peek().catch((cause: unknown) => againWhileStoreIsDown(peek, cause, signal));
     }
     if (current === null) return null;
     throw new GatewayError('internal', { cause: new Error('a run changed too often to be written') });
   }
 
-  /** Null: given up, because the process stops. Recovery then finds the row as it was. */
-  async function whileStoreIsDown<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
+  /** After a first fault. Null: given up, because the process stops. Recovery then finds the row as it was. */
+  async function againWhileStoreIsDown<T>(
+    work: () => Promise<T>,
+    first: unknown,
+    signal: AbortSignal,
+  ): Promise<T | null> {
+    let cause = first;
     for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
-      try {
-        return await write();
-      } catch (cause) {
-        if (!(cause instanceof GatewayError) || cause.code !== 'store_unavailable') throw cause;
-        if (signal.aborted) return null;
-        log.warn({ err: cause }, 'store unavailable, the result is kept and written again');
-      }
+      if (!(cause instanceof GatewayError) || cause.code !== 'store_unavailable') throw cause;
+      if (signal.aborted) return null;
+      log.warn({ err: cause }, 'store unavailable, the result is kept and written again');
       await pause(clock, waitMs, signal);
+      try {
+        return await work();
+      } catch (again) {
+        cause = again;
+      }
     }
   }
 

@@ -96,15 +96,16 @@ export function createResumer(parts: ResumeParts) {
     { kind, credential }: { kind: AnyProviderKind; credential: SealedCredential },
   ): StartedRun {
     let refusal: ErrorBody | null = null;
-    const { flight } = parts.flights.launch(run, {
+    const flight = parts.flights.launch<OnceResult>(run, {
       operation: 'resume',
-      call: async (open) => {
+      async call(open) {
         const result = await callOnce(parts, { run, kind, operation: 'resume' }, open, (signal) =>
           parts.calls.resume(run, request, credential, signal),
         );
         refusal = refusalOf(parts, run, result);
-        return (latest) => afterResume(parts, { sent: run, latest }, { result, refused: refusal !== null });
+        return result;
       },
+      land: (latest, result) => afterResume(parts, { sent: run, latest }, { result, refused: refusal !== null }),
       fault: (latest) => {
         const result = { is: 'unknown', cause: 'outcome_unknown' } as const;
         return afterResume(parts, { sent: run, latest }, { result, refused: false });

@@ -65,30 +65,34 @@ export function createUpstream(parts: UpstreamParts): Outbound & DocumentReader 
   const targetOf = createTargets();
   const active = createActiveCalls();
 
+  /** What is thrown on the way rejects, without the cost of an asynchronous function around the promise. */
   function run<T>(
-    call: Call,
-    { through, signal }: { through: Pools; signal: AbortSignal },
-    begin: (dispatch: Dispatch, settle: Settle<T>) => void,
+    { through, signal, make }: { through: Pools; signal: AbortSignal; make: () => Call },
+    begin: (call: Call, dispatch: Dispatch, settle: Settle<T>) => void,
   ): Promise<T> {
-    const lane = through.enter(call.target.origin, call.request);
-    active.add(call, signal, () => through.leave(lane));
-    return new Promise((resolve, reject) => begin(lane.dispatch, { resolve, reject }));
+    return new Promise((resolve, reject) => {
+      active.assertOpen(signal);
+      const call = make();
+      const lane = through.enter(call.target.origin, call.request);
+      active.add(call, signal, () => through.leave(lane));
+      begin(call, lane.dispatch, { resolve, reject });
+    });
   }
 
   return {
-    async send(request, signal) {
-      active.assertOpen(signal);
-      const call = new Call(request, targetOf(request.baseUrl));
-      return run<OutboundAnswer>(call, { through: pools, signal }, (dispatch, settle) =>
+    send(request, signal) {
+      const make = () => new Call(request, targetOf(request.baseUrl));
+      return run<OutboundAnswer>({ through: pools, signal, make }, (call, dispatch, settle) =>
         dispatchTo(new AnswerCollector(call, clock, settle), call, dispatch),
       );
     },
 
-    async openStream(request, signal) {
-      active.assertOpen(signal);
-      const target = targetOf(request.baseUrl);
-      const call = request.via === 'websocket' ? handshake(request, target) : new Call(request, target, 'stream');
-      return run<StreamAnswer>(call, { through: pools, signal }, (dispatch, settle) => {
+    openStream(request, signal) {
+      const make = () => {
+        const target = targetOf(request.baseUrl);
+        return request.via === 'websocket' ? handshake(request, target) : new Call(request, target, 'stream');
+      };
+      return run<StreamAnswer>({ through: pools, signal, make }, (call, dispatch, settle) => {
         const stream = { call, clock, signal };
         if (request.via === 'http') {
           dispatchTo(new StreamCollector(stream, (head) => request.format(head), settle), call, dispatch);
@@ -99,18 +103,16 @@ export function createUpstream(parts: UpstreamParts): Outbound & DocumentReader 
       });
     },
 
-    async post(post, signal) {
-      active.assertOpen(signal);
-      const call = createPlainCall(post);
-      return run<PlainAnswer>(call, { through: plainPools, signal }, (dispatch, settle) =>
+    post(post, signal) {
+      const make = () => createPlainCall(post);
+      return run<PlainAnswer>({ through: plainPools, signal, make }, (call, dispatch, settle) =>
         dispatchTo(new HeadCollector({ call, clock, timeoutMs: post.timeoutMs }, settle), call, dispatch),
       );
     },
 
-    async get(request, signal) {
-      active.assertOpen(signal);
-      const call = createPlainGet(request);
-      return run<OutboundAnswer>(call, { through: plainPools, signal }, (dispatch, settle) =>
+    get(request, signal) {
+      const make = () => createPlainGet(request);
+      return run<OutboundAnswer>({ through: plainPools, signal, make }, (call, dispatch, settle) =>
         dispatchTo(new AnswerCollector(call, clock, settle), call, answerSizeCap(request)(dispatch)),
       );
     },

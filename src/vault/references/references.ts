@@ -59,11 +59,15 @@ export function createReferences(parts: ReferencesParts): References {
     return bound;
   }
 
-  async function read(text: string): Promise<Secret | null> {
+  function read(text: string): Promise<Secret | null> {
     const bound = boundOf(text);
-    if (bound === null) return null;
+    if (bound === null) return Promise.resolve(null);
+    return bound.expire === null ? bound.read() : readChanging(text, bound);
+  }
+
+  async function readChanging(text: string, bound: Bound): Promise<Secret | null> {
     const secret = await bound.read();
-    if (bound.expire === null || secret === null || secret === bound.last) return secret;
+    if (secret === null || secret === bound.last) return secret;
     if (bound.last !== null && bound.last.open() !== secret.open()) {
       bound.changedAt = clock.monotonic();
       log.info({ credential: text }, 'the secret behind a reference has changed');

@@ -1,4 +1,3 @@
-import type { Caller } from '../../../core/caller.ts';
 import { answerStart } from '../../answer-run.ts';
 import { callerOf, type App } from '../../app.ts';
 import { preferredType } from '../../headers/accept.ts';
@@ -10,7 +9,7 @@ import { EVENT_STREAM_EXAMPLES } from '../../schemas/event-examples.ts';
 import { VENDOR_HEADERS } from '../../openapi/headers.ts';
 import type { Operation } from '../../openapi/operation.ts';
 import { requireWebhook } from '../../require-webhook.ts';
-import type { LoadShedder } from '../../plugins/load-shedder.ts';
+import type { StartedRun } from '../../../runs/run-service.ts';
 import type { RunsAppParts } from '../../runs-parts.ts';
 import { runSchema } from '../../schemas/run-answer.ts';
 import { RUN_EXAMPLES } from '../../schemas/run-examples.ts';
@@ -111,7 +110,14 @@ export function addCreateRun(app: App, { runs, shedder, openCalls, webhooks, pol
       policy.mayStart(caller, asked);
       requireWebhook(caller, asked.webhook, webhooks.checkTarget);
       const hold = holdOfStart(request.headers.prefer as string | undefined);
-      const started = await admitted(shedder, caller, () => runs.create(caller, asked, context));
+      // Holds the run's place among those that are let in at once, until it is written or refused.
+      const leave = shedder.admit(caller.keyId);
+      let started: StartedRun;
+      try {
+        started = await runs.create(caller, asked, context);
+      } finally {
+        leave();
+      }
       request.runId = started.run.id;
       const attendance = runs.attend(started.run, started.replayed);
       if (listening) {
@@ -130,18 +136,4 @@ export function addCreateRun(app: App, { runs, shedder, openCalls, webhooks, pol
       return reply;
     },
   );
-}
-
-/** Holds a new run's place among those that are let in at once, until it is written or refused. */
-async function admitted<Result>(
-  shedder: LoadShedder,
-  { keyId }: Caller,
-  create: () => Promise<Result>,
-): Promise<Result> {
-  const leave = shedder.admit(keyId);
-  try {
-    return await create();
-  } finally {
-    leave();
-  }
 }
