@@ -4,7 +4,7 @@ const MASK = '[secret]';
 
 /**
  * A value that must never reach a log, an error or a disk. It prints as `[secret]` everywhere;
- * `open` is called in one place, where the outgoing header is written.
+ * `open` and `derive` are called where it goes out, and where it is looked for in what comes back.
  */
 export class Secret {
   readonly #value: string;

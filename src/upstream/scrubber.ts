@@ -30,13 +30,39 @@ export interface Scrubber {
  * them, so plain searches come first, and the pattern for escaped forms is made only where escapes are seen.
  */
 export function createScrubber(...secrets: string[]): Scrubber {
+  return scrubberFor(lookFor(secrets));
+}
+
+/** The scrubber of a call's secrets. What a single one is looked for by is listed once for each time that it was read. */
+export function scrubberOf(secrets: readonly Secret[]): Scrubber {
+  const [only, ...more] = secrets;
+  if (only === undefined) throw new Error('an answer without a request');
+  if (more.length === 0) return scrubberFor(only.derive(lookForOne));
+  return createScrubber(...secrets.map((secret) => secret.open()));
+}
+
+/** What secrets are looked for by: all that is needed as long as nothing looks like an echo. */
+interface LookedFor {
+  wanted: readonly string[];
+  plain: readonly string[];
+  signs: readonly string[];
+}
+
+function lookFor(secrets: readonly string[]): LookedFor {
   const wanted = worthScrubbing(secrets);
+  return { wanted, plain: wanted.flatMap(plainForms), signs: [...new Set(wanted.flatMap(escapeSigns))] };
+}
+
+function lookForOne(secret: string): LookedFor {
+  return lookFor([secret]);
+}
+
+function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
   const shortest = wanted.at(-1)?.length;
   if (shortest === undefined) {
     return { text: (value) => value, unicode: (value) => value, places: () => [], bytes: (body) => body };
   }
-  const plain = wanted.flatMap(plainForms);
-  const signs = [...new Set(wanted.flatMap(escapeSigns))];
+  // Large, and so not kept beyond this scrubber.
   let made: RegExp | null = null;
   const pattern = () =>
     (made ??= new RegExp([...escapable(wanted).map(escapedPattern), ...plain.map(quote)].join('|'), 'g'));
@@ -45,9 +71,9 @@ export function createScrubber(...secrets: string[]): Scrubber {
     // No form is shorter than the secret itself.
     return value.length >= shortest && (plain.some(found) || signs.some(found));
   };
-  const text = (value: string) => (isSuspicious(value) ? value.replace(pattern(), MASK) : value);
+  const text = (value: string) => (isSuspicious(value) ? guarded(() => value.replace(pattern(), MASK)) : value);
   const places = (value: string) => {
-    const found = isSuspicious(value) ? Array.from(value.matchAll(pattern())) : [];
+    const found = isSuspicious(value) ? guarded(() => Array.from(value.matchAll(pattern()))) : [];
     return found.map(({ index, 0: match }) => ({ from: index, to: index + match.length }));
   };
   const bytes = (body: Buffer) => {
@@ -65,11 +91,13 @@ export function createScrubber(...secrets: string[]): Scrubber {
   return { text, unicode, places, bytes };
 }
 
-/** The scrubber of a call's secrets; that of a single one is made once for each time that it was read. */
-export function scrubberOf(secrets: readonly Secret[]): Scrubber {
-  const [only, ...more] = secrets;
-  if (only === undefined) throw new Error('an answer without a request');
-  return more.length === 0 ? only.derive(createScrubber) : createScrubber(...secrets.map((secret) => secret.open()));
+/** V8 refuses the pattern of a secret of many thousands of characters, often at its first use, and its complaint spells the secret. */
+function guarded<T>(search: () => T): T {
+  try {
+    return search();
+  } catch {
+    throw new Error('a secret of this length cannot be looked for in a text with escapes');
+  }
 }
 
 /** Whether a text, if it is JSON, could say the same more plainly: then a secret in it may be escaped twice over. */

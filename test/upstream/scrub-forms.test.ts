@@ -61,3 +61,21 @@ describe('what holds no secret', () => {
 function unicode(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`;
 }
+
+describe('a secret that is too long for a pattern of all its forms', () => {
+  const secret = `${makeSecret('long')}${'Aa0-'.repeat(2_000)}`;
+  const escapes = '100% and no echo '.repeat(1_000);
+
+  it.each([
+    ['text', () => createScrubber(secret).text(escapes)],
+    ['bytes', () => createScrubber(secret).bytes(Buffer.from(escapes))],
+    ['places', () => createScrubber(secret).places(escapes)],
+    ['a stream', () => createOutputScrub([new Secret(secret)]).push(escapes)],
+  ])('is not spelled by the complaint of %s', (_what, search) => {
+    expect(search).toThrow(/^a secret of this length cannot be looked for in a text with escapes$/);
+  });
+
+  it('is looked for all the same where nothing is escaped', () => {
+    expect(createScrubber(secret).text('words and no echo '.repeat(1_000))).toBe('words and no echo '.repeat(1_000));
+  });
+});
