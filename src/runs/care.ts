@@ -207,7 +207,7 @@ function afterRead(
     case 'failed':
       return tryAgain(run, moment, answer, reading.error);
     case 'cut_short':
-      return tryAgain(run, moment, answer, run.upstream.pollError);
+      return schedule(run, run.status, operation === 'cancel' ? { care: mayBeCancelled(run.care) } : {}, moment);
     case 'unreadable':
     case 'broken':
       // A 2xx has taken the cancel or the pause, whatever its body says: what became of it shows in the next poll.
@@ -233,6 +233,11 @@ function tryAgain(run: Run, moment: Moment, answer: OutboundAnswer | null, pollE
   const askedMs = (answer ? (retryAfter(answer, moment.nowMs) ?? 0) : 0) * 1000;
   const untilDeadlineMs = Math.max(0, run.deadlineAt - moment.nowMs);
   return { ...change, dueInMs: Math.min(Math.max(change.dueInMs ?? 0, askedMs), untilDeadlineMs) };
+}
+
+/** A cancel that has left may have been taken, which the next read tells. */
+function mayBeCancelled(care: Care): Care {
+  return care.step === 'cancel' ? { ...care, next: 'look' } : care;
 }
 
 function triedAgain(care: Care): Care {
