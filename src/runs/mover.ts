@@ -55,9 +55,10 @@ export function createMover({
   async function move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'> {
     check(run, change);
     const from = owner === undefined ? { run } : { run, owner };
+    const whole = withDeliveries(run, change);
     let moved: Run | 'stale';
     try {
-      moved = await store.move(from, withDeliveries(run, change));
+      moved = await store.move(from, whole);
     } catch (cause) {
       onUnsure?.(run.id);
       throw cause;
