@@ -153,13 +153,13 @@ async function callVendor(parts: CarerParts, run: Run, operation: ReadOperation)
   const late = new AbortController();
   const leftMs = Math.max(0, run.deadlineAt - parts.clock.now());
   const stopTimer = parts.clock.after(Math.min(leftMs, READ_MS_MAX), () => late.abort());
-  const isCutShort = () => parts.stopped.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);
   try {
     const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([parts.stopped, late.signal]));
     return { answer, reading: readAnswer(kind[operation] as Operation<never>, answer) };
   } catch (cause) {
     if (!parts.stopped.aborted) logFailure(parts.log, run, { operation, cause });
-    if (isCutShort()) return { answer: null, reading: { is: 'cut_short' } };
+    const isCutShort = parts.stopped.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);
+    if (isCutShort) return { answer: null, reading: { is: 'cut_short' } };
     const error = cause instanceof GatewayError ? errorBodyOf(cause, { provider: run.provider }) : null;
     return { answer: null, reading: { is: 'failed', error } };
   } finally {
@@ -207,7 +207,8 @@ function afterRead(
     case 'failed':
       return tryAgain(run, moment, answer, reading.error);
     case 'cut_short':
-      return schedule(run, run.status, operation === 'cancel' ? { care: mayBeCancelled(run.care) } : {}, moment);
+      // A cancel that has left may have been taken, which the next read tells.
+      return schedule(run, run.status, operation === 'cancel' ? { care: triedAgain(run.care) } : {}, moment);
     case 'unreadable':
     case 'broken':
       // A 2xx has taken the cancel or the pause, whatever its body says: what became of it shows in the next poll.
@@ -233,11 +234,6 @@ function tryAgain(run: Run, moment: Moment, answer: OutboundAnswer | null, pollE
   const askedMs = (answer ? (retryAfter(answer, moment.nowMs) ?? 0) : 0) * 1000;
   const untilDeadlineMs = Math.max(0, run.deadlineAt - moment.nowMs);
   return { ...change, dueInMs: Math.min(Math.max(change.dueInMs ?? 0, askedMs), untilDeadlineMs) };
-}
-
-/** A cancel that has left may have been taken, which the next read tells. */
-function mayBeCancelled(care: Care): Care {
-  return care.step === 'cancel' ? { ...care, next: 'look' } : care;
 }
 
 function triedAgain(care: Care): Care {
