@@ -1,9 +1,13 @@
 import type { Secret } from '../core/secret.ts';
-import { characterForms, escapable, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
+import { EscapedSecret, SearchEffort } from './escaped-secret.ts';
+import { escapable, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
 
 const MASK = '[secret]';
 /** Of a character that JSON need not escape, or could escape in two characters. */
 const NEEDLESS_ESCAPE = /\\u00[2-7][0-9a-f]/i;
+/** Few texts hold so many characters of a secret by accident. */
+const PATTERN_LENGTH = 3;
+const NOWHERE: readonly Place[] = [];
 const ASCII = /^[\0-\x7f]*$/;
 
 export interface Place {
@@ -11,14 +15,17 @@ export interface Place {
   readonly to: number;
 }
 
-/** Blots out a call's secrets, in every form in which a vendor might echo them. */
+/**
+ * Blots out a call's secrets, in every form in which a vendor might echo them. All throw where the search costs too much;
+ * pieces of one text are searched with one `effort`.
+ */
 export interface Scrubber {
   /** For text whose characters stand for bytes, such as header values. */
-  text(value: string): string;
+  text(value: string, effort?: SearchEffort): string;
   /** For text that was decoded. */
   unicode(value: string): string;
-  /** Where in such text the secrets are. */
-  places(value: string): readonly Place[];
+  /** Where in such text the secrets are; the places may overlap. */
+  places(value: string, effort?: SearchEffort): readonly Place[];
   /** The same bytes where nothing was found. */
   bytes(body: Buffer): Buffer;
 }
@@ -27,7 +34,7 @@ export interface Scrubber {
  * Finds a secret as it is, in capitals or small letters, JSON-escaped (any character as \uXXXX, `\/`; also in JSON within
  * JSON), HTML-escaped, percent-encoded (any character), in hexadecimal, and base64 (standard and URL alphabet, alone or
  * inside a longer text such as `user:secret`). Nearly every answer holds none of
- * them, so plain searches come first, and the pattern for escaped forms is made only where escapes are seen.
+ * them, so plain searches come first, and escaped forms are looked for only where escapes are seen.
  */
 export function createScrubber(...secrets: string[]): Scrubber {
   return scrubberFor(lookFor(secrets));
@@ -62,20 +69,17 @@ function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
   if (shortest === undefined) {
     return { text: (value) => value, unicode: (value) => value, places: () => [], bytes: (body) => body };
   }
-  // Large, and so not kept beyond this scrubber.
-  let made: RegExp | null = null;
-  const pattern = () =>
-    (made ??= new RegExp([...escapable(wanted).map(escapedPattern), ...plain.map(quote)].join('|'), 'g'));
+  // Not kept beyond this scrubber, since it may grow large.
+  let made: ReturnType<typeof createSearch> | null = null;
+  const search = (value: string, effort: SearchEffort) => (made ??= createSearch(wanted, plain))(value, effort);
   const isSuspicious = (value: string) => {
     const found = (form: string) => value.includes(form);
     // No form is shorter than the secret itself.
     return value.length >= shortest && (plain.some(found) || signs.some(found));
   };
-  const text = (value: string) => (isSuspicious(value) ? guarded(() => value.replace(pattern(), MASK)) : value);
-  const places = (value: string) => {
-    const found = isSuspicious(value) ? guarded(() => Array.from(value.matchAll(pattern()))) : [];
-    return found.map(({ index, 0: match }) => ({ from: index, to: index + match.length }));
-  };
+  const places = (value: string, effort?: SearchEffort) =>
+    isSuspicious(value) ? search(value, effort ?? new SearchEffort()) : NOWHERE;
+  const text = (value: string, effort?: SearchEffort) => masked(value, places(value, effort));
   const bytes = (body: Buffer) => {
     // Searching one string many times costs a third of searching the bytes as often.
     const before = body.toString('latin1');
@@ -91,13 +95,58 @@ function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
   return { text, unicode, places, bytes };
 }
 
-/** V8 refuses the pattern of a secret of many thousands of characters, often at its first use, and its complaint spells the secret. */
-function guarded<T>(search: () => T): T {
-  try {
-    return search();
-  } catch {
-    throw new Error('a secret of this length cannot be looked for in a text with escapes');
+/** Finds what the longest echo covers from each place on. */
+function createSearch(wanted: readonly string[], plain: readonly string[]) {
+  const escaped = escapable(wanted).map((secret) => new EscapedSecret(secret));
+  // A pattern of all the forms would take ages on a text that nearly holds them, and V8 refuses it where a secret is long.
+  const beginnings = [
+    ...escaped.map((one) => one.beginning(PATTERN_LENGTH).map(anyOf).join('')),
+    ...plain.map((form) => quote(form.slice(0, PATTERN_LENGTH))),
+  ];
+  const beginning = new RegExp([...new Set(beginnings)].join('|'), 'g');
+  const longestEnd = (text: string, from: number, effort: SearchEffort) => {
+    let longest = 0;
+    for (const form of plain) if (text.startsWith(form, from)) longest = Math.max(longest, from + form.length);
+    for (const one of escaped) longest = Math.max(longest, one.read(text, from, effort).end ?? 0);
+    return longest;
+  };
+  return (text: string, effort: SearchEffort): Place[] => {
+    effort.allow(text);
+    const found: Place[] = [];
+    beginning.lastIndex = 0;
+    for (let hit = beginning.exec(text); hit !== null; hit = beginning.exec(text)) {
+      const from = hit.index;
+      const to = longestEnd(text, from, effort);
+      if (to > 0) found.push({ from, to });
+      // Within an echo too: its longest reading may hold the first character of a next one.
+      beginning.lastIndex = from + 1;
+    }
+    return found;
+  };
+}
+
+function anyOf(forms: readonly Form[]): string {
+  return `(?:${forms.map(formPattern).join('|')})`;
+}
+
+function formPattern({ text, anyCase }: Form): string {
+  const quoted = quote(text);
+  return anyCase ? quoted.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`) : quoted;
+}
+
+function quote(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
+
+/** The places are in the order of where they begin, and may overlap. */
+function masked(text: string, places: readonly Place[]): string {
+  let clean = '';
+  let after = 0;
+  for (const { from, to } of places) {
+    if (from >= after) clean += text.slice(after, from) + MASK;
+    after = Math.max(after, to);
   }
+  return after === 0 ? text : clean + text.slice(after);
 }
 
 /** Whether a text, if it is JSON, could say the same more plainly: then a secret in it may be escaped twice over. */
@@ -121,19 +170,4 @@ function withoutNeedlessEscapes(json: string): string {
 function escapeSigns(secret: string): string[] {
   const short = ['/', '"', '\\'].filter((char) => secret.includes(char)).map((char) => `\\${char}`);
   return ['%', '\\u', ...short, ...(/[&<>"'/]/.test(secret) ? ['&'] : [])];
-}
-
-function escapedPattern(secret: string): string {
-  return characterForms(secret)
-    .map((forms) => `(?:${forms.map(formPattern).join('|')})`)
-    .join('');
-}
-
-function formPattern({ text, anyCase }: Form): string {
-  const quoted = quote(text);
-  return anyCase ? quoted.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`) : quoted;
-}
-
-function quote(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }

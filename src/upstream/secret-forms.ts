@@ -60,21 +60,23 @@ function casesOf(secret: string): string[] {
 
 /** Of each character of the secret: as itself, as JSON, also within JSON, and HTML may escape it, and percent-encoded. */
 export function characterForms(secret: string): Form[][] {
-  return Array.from(secret, (char) => {
-    const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i).toString(16).padStart(4, '0'));
-    const bytes = Array.from(Buffer.from(char), (byte) => byte.toString(16).padStart(2, '0'));
-    const forms: Form[] = [
-      { text: Buffer.from(char).toString('latin1'), anyCase: false },
-      ...BACKSLASHES.map((slashes) => ({ text: units.map((unit) => `${slashes}u${unit}`).join(''), anyCase: true })),
-      { text: bytes.map((byte) => `%${byte}`).join(''), anyCase: true },
-      ...(ENTITIES[char] ?? []).map((text) => ({ text, anyCase: true })),
-    ];
-    if (char === '"') forms.push(...quotesWithin().map((text) => ({ text, anyCase: false })));
-    if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
-    if (char === '/') forms.push(...BACKSLASHES.map((slashes) => ({ text: `${slashes}/`, anyCase: false })));
-    if (char === ' ') forms.push({ text: '+', anyCase: false });
-    return forms;
-  });
+  return Array.from(secret, formsOfCharacter);
+}
+
+export function formsOfCharacter(char: string): Form[] {
+  const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i).toString(16).padStart(4, '0'));
+  const bytes = Array.from(Buffer.from(char), (byte) => byte.toString(16).padStart(2, '0'));
+  const forms: Form[] = [
+    { text: Buffer.from(char).toString('latin1'), anyCase: false },
+    ...BACKSLASHES.map((slashes) => ({ text: units.map((unit) => `${slashes}u${unit}`).join(''), anyCase: true })),
+    { text: bytes.map((byte) => `%${byte}`).join(''), anyCase: true },
+    ...(ENTITIES[char] ?? []).map((text) => ({ text, anyCase: true })),
+  ];
+  if (char === '"') forms.push(...quotesWithin().map((text) => ({ text, anyCase: false })));
+  if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
+  if (char === '/') forms.push(...BACKSLASHES.map((slashes) => ({ text: `${slashes}/`, anyCase: false })));
+  if (char === ' ') forms.push({ text: '+', anyCase: false });
+  return forms;
 }
 
 /** Each time that JSON goes into JSON, a quote gets one backslash more than twice as many as it had. */

@@ -1,3 +1,4 @@
+import { EscapedSecret, SearchEffort } from './escaped-secret.ts';
 import { createScrubber, type Scrubber } from './scrubber.ts';
 import { characterForms, escapable, plainForms, worthScrubbing, type Form } from './secret-forms.ts';
 
@@ -24,13 +25,14 @@ export function createStreamScrubber(
   const wanted = worthScrubbing(secrets);
   if (wanted.length === 0) return { push: (chunk) => chunk, end: () => NOTHING };
   const beginnings = createBeginnings(wanted);
+  const effort = new SearchEffort();
   let held = '';
   /** Where to stop for now. What is an echo already is not cut, though its end might begin another one. */
   const beforeBeginning = (text: string) => {
-    let cut = beginnings.find(text, 0);
+    let cut = beginnings.find(text, 0, effort);
     if (cut === text.length) return cut;
-    for (const { from, to } of scrubber.places(text)) {
-      if (from < cut && to > cut) cut = beginnings.find(text, to);
+    for (const { from, to } of scrubber.places(text, effort)) {
+      if (from < cut && to > cut) cut = beginnings.find(text, to, effort);
     }
     return cut;
   };
@@ -39,13 +41,13 @@ export function createStreamScrubber(
       const before = held + chunk.toString('latin1');
       const cut = beforeBeginning(before);
       const ready = cut === before.length ? before : before.slice(0, cut);
-      const clean = scrubber.text(ready);
+      const clean = scrubber.text(ready, effort);
       const same = held === '' && cut === before.length && clean === before;
       held = before.slice(cut);
       return same ? chunk : Buffer.from(clean, 'latin1');
     },
     end() {
-      const rest = scrubber.text(held);
+      const rest = scrubber.text(held, effort);
       held = '';
       return rest === '' ? NOTHING : Buffer.from(rest, 'latin1');
     },
@@ -53,58 +55,43 @@ export function createStreamScrubber(
 }
 
 /** Finds, not before `from`, where the end of a text begins that could be the beginning of a secret; the text's length where there is none. */
-function createBeginnings(secrets: readonly string[]): { find(text: string, from: number): number } {
+function createBeginnings(secrets: readonly string[]): {
+  find(text: string, from: number, effort: SearchEffort): number;
+} {
   const plain = secrets.flatMap(plainForms);
-  const escaped = escapable(secrets).map(characterForms);
-  const inside = flags([HEX, '%\\u', ...plain, ...escaped.flat(2).map(({ text }) => text)].join(''));
-  const first = flags([...plain.map((form) => form.charAt(0)), ...escaped.map(firstCharacters)].join(''));
-  const longest = Math.max(...plain.map(({ length }) => length), ...escaped.map(longestForm));
-  const isBeginning = (tail: string) =>
-    plain.some((form) => tail.length < form.length && form.startsWith(tail)) ||
-    escaped.some((characters) => isCutShort(tail, characters));
+  const escaped = escapable(secrets);
+  const forms = escaped.map(characterForms);
+  const readers = escaped.map((secret) => new EscapedSecret(secret));
+  const inside = flags([HEX, '%\\u', ...plain, ...forms.flat(2).map(({ text }) => text)].join(''));
+  const first = flags([...plain.map((form) => form.charAt(0)), ...forms.map(firstCharacters)].join(''));
+  const longest = Math.max(...plain.map(({ length }) => length), ...forms.map(longestForm));
+  const isBeginning = (text: string, at: number, effort: SearchEffort) =>
+    plain.some((form) => text.length - at < form.length && form.startsWith(text.slice(at))) ||
+    readers.some((one) => one.read(text, at, effort).cutShort);
   return {
-    find(text, from) {
+    find(text, from, effort) {
       const floor = Math.max(from, text.length - longest);
+      effort.allow(text);
       let at = text.length;
       while (at > floor && inside[text.charCodeAt(at - 1)] === 1) at--;
       for (; at < text.length; at++) {
-        if (first[text.charCodeAt(at)] === 1 && isBeginning(text.slice(at))) return at;
+        if (first[text.charCodeAt(at)] === 1 && isBeginning(text, at, effort)) return at;
       }
       return text.length;
     },
   };
 }
 
-/** Follows every way of reading the tail as the secret's characters; true where one is still going when it ends. */
-function isCutShort(tail: string, characters: readonly (readonly Form[])[]): boolean {
-  const small = tail.toLowerCase();
-  let ends = new Set([0]);
-  for (const forms of characters) {
-    const next = new Set<number>();
-    for (const at of ends) {
-      if (at === tail.length) return true;
-      for (const { text, anyCase } of forms) {
-        const source = anyCase ? small : tail;
-        if (source.startsWith(text, at)) next.add(at + text.length);
-        else if (tail.length - at < text.length && text.startsWith(source.slice(at))) return true;
-      }
-    }
-    if (next.size === 0) return false;
-    ends = next;
-  }
-  return false;
-}
-
-function flags(characters: string): Uint8Array {
-  const table = new Uint8Array(256);
-  for (let i = 0; i < characters.length; i++) table[characters.charCodeAt(i)] = 1;
-  return table;
+function longestForm(characters: readonly (readonly Form[])[]): number {
+  return characters.reduce((sum, forms) => sum + Math.max(...forms.map(({ text }) => text.length)), 0);
 }
 
 function firstCharacters(characters: readonly (readonly Form[])[]): string {
   return (characters[0] ?? []).map(({ text }) => text.charAt(0)).join('');
 }
 
-function longestForm(characters: readonly (readonly Form[])[]): number {
-  return characters.reduce((sum, forms) => sum + Math.max(...forms.map(({ text }) => text.length)), 0);
+function flags(characters: string): Uint8Array {
+  const table = new Uint8Array(256);
+  for (let i = 0; i < characters.length; i++) table[characters.charCodeAt(i)] = 1;
+  return table;
 }

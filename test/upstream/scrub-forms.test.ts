@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { OutputScrub } from '../../src/core/outbound.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { createOutputScrub } from '../../src/upstream/output-scrub.ts';
 import { createScrubber } from '../../src/upstream/scrubber.ts';
@@ -58,24 +59,65 @@ describe('what holds no secret', () => {
   });
 });
 
+function inPieces(scrub: OutputScrub, text: string): void {
+  for (const char of text) scrub.push(char);
+}
+
 function unicode(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`;
 }
 
-describe('a secret that is too long for a pattern of all its forms', () => {
+describe('a secret of thousands of characters', () => {
   const secret = `${makeSecret('long')}${'Aa0-'.repeat(2_000)}`;
   const escapes = '100% and no echo '.repeat(1_000);
 
-  it.each([
-    ['text', () => createScrubber(secret).text(escapes)],
-    ['bytes', () => createScrubber(secret).bytes(Buffer.from(escapes))],
-    ['places', () => createScrubber(secret).places(escapes)],
-    ['a stream', () => createOutputScrub([new Secret(secret)]).push(escapes)],
-  ])('is not spelled by the complaint of %s', (_what, search) => {
-    expect(search).toThrow(/^a secret of this length cannot be looked for in a text with escapes$/);
+  it('is found escaped, in a text and in a stream', () => {
+    const text = `${escapes}${escapedJson(secret)}${escapes}`;
+    const clean = `${escapes}"[secret]"${escapes}`;
+    expect(createScrubber(secret).text(text)).toBe(clean);
+    const scrub = createOutputScrub([new Secret(secret)]);
+    expect(scrub.push(text.slice(0, 30_000)) + scrub.push(text.slice(30_000)) + scrub.end()).toBe(clean);
+  });
+});
+
+describe('a secret with many backslashes', () => {
+  const secret = `token-${'\\'.repeat(18)}end`;
+
+  it('is found in JSON within JSON', () => {
+    const once = JSON.stringify({ said: secret });
+    expect(createScrubber(secret).text(JSON.stringify(once))).toBe(
+      JSON.stringify(once.replace(/token-.*end/, '[secret]')),
+    );
   });
 
-  it('is looked for all the same where nothing is escaped', () => {
-    expect(createScrubber(secret).text('words and no echo '.repeat(1_000))).toBe('words and no echo '.repeat(1_000));
+  it('is looked for in no time where there are twice as many', () => {
+    const text = `token-${'\\'.repeat(40)}`.repeat(20);
+    const begun = performance.now();
+    expect(createScrubber(secret).text(text)).toBe(text);
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
+});
+
+describe('an echo whose end may be the beginning of a next one', () => {
+  it('hides neither', () => {
+    const secret = '\\token-0123\\';
+    const escaped = Array.from(secret, unicode).join('');
+    expect(createScrubber(secret).text(`a ${secret}${escaped} b`)).toBe('a [secret] b');
+  });
+});
+
+describe('an answer that reads as a secret in more ways than anybody can look through', () => {
+  const secret = '\\'.repeat(500);
+  // Short of the last character's longest form wherever one begins, and not one that ends.
+  const text = `${'\\'.repeat(499)} `.repeat(400);
+
+  it.each([
+    ['text', () => createScrubber(secret).text(text)],
+    ['bytes', () => createScrubber(secret).bytes(Buffer.from(text))],
+    ['places', () => createScrubber(secret).places(text)],
+    ['a stream', () => createOutputScrub([new Secret(secret)]).push(text.trimEnd())],
+    ['a stream of small pieces', () => inPieces(createOutputScrub([new Secret(secret)]), text.slice(0, 20_000))],
+  ])('is refused as %s', (_what, search) => {
+    expect(search).toThrow(/^an answer could be read as our secret in too many ways to look for all of them$/);
   });
 });
