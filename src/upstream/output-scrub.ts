@@ -1,13 +1,11 @@
 import type { Secret } from '../core/secret.ts';
 import type { OutputScrub } from '../core/outbound.ts';
 import { scrubberOf } from './scrubber.ts';
-import { createStreamScrubber } from './stream-scrubber.ts';
 
 /** Blots a call's secrets out of what is put together from several of its frames, each of which is scrubbed already. */
 export function createOutputScrub(secrets: readonly Secret[]): OutputScrub {
-  const opened = secrets.map((secret) => secret.open());
   const scrubber = scrubberOf(secrets);
-  const stream = createStreamScrubber(opened, scrubber);
+  const stream = scrubber.stream();
   // Half of a surrogate pair has no bytes of its own.
   let half = '';
   return {

@@ -11,6 +11,15 @@ const SECRET_LENGTH_MIN = 6;
 const NO_WORD_LENGTH_MIN = 16;
 /** How many backslashes stand for one, in JSON and in JSON within JSON, three deep. */
 const BACKSLASHES = ['\\', '\\\\', '\\\\\\\\'];
+/** What follows the backslash where JSON writes a character in two. A quote and a backslash are apart: there they double. */
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  '/': '/',
+  '\b': 'b',
+  '\f': 'f',
+  '\n': 'n',
+  '\r': 'r',
+  '\t': 't',
+};
 const ENTITIES: Readonly<Record<string, readonly string[]>> = {
   '&': ['&amp;', '&#38;', '&#x26;'],
   '<': ['&lt;', '&#60;', '&#x3c;'],
@@ -58,11 +67,7 @@ function casesOf(secret: string): string[] {
   return [secret.toUpperCase(), secret.toLowerCase()];
 }
 
-/** Of each character of the secret: as itself, as JSON, also within JSON, and HTML may escape it, and percent-encoded. */
-export function characterForms(secret: string): Form[][] {
-  return Array.from(secret, formsOfCharacter);
-}
-
+/** A character as itself, as JSON, also within JSON, and HTML may escape it, and percent-encoded. */
 export function formsOfCharacter(char: string): Form[] {
   const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i).toString(16).padStart(4, '0'));
   const bytes = Array.from(Buffer.from(char), (byte) => byte.toString(16).padStart(2, '0'));
@@ -74,7 +79,8 @@ export function formsOfCharacter(char: string): Form[] {
   ];
   if (char === '"') forms.push(...quotesWithin().map((text) => ({ text, anyCase: false })));
   if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
-  if (char === '/') forms.push(...BACKSLASHES.map((slashes) => ({ text: `${slashes}/`, anyCase: false })));
+  const short = SHORT_ESCAPES[char];
+  if (short !== undefined) forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + short, anyCase: false })));
   if (char === ' ') forms.push({ text: '+', anyCase: false });
   return forms;
 }
@@ -82,4 +88,11 @@ export function formsOfCharacter(char: string): Form[] {
 /** Each time that JSON goes into JSON, a quote gets one backslash more than twice as many as it had. */
 function quotesWithin(): string[] {
   return BACKSLASHES.map((slashes) => `${'\\'.repeat(slashes.length * 2 - 1)}"`);
+}
+
+/** What a text must hold if the secret is in it in an escaped form. */
+export function escapeSigns(secret: string): string[] {
+  const short = ['"', '\\', ...Object.keys(SHORT_ESCAPES)].filter((char) => secret.includes(char));
+  const escapes = short.map((char) => `\\${SHORT_ESCAPES[char] ?? char}`);
+  return ['%', '\\u', ...escapes, ...(Object.keys(ENTITIES).some((char) => secret.includes(char)) ? ['&'] : [])];
 }

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createScrubber } from '../../src/upstream/scrubber.ts';
-import { createStreamScrubber } from '../../src/upstream/stream-scrubber.ts';
 import { SECRET } from './support.ts';
 
 const unicode = Array.from(SECRET, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
@@ -16,7 +15,7 @@ const FORMS = [
 ];
 
 function scrub(secrets: string[], pieces: readonly (string | Buffer)[]): Buffer {
-  const scrubber = createStreamScrubber(secrets);
+  const scrubber = createScrubber(...secrets).stream();
   return Buffer.concat([...pieces.map((piece) => scrubber.push(Buffer.from(piece as string))), scrubber.end()]);
 }
 
@@ -56,7 +55,7 @@ describe('the scrubber of streams', () => {
     );
     fc.assert(
       fc.property(fc.array(bytes, { maxLength: 8 }), (chunks) => {
-        const scrubber = createStreamScrubber([SECRET]);
+        const scrubber = createScrubber(SECRET).stream();
         let into = 0;
         let out = 0;
         const pieces = chunks.map((chunk) => {
@@ -88,7 +87,7 @@ describe('the scrubber of streams', () => {
   });
 
   it('hands on at once what ends a line, and the same bytes where there is nothing to find', () => {
-    const scrubber = createStreamScrubber([SECRET]);
+    const scrubber = createScrubber(SECRET).stream();
     const chunk = Buffer.from('data: {"text":"an ordinary piece"}\n\n');
     expect(scrubber.push(chunk)).toBe(chunk);
     expect(scrubber.push(Buffer.from(`x ${SECRET.slice(0, 3)}`)).toString()).toBe('x ');
@@ -102,7 +101,9 @@ describe('the scrubber of streams', () => {
   it('is quick with a secret and a text of backslashes alone', () => {
     const secret = '\\'.repeat(40);
     const before = performance.now();
-    createStreamScrubber([secret]).push(Buffer.from('\\'.repeat(30)));
+    createScrubber(secret)
+      .stream()
+      .push(Buffer.from('\\'.repeat(30)));
     expect(performance.now() - before).toBeLessThan(500);
   });
 });

@@ -1,6 +1,5 @@
 import type { Call } from '../call.ts';
-import { scrubberOf, type Scrubber } from '../scrubber.ts';
-import { createStreamScrubber, type StreamScrubber } from '../stream-scrubber.ts';
+import { scrubberOf, type Scrubber, type StreamScrubber } from '../scrubber.ts';
 import {
   ForwardingHandler,
   type AnswerHandler,
@@ -45,7 +44,7 @@ class ScrubbingHandler extends ForwardingHandler {
       this.#chunks.push(chunk);
       return;
     }
-    this.#stream ??= createStreamScrubber(opened(this.#call), this.#made());
+    this.#stream ??= this.#made().stream();
     const clean = this.#stream.push(chunk);
     if (clean.length > 0) this.next.onResponseData(controller, clean);
   }
@@ -66,8 +65,4 @@ class ScrubbingHandler extends ForwardingHandler {
   #made(): Scrubber {
     return (this.#scrubber ??= scrubberOf(this.#call.secrets));
   }
-}
-
-function opened({ secrets }: Call): string[] {
-  return secrets.map((secret) => secret.open());
 }
