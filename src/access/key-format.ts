@@ -45,8 +45,8 @@ export function formatKey({ id, secret }: KeyParts): string {
 export function parseKey(text: string): KeyParts | null {
   if (text.length !== KEY_LENGTH) return null;
   const [, id, secret, sum] = KEY.exec(text) ?? [];
-  if (id === undefined || secret === undefined) return null;
-  return checksum(text.slice(0, -9)) === sum ? { id, secret } : null;
+  if (id === undefined || secret === undefined || sum === undefined) return null;
+  return crc32(text.slice(0, -9)) === Number.parseInt(sum, 16) ? { id, secret } : null;
 }
 
 function checksum(text: string): string {

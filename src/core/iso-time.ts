@@ -1,4 +1,4 @@
-/** Seconds that are remembered; deadlines lie a little ahead of everything else that is written. */
+/** Seconds that are remembered, a power of two; deadlines lie a little ahead of everything else that is written. */
 const REMEMBERED = 16;
 
 const seconds = new Float64Array(REMEMBERED).fill(Number.NaN);
@@ -10,7 +10,7 @@ const texts: string[] = [];
  */
 export function isoTime(ms: number): string {
   const second = Math.floor(ms / 1000);
-  const place = ((second % REMEMBERED) + REMEMBERED) % REMEMBERED;
+  const place = second & (REMEMBERED - 1);
   if (seconds[place] !== second) {
     texts[place] = new Date(second * 1000).toISOString().slice(0, -'000Z'.length);
     seconds[place] = second;

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OpenCalls } from '../access/open-calls.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
 import type { Attendance, RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
 import { callerOf } from './app.ts';
@@ -25,8 +26,8 @@ export function endAttendance(reply: FastifyReply, attendance: Attendance): void
 export interface RunToHold {
   reply: FastifyReply;
   openCalls: Pick<OpenCalls, 'hold'>;
-  /** The run as this request wrote it; null where that was not all of it. */
-  written: RunWithPayloads | null;
+  /** The run's, as this request wrote them; null where it wrote none. */
+  inputs: JsonObject | null;
   /** 0: the caller does not want to wait. */
   holdMs: number;
 }
@@ -38,21 +39,22 @@ export interface RunToHold {
 export async function holdRun(
   runs: RunService,
   { replayed, run }: StartedRun,
-  { reply, openCalls, written, holdMs }: RunToHold,
+  { reply, openCalls, inputs, holdMs }: RunToHold,
 ): Promise<Run | RunWithPayloads> {
   const { request } = reply;
-  const own = replayed ? null : written;
-  if (holdMs === 0) return own ?? runs.get(callerOf(request), run.id);
+  const own = replayed ? null : inputs;
+  if (holdMs === 0) return own ? { ...run, inputs: own, output: null } : runs.get(callerOf(request), run.id);
   const small = Number(request.headers['content-length'] ?? Infinity) <= KEPT_BYTES_MAX;
   const kept = small ? own : null;
   const held = new HeldCall(reply, openCalls);
   let now: Run | RunWithPayloads;
   try {
-    now = await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: held.signal, written: kept });
+    const written = kept && { run, inputs: kept };
+    now = await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: held.signal, written });
   } catch (error) {
     // The run is on disk, so `store_unavailable`, which invites to send again, would be untrue.
     if (replayed || !(error instanceof GatewayError) || error.code !== 'store_unavailable') throw error;
-    now = kept ?? run;
+    now = kept ? { ...run, inputs: kept, output: null } : run;
   } finally {
     held.release();
   }

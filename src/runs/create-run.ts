@@ -57,7 +57,7 @@ export function createRunCreator(parts: CreateRunParts) {
   const { store, registry, observer } = parts;
 
   return async function createRun(caller: Caller, request: RunRequest, context: RequestContext): Promise<StartedRun> {
-    const claim = claimOf(caller, context, ['POST /runs', bodyOf(request)]);
+    const claim = claimOf(caller, context, () => ['POST /runs', bodyOf(request)]);
     try {
       const earlier = claim === null ? null : await store.findByKey(claim);
       if (earlier) return replay(earlier);

@@ -7,14 +7,18 @@ import type { RequestContext, StartedRun } from './run-service.ts';
 /** Of a vendor that this request has not asked. */
 export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** What a request claims with its key; null where it has none. `request` names the operation, the run it is about, and the body. */
-export function claimOf(caller: Caller, { idempotencyKey }: RequestContext, request: Json): IdempotencyClaim | null {
+/** What a request claims with its key; null where it has none, as most. `describe` names the operation, the run it is about, and the body. */
+export function claimOf(
+  caller: Caller,
+  { idempotencyKey }: RequestContext,
+  describe: () => Json,
+): IdempotencyClaim | null {
   if (idempotencyKey === null) return null;
   return {
     lineage: caller.lineage,
     subject: scopeOf(caller),
     key: idempotencyKey,
-    fingerprint: fingerprintJson(request),
+    fingerprint: fingerprintJson(describe()),
   };
 }
 

@@ -10,7 +10,7 @@ export interface Rendering {
   showKey: boolean;
 }
 
-/** The run object of the contract; field names are its own. */
+/** The run object of the contract, to be written as JSON, without what is undefined; field names are its own. */
 export interface RenderedRun {
   id: string;
   object: 'run';
@@ -18,9 +18,9 @@ export interface RenderedRun {
   provider: string;
   workflow: string;
   subject: string | null;
-  key?: { id: string; name: string };
-  inputs?: JsonObject;
-  output?: RunOutput | null;
+  key: { id: string; name: string } | undefined;
+  inputs: JsonObject | undefined;
+  output: RunOutput | null | undefined;
   error: ErrorBody | null;
   waiting: WaitingFor | null;
   partial: boolean;
@@ -47,9 +47,9 @@ export function renderRun(run: Run | RunWithPayloads, { include, showKey }: Rend
     provider: run.provider,
     workflow: run.workflow,
     subject: subjectOf(run.subject),
-    ...(showKey ? { key: { id: run.keyId, name: run.keyName } } : {}),
-    ...(include.inputs && 'inputs' in run ? { inputs: run.inputs } : {}),
-    ...(include.output && 'output' in run ? { output: run.output } : {}),
+    key: showKey ? { id: run.keyId, name: run.keyName } : undefined,
+    inputs: include.inputs && 'inputs' in run ? run.inputs : undefined,
+    output: include.output && 'output' in run ? run.output : undefined,
     error: run.error,
     waiting: run.waiting,
     partial: run.partial,

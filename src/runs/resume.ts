@@ -55,7 +55,7 @@ export function createResumer(parts: ResumeParts) {
     request: ResumeRequest,
     context: RequestContext,
   ): Promise<StartedRun> {
-    const claim = claimOf(caller, context, ['POST /runs/{id}/resume', id, { ...request }]);
+    const claim = claimOf(caller, context, () => ['POST /runs/{id}/resume', id, { ...request }]);
     const earlier = claim === null ? null : await store.findByKey(claim);
     if (earlier) return replay(earlier);
     if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });

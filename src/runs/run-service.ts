@@ -54,10 +54,10 @@ export interface Hold {
   ms: number;
   signal: AbortSignal;
   /**
-   * The run as this caller's own request wrote it a moment ago, which spares reading it again. Only where
-   * its inputs are small: they stay in memory for as long as the caller waits.
+   * The run and its inputs as this caller's own request wrote them a moment ago, which spares reading them again. Only
+   * where the inputs are small: they stay in memory for as long as the caller waits.
    */
-  written: RunWithPayloads | null;
+  written: { run: Run; inputs: JsonObject } | null;
 }
 
 /** Who reads a run's events as they come. */

@@ -48,7 +48,7 @@ export function createRunService({
       // While the vendor has not answered the start, there is nothing to read.
       const wait = waits.wait(id, ms, signal);
       try {
-        const now = written && flights.isUnanswered(id) ? written : await store.peek(id);
+        const now = written && flights.isUnanswered(id) ? written.run : await store.peek(id);
         // Before the wait: whoever may not see the run learns nothing from how long the answer takes, and holds no place.
         if (!now || !maySee(caller, now)) throw noSuchRun();
         const moved = isSettled(now) ? null : await wait.done;

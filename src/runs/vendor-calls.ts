@@ -236,7 +236,8 @@ function streamOf(kind: AnyProviderKind, name: 'startStream' | 'follow'): Stream
 }
 
 function startContextOf(run: Run, inputs: JsonObject) {
-  return { ...contextOf(run), inputs: { ...run.defaults, ...inputs } };
+  const { upstreamWorkflow: workflow, id: clientRunId, options, settings, defaults } = run;
+  return { workflow, clientRunId, options, settings, inputs: { ...defaults, ...inputs } };
 }
 
 function contextOf(run: Run) {

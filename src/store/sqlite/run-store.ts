@@ -258,22 +258,54 @@ function moveOperation(
   ];
 }
 
-/** The run after the change. Whatever the change says, an ended run has an end, and nobody cares for it any more. */
+/**
+ * The run after the change, without the payloads of a snapshot that was read with them. Whatever the change says, an ended
+ * run has an end, and nobody cares for it any more. Field by field, as `firstSnapshot` is.
+ */
 function changedRun(run: Run, { status, patch, owner, dueInMs, events }: Change, now: number): Run {
   const ended = hasEnded({ status });
-  const next: Run & { inputs?: unknown; output?: unknown } = {
-    ...run,
-    ...patch,
-    status,
+  return {
+    id: run.id,
     version: run.version + 1,
     // Compared when it is written, so that nothing else can come between.
     seq: run.seq + events.length,
+    status,
+    keyId: run.keyId,
+    keyName: run.keyName,
+    lineage: run.lineage,
+    subject: run.subject,
+    workflow: patch.workflow ?? run.workflow,
+    provider: patch.provider ?? run.provider,
+    kind: patch.kind ?? run.kind,
+    baseUrl: patch.baseUrl ?? run.baseUrl,
+    allowPrivateNetwork: patch.allowPrivateNetwork ?? run.allowPrivateNetwork,
+    credentialId: patch.credentialId === undefined ? run.credentialId : patch.credentialId,
+    settings: patch.settings ?? run.settings,
+    upstreamWorkflow: patch.upstreamWorkflow ?? run.upstreamWorkflow,
+    defaults: patch.defaults ?? run.defaults,
+    options: patch.options ?? run.options,
+    fallbacks: patch.fallbacks ?? run.fallbacks,
+    metadata: patch.metadata ?? run.metadata,
+    tags: patch.tags ?? run.tags,
+    timeoutMs: patch.timeoutMs ?? run.timeoutMs,
+    waitingTimeoutMs: patch.waitingTimeoutMs ?? run.waitingTimeoutMs,
+    onDisconnect: patch.onDisconnect ?? run.onDisconnect,
+    webhook: patch.webhook === undefined ? run.webhook : patch.webhook,
+    accepted: patch.accepted ?? run.accepted,
+    upstream: patch.upstream ?? run.upstream,
+    error: patch.error === undefined ? run.error : patch.error,
+    waiting: patch.waiting === undefined ? run.waiting : patch.waiting,
+    partial: patch.partial ?? run.partial,
+    attempts: patch.attempts ?? run.attempts,
+    resolution: patch.resolution === undefined ? run.resolution : patch.resolution,
+    trace: patch.trace === undefined ? run.trace : patch.trace,
+    createdAt: run.createdAt,
+    startedAt: patch.startedAt === undefined ? run.startedAt : patch.startedAt,
+    finishedAt: ended ? (patch.finishedAt ?? now) : null,
+    deadlineAt: patch.deadlineAt ?? run.deadlineAt,
+    remainingMs: patch.remainingMs === undefined ? run.remainingMs : patch.remainingMs,
     owner: ended ? null : owner,
     dueAt: ended || dueInMs === null ? null : now + dueInMs,
-    finishedAt: ended ? (patch.finishedAt ?? now) : null,
+    care: patch.care ?? run.care,
   };
-  // A snapshot read with its payloads would show the old ones.
-  if ('inputs' in next) delete next.inputs;
-  if ('output' in next) delete next.output;
-  return next;
 }

@@ -125,9 +125,8 @@ export function addCreateRun(app: App, { runs, shedder, openCalls, webhooks, pol
         return reply;
       }
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
-      const written = { ...started.run, inputs: asked.inputs, output: null };
       try {
-        const run = await holdRun(runs, started, { reply, openCalls, written, holdMs: hold.ms });
+        const run = await holdRun(runs, started, { reply, openCalls, inputs: asked.inputs, holdMs: hold.ms });
         const showKey = policy.seesEveryone(caller);
         answerStart(reply, started, run, { held: hold.ms > 0, showKey, nowMs: clock.now() });
       } finally {

@@ -73,7 +73,7 @@ export function addResumeRun(app: App, { runs, openCalls, policy, clock }: RunsA
       }
       const started = await runs.resume(caller, id, { inputs, options }, contextOf(request, { listening: false }));
       if (hold.applied !== null) reply.header('preference-applied', hold.applied);
-      const run = await holdRun(runs, started, { reply, openCalls, written: null, holdMs: hold.ms });
+      const run = await holdRun(runs, started, { reply, openCalls, inputs: null, holdMs: hold.ms });
       answerStart(reply, started, run, { held: hold.ms > 0, showKey: policy.seesEveryone(caller), nowMs: clock.now() });
       return reply;
     },
