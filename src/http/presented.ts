@@ -6,16 +6,31 @@ import { GatewayError } from '../core/errors.ts';
 /**
  * What a request shows of who it is. `?token=` counts on routes that say so, and nobody finds it in the query afterwards.
  * Throws `unauthorized` for a key in the URL, and `invalid_request` for two ways at once: which of them counts would be a
- * matter of taste, and whoever can add to a URL could choose in whose name the request is made.
+ * matter of taste, and whoever can add to a URL could choose in whose name the request is made. Likewise for a header that
+ * is there twice, of which Node.js keeps the first, and a proxy in front may have looked at the other.
  */
-export function presentedBy({ headers, query, routeOptions }: FastifyRequest): ShownIdentity {
+export function presentedBy({ headers, raw, query, routeOptions }: FastifyRequest): ShownIdentity {
   const { authorization, origin = null } = headers;
+  if (authorization !== undefined && isRepeated(raw.rawHeaders, 'authorization')) {
+    const message = '`Authorization` may be there once.';
+    throw new GatewayError('invalid_request', { param: 'Authorization', message });
+  }
   const token = routeOptions.config.takesQueryToken === true ? takeToken(query as Record<string, unknown>) : null;
   if (token !== null && authorization !== undefined) {
     const message = '`token`: the request has an `Authorization` header too; send one of the two.';
     throw new GatewayError('invalid_request', { param: 'token', message });
   }
   return { authorization, token, origin };
+}
+
+/** `rawHeaders`: names and values in turn, as they came. */
+function isRepeated(rawHeaders: readonly string[], name: string): boolean {
+  let times = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const shown = rawHeaders[i];
+    if (shown?.length === name.length && shown.toLowerCase() === name) times++;
+  }
+  return times > 1;
 }
 
 function takeToken(query: Record<string, unknown>): string | null {
