@@ -1,8 +1,10 @@
 import { escapable, formsOfCharacter, plainForms, type Form } from './secret-forms.ts';
 
-/** Ordinary texts take less than one step a character; those that repeat what a secret begins with, some dozens. */
+/** Ordinary texts take less than one step a character; those that repeat what a secret begins with, as many as it repeats. */
 const STEPS_PER_CHARACTER = 100;
 const STEPS_AT_FIRST = 1_000_000;
+/** Some 0.8 s. What was saved up over a long text is not spent at once. */
+const STEPS_MAX = 30_000_000;
 const MASK = '[secret]';
 const NOWHERE: readonly State[] = [];
 
@@ -41,7 +43,11 @@ export class EchoForms {
   steps = 0;
 
   constructor(secrets: readonly string[]) {
-    const patterns = [...escapable(secrets).map(escapedPattern), ...secrets.flatMap(plainForms).map(plainPattern)];
+    const escaped = escapable(secrets);
+    // Each character as it is is one of its forms.
+    const followed = new Set(escaped.map((secret) => Buffer.from(secret).toString('latin1')));
+    const plain = [...new Set(secrets.flatMap(plainForms))].filter((form) => !followed.has(form));
+    const patterns = [...escaped.map(escapedPattern), ...plain.map(plainPattern)];
     for (const pattern of patterns) {
       for (const [code, states] of beginningOf(pattern).next) {
         this.first[code] = [...(this.first[code] ?? NOWHERE), ...states];
@@ -109,6 +115,8 @@ export class EchoBlotter {
   /** How many characters came, and how many of them are dealt with: told, or blotted out. */
   #came = 0;
   #done = 0;
+  /** How the last of them was dealt with. */
+  #endsBlotted = false;
   #stepsLeft = STEPS_AT_FIRST;
   #gaveUp = false;
 
@@ -124,7 +132,7 @@ export class EchoBlotter {
   /** What can be told now; empty where all of it may be the beginning of an echo. */
   push(text: string): string {
     if (this.#gaveUp) return '';
-    this.#stepsLeft += text.length * STEPS_PER_CHARACTER;
+    this.#stepsLeft = Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, STEPS_MAX);
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       const first = this.#forms.first[code];
@@ -133,10 +141,12 @@ export class EchoBlotter {
     this.#held += text;
     this.#came += text.length;
     if (this.#stepsLeft < 0) return this.#giveUp();
-    return this.#tell(this.#begun.reduce((least, from) => Math.min(least, from), this.#came));
+    const begun = this.#begun.reduce((least, from) => Math.min(least, from), this.#came);
+    // After an end, an echo may have begun in what was told then.
+    return this.#tell(Math.max(begun, this.#came - this.#held.length));
   }
 
-  /** What was held back, once nothing can follow it. */
+  /** What was held back, where nothing follows it, or nothing for now. */
   end(): string {
     return this.#tell(this.#came);
   }
@@ -184,13 +194,17 @@ export class EchoBlotter {
     for (const { from, to } of this.#echoes) {
       if (from >= until) break;
       gone++;
-      if (from >= this.#done) told += this.#held.slice(this.#done - start, from - start) + MASK;
+      if (from > this.#done) told += this.#held.slice(this.#done - start, from - start);
+      // What overlaps with an echo that was blotted out is part of its mask.
+      if (from >= this.#done || !this.#endsBlotted) told += MASK;
       this.#done = Math.max(this.#done, to);
+      this.#endsBlotted = true;
     }
     this.#echoes.splice(0, gone);
     if (this.#done < until) {
       told += this.#held.slice(this.#done - start, until - start);
       this.#done = until;
+      this.#endsBlotted = false;
     }
     this.#held = this.#held.slice(until - start);
     return told;
@@ -200,7 +214,6 @@ export class EchoBlotter {
     this.#gaveUp = true;
     this.#held = '';
     this.#echoes = [];
-    this.#done = this.#came;
     return MASK;
   }
 }

@@ -3,7 +3,7 @@ import { EchoBlotter, EchoForms } from './echo-search.ts';
 import { escapeSigns, plainForms, worthScrubbing } from './secret-forms.ts';
 
 /** Of a character that JSON need not escape, or could escape in two characters. */
-const NEEDLESS_ESCAPE = /\\u00[2-7][0-9a-f]/i;
+const NEEDLESS_ESCAPE = /\\(?:u00[2-7][0-9a-f]|\/)/i;
 const NOTHING = Buffer.alloc(0);
 const IDLE: Scrubber = {
   text: (value) => value,
@@ -21,7 +21,7 @@ export interface Scrubber {
   unicode(value: string): string;
   /** The same bytes where nothing was found. */
   bytes(body: Buffer): Buffer;
-  /** For bytes that come in pieces. */
+  /** For bytes that come in pieces; needless escapes of JSON are not undone in them. */
   stream(): StreamScrubber;
 }
 
@@ -68,8 +68,8 @@ function lookForOne(secret: string): LookedFor {
 }
 
 function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
-  const shortest = wanted.at(-1)?.length;
-  if (shortest === undefined) return IDLE;
+  if (wanted.length === 0) return IDLE;
+  const shortest = Math.min(...wanted.map(({ length }) => length));
   // Not kept beyond this scrubber, since it may grow large.
   let made: EchoForms | null = null;
   const blotter = () => new EchoBlotter((made ??= new EchoForms(wanted)));
@@ -89,7 +89,10 @@ function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
     const plainer = hasNeedlessEscapes(before) ? withoutNeedlessEscapes(before) : before;
     // What holds no secret stays as it came, escapes and all.
     const after = text(plainer);
-    return after === plainer ? body : Buffer.from(after, 'latin1');
+    if (after !== plainer) return Buffer.from(after, 'latin1');
+    // What looks like a needless escape may be the secret's own, in what is no JSON.
+    const asItCame = plainer === before ? before : text(before);
+    return asItCame === before ? body : Buffer.from(asItCame, 'latin1');
   };
   // The forms are those of the secret's bytes; only in ASCII are they those of its characters too.
   const isPlain = wanted.every((secret) => ASCII.test(secret));
@@ -121,7 +124,7 @@ export function hasNeedlessEscapes(text: string): boolean {
  */
 function withoutNeedlessEscapes(json: string): string {
   return json.replace(/\\(?:u00([2-7][0-9a-f])|[^])/gi, (escape, hex: string | undefined) => {
-    if (hex === undefined) return escape;
+    if (hex === undefined) return escape === '\\/' ? '/' : escape;
     const char = String.fromCharCode(Number.parseInt(hex, 16));
     return char === '"' || char === '\\' ? `\\${char}` : char;
   });

@@ -20,18 +20,15 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\r': 'r',
   '\t': 't',
 };
-const ENTITIES: Readonly<Record<string, readonly string[]>> = {
-  '&': ['&amp;', '&#38;', '&#x26;'],
-  '<': ['&lt;', '&#60;', '&#x3c;'],
-  '>': ['&gt;', '&#62;', '&#x3e;'],
-  '"': ['&quot;', '&#34;', '&#x22;'],
-  "'": ['&apos;', '&#39;', '&#x27;'],
-  '/': ['&#47;', '&#x2f;'],
-};
+// eslint-disable-next-line no-control-regex -- they are what is escaped
+const JSON_ESCAPED = /["\\\0-\x1f]/;
+const ENTITIES: Readonly<Record<string, string>> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos' };
+/** What HTML's own rules, or careful templates, escape; the others by their number. */
+const HTML_ESCAPED = /[&<>"'/`=+]/;
 
-/** What is worth looking for; of two that begin alike the longer one comes first. */
+/** What is worth looking for. */
 export function worthScrubbing(secrets: readonly string[]): string[] {
-  return secrets.filter((secret) => secret.length >= SECRET_LENGTH_MIN).toSorted((a, b) => b.length - a.length);
+  return secrets.filter((secret) => secret.length >= SECRET_LENGTH_MIN);
 }
 
 /**
@@ -58,7 +55,7 @@ export function plainForms(secret: string): string[] {
 /** What may be escaped: the secret, and where every JSON text escapes some of it, also its capitals and small letters. */
 export function escapable(secrets: readonly string[]): string[] {
   const inCases = secrets
-    .filter((secret) => secret.length >= NO_WORD_LENGTH_MIN && /["\\]/.test(secret))
+    .filter((secret) => secret.length >= NO_WORD_LENGTH_MIN && JSON_ESCAPED.test(secret))
     .flatMap(casesOf);
   return [...new Set([...secrets, ...inCases])];
 }
@@ -75,9 +72,9 @@ export function formsOfCharacter(char: string): Form[] {
     { text: Buffer.from(char).toString('latin1'), anyCase: false },
     ...BACKSLASHES.map((slashes) => ({ text: units.map((unit) => `${slashes}u${unit}`).join(''), anyCase: true })),
     { text: bytes.map((byte) => `%${byte}`).join(''), anyCase: true },
-    ...(ENTITIES[char] ?? []).map((text) => ({ text, anyCase: true })),
+    ...entitiesOf(char).map((text) => ({ text, anyCase: true })),
   ];
-  if (char === '"') forms.push(...quotesWithin().map((text) => ({ text, anyCase: false })));
+  if (char === '"' || char === '/') forms.push(...escapedWithin(char).map((text) => ({ text, anyCase: false })));
   if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
   const short = SHORT_ESCAPES[char];
   if (short !== undefined) forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + short, anyCase: false })));
@@ -85,14 +82,24 @@ export function formsOfCharacter(char: string): Form[] {
   return forms;
 }
 
-/** Each time that JSON goes into JSON, a quote gets one backslash more than twice as many as it had. */
-function quotesWithin(): string[] {
-  return BACKSLASHES.map((slashes) => `${'\\'.repeat(slashes.length * 2 - 1)}"`);
+/** Each time that JSON goes into JSON, what is escaped every time gets one backslash more than twice as many as it had. */
+function escapedWithin(char: string): string[] {
+  return BACKSLASHES.map((slashes) => `${'\\'.repeat(slashes.length * 2 - 1)}${char}`);
+}
+
+function entitiesOf(char: string): string[] {
+  if (!HTML_ESCAPED.test(char)) return [];
+  const code = char.charCodeAt(0);
+  const name = ENTITIES[char];
+  // PHP writes `&#039;`.
+  return [...(name === undefined ? [] : [`&${name};`]), `&#${code};`, `&#0${code};`, `&#x${code.toString(16)};`];
 }
 
 /** What a text must hold if the secret is in it in an escaped form. */
 export function escapeSigns(secret: string): string[] {
   const short = ['"', '\\', ...Object.keys(SHORT_ESCAPES)].filter((char) => secret.includes(char));
-  const escapes = short.map((char) => `\\${SHORT_ESCAPES[char] ?? char}`);
-  return ['%', '\\u', ...escapes, ...(Object.keys(ENTITIES).some((char) => secret.includes(char)) ? ['&'] : [])];
+  const signs = ['%', '\\u', ...short.map((char) => `\\${SHORT_ESCAPES[char] ?? char}`)];
+  if (HTML_ESCAPED.test(secret)) signs.push('&');
+  if (secret.includes(' ')) signs.push('+');
+  return signs;
 }

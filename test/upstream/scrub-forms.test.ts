@@ -95,6 +95,63 @@ describe('a secret of several lines', () => {
   });
 });
 
+describe('a secret as other programs write it', () => {
+  const php = (text: string) => JSON.stringify(text).replaceAll('/', '\\/');
+
+  it.each([
+    ['PHP in JSON', 'abc/def/ghi', php('abc/def/ghi')],
+    ['PHP in JSON within JSON', 'abc/def/ghi', php(php('abc/def/ghi'))],
+    ['PHP in JSON within that', 'abc/def/ghi', php(php(php('abc/def/ghi')))],
+    ['PHP in HTML', "it's-a-token", 'it&#039;s-a-token'],
+    ['Go in HTML', 'a+token+b=', 'a&#43;token&#43;b&#x3d;'],
+    ['a form', 'correct horse battery', 'correct+horse+battery'],
+    ['shouted JSON', 'two\nlines of a token', 'TWO\\nLINES OF A TOKEN'],
+  ])('is found: %s', (_what, secret, echo) => {
+    for (const way of inEveryWay([secret], `a ${echo} b`)) expect(way).toMatch(/^a ["\\]*\[secret\]["\\]* b$/);
+    expect(
+      createScrubber(secret)
+        .bytes(Buffer.from(`a ${echo} b`))
+        .toString(),
+    ).toContain('[secret]');
+  });
+
+  it('is found in base64 whose slashes PHP escapes', () => {
+    const secret = 'a>?a>?a>?a>?zz';
+    const base64 = Buffer.from(secret).toString('base64');
+    expect(base64).toContain('/');
+    expect(
+      createScrubber(secret)
+        .bytes(Buffer.from(php(base64)))
+        .toString(),
+    ).toContain('[secret]');
+  });
+
+  it('is found in what is no JSON where it looks like an escape itself', () => {
+    const secret = 'abc\\u0041defgh';
+    expect(
+      createScrubber(secret)
+        .bytes(Buffer.from(`text ${secret} text`))
+        .toString(),
+    ).toBe('text [secret] text');
+  });
+});
+
+describe('a stream that goes on after an end', () => {
+  it('loses nothing of an ordinary text', () => {
+    const scrub = createOutputScrub([new Secret('sk-live-0123456789')]);
+    const told = ['Use the prefix sk-', null, 'live-012', ' for live mode.', null];
+    const pieces = told.map((piece) => (piece === null ? scrub.end() : scrub.push(piece)));
+    expect(pieces).toEqual(['Use the prefix ', 'sk-', '', 'live-012 for live mode.', '']);
+  });
+
+  it('still hides the rest of a secret whose beginning was told', () => {
+    const scrub = createOutputScrub([new Secret('sk-live-0123456789')]);
+    expect([scrub.push('a sk-live'), scrub.end(), scrub.push('-0123456789 b'), scrub.end()].join('')).toBe(
+      'a sk-live[secret] b',
+    );
+  });
+});
+
 describe('a secret with many backslashes', () => {
   const secret = `token-${'\\'.repeat(18)}end`;
 
@@ -146,6 +203,14 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
     const begun = performance.now();
     expect(createScrubber(secret).text(text)).toBe('[secret]');
     expect(createScrubber(secret).bytes(Buffer.from(text)).toString()).toBe('[secret]');
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
+  it('is given no more time after a long quiet', () => {
+    const stream = createScrubber(`${'A'.repeat(3_000)}b`).stream();
+    for (let i = 0; i < 40; i++) stream.push(Buffer.from('xyz '.repeat(25_000)));
+    const begun = performance.now();
+    expect(stream.push(Buffer.from('A'.repeat(64_000))).toString()).toBe('[secret]');
     expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
