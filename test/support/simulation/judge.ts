@@ -77,7 +77,8 @@ function provablyUnstarted(run: RunWithPayloads): boolean {
 
 function judgeHistory({ run, events }: RunHistory, played: Played): string[] {
   const faults: string[] = [];
-  const vendor = played.vendors.begun(markerOf(run))[0];
+  // What a late request began after the rows were read belongs to a run of its own.
+  const vendor = played.vendors.begun(markerOf(run)).find(({ turns }) => (turns[0]?.at ?? 0) <= played.now);
   const types = events.map((event) => event.type);
   if (events.some((event, i) => event.seq !== i + 1)) faults.push('its events have a gap');
   if (events.length !== run.seq) faults.push(`it has ${events.length} events and seq ${run.seq}`);
