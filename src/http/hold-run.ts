@@ -26,7 +26,7 @@ export function endAttendance(reply: FastifyReply, attendance: Attendance): void
 export interface RunToHold {
   reply: FastifyReply;
   openCalls: Pick<OpenCalls, 'hold'>;
-  /** The run's, as this request wrote them; null where it wrote none. */
+  /** The run's inputs, if this request wrote them; else null. */
   inputs: JsonObject | null;
   /** 0: the caller does not want to wait. */
   holdMs: number;

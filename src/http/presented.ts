@@ -6,13 +6,13 @@ import { GatewayError } from '../core/errors.ts';
 /**
  * What a request shows of who it is. `?token=` counts on routes that say so, and nobody finds it in the query afterwards.
  * Throws `unauthorized` for a key in the URL, and `invalid_request` for two ways at once: which of them counts would be a
- * matter of taste, and whoever can add to a URL could choose in whose name the request is made. Likewise for a header that
- * is there twice, of which Node.js keeps the first, and a proxy in front may have looked at the other.
+ * matter of taste, and whoever can add to a URL could choose in whose name the request is made. Likewise for a repeated
+ * header: Node.js keeps the first, while a proxy in front may have checked another.
  */
 export function presentedBy({ headers, raw, query, routeOptions }: FastifyRequest): ShownIdentity {
   const { authorization, origin = null } = headers;
   if (authorization !== undefined && isRepeated(raw.rawHeaders, 'authorization')) {
-    const message = '`Authorization` may be there once.';
+    const message = '`Authorization` was sent more than once; send it once.';
     throw new GatewayError('invalid_request', { param: 'Authorization', message });
   }
   const token = routeOptions.config.takesQueryToken === true ? takeToken(query as Record<string, unknown>) : null;

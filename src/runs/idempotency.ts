@@ -7,7 +7,7 @@ import type { RequestContext, StartedRun } from './run-service.ts';
 /** Of a vendor that this request has not asked. */
 export const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** What a request claims with its key; null where it has none, as most. `describe` names the operation, the run it is about, and the body. */
+/** What a request claims with its key; null where it has no key. `describe` is called only where it has one: it names the operation, the run it is about, and the body. */
 export function claimOf(
   caller: Caller,
   { idempotencyKey }: RequestContext,

@@ -10,8 +10,8 @@ import type { RequestContext, RunRequest } from './run-service.ts';
 import type { StartSlot } from './start-slot.ts';
 
 /**
- * The run as it is written first: `running` with its attempt open where it is sent at once, else `queued`. Field by field,
- * since so large an object grows by pieces, thirteen times, where another one is spread into it.
+ * The run as it is written first: `running` with its attempt open where it is sent at once, else `queued`. Field by field:
+ * V8 would enlarge an object that begins with a spread thirteen times.
  */
 export function newRun(
   { ids, clock, owner }: { ids: Pick<Ids, 'run'>; clock: Pick<Clock, 'now'>; owner: Owner },

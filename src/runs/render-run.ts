@@ -10,7 +10,7 @@ export interface Rendering {
   showKey: boolean;
 }
 
-/** The run object of the contract, to be written as JSON, without what is undefined; field names are its own. */
+/** The run object of the contract; field names are its own. For `JSON.stringify`, which leaves out what is undefined. */
 export interface RenderedRun {
   id: string;
   object: 'run';

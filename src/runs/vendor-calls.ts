@@ -236,8 +236,7 @@ function streamOf(kind: AnyProviderKind, name: 'startStream' | 'follow'): Stream
 }
 
 function startContextOf(run: Run, inputs: JsonObject) {
-  const { upstreamWorkflow: workflow, id: clientRunId, options, settings, defaults } = run;
-  return { workflow, clientRunId, options, settings, inputs: { ...defaults, ...inputs } };
+  return { ...contextOf(run), inputs: { ...run.defaults, ...inputs } };
 }
 
 function contextOf(run: Run) {

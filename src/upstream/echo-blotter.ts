@@ -1,10 +1,11 @@
 import { escapable, formsOfCharacter, plainForms, type Form } from './secret-forms.ts';
 
-/** Ordinary texts take less than one step a character; those that repeat what a secret begins with, as many as it repeats. */
+/** Ordinary texts take a few steps a character at most; those that repeat what a secret begins with, as many as it repeats. */
 const STEPS_PER_CHARACTER = 100;
 const STEPS_AT_FIRST = 1_000_000;
-/** Some 0.8 s. What was saved up over a long text is not spent at once. */
+/** About a second. What was saved up is not spent at once; but a long text in one piece may take so many for each character. */
 const STEPS_MAX = 30_000_000;
+const STEPS_PER_CHARACTER_OF_LONG = 16;
 const MASK = '[secret]';
 const NOWHERE: readonly State[] = [];
 
@@ -35,7 +36,7 @@ interface Pattern {
   readonly forms: (index: number) => readonly Form[];
 }
 
-/** All ways to write some secrets, as states that a text leads through. */
+/** A nondeterministic automaton for all ways to write some secrets; its states are made when a text reaches them. */
 export class EchoForms {
   /** Where a text that begins here leads, by its first character. */
   readonly first: (readonly State[] | undefined)[] = Array.from({ length: 256 });
@@ -101,8 +102,8 @@ interface Echo {
  * Blots echoes out of a text that comes in pieces, wherever it is cut. All ways to read it are followed at once, a
  * character at a time, so that none is read twice; held back is only what may be the beginning of an echo.
  *
- * Where a secret of many like characters meets a text of them, there are more ways than anybody waits for. A text that
- * takes too many steps, which hardly happens by accident, is blotted out from there on.
+ * Where text and secret both repeat the same few characters for long, there are more ways than anybody waits for: then the
+ * piece that takes too many steps is replaced by a mask, and nothing is told any more.
  */
 export class EchoBlotter {
   readonly #forms: EchoForms;
@@ -132,7 +133,8 @@ export class EchoBlotter {
   /** What can be told now; empty where all of it may be the beginning of an echo. */
   push(text: string): string {
     if (this.#gaveUp) return '';
-    this.#stepsLeft = Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, STEPS_MAX);
+    const stepsMax = Math.max(STEPS_MAX, text.length * STEPS_PER_CHARACTER_OF_LONG);
+    this.#stepsLeft = Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, stepsMax);
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       const first = this.#forms.first[code];
@@ -146,7 +148,10 @@ export class EchoBlotter {
     return this.#tell(Math.max(begun, this.#came - this.#held.length));
   }
 
-  /** What was held back, where nothing follows it, or nothing for now. */
+  /**
+   * Hands on what was held back, without waiting for what may follow. More may be pushed; an echo that goes on is then
+   * blotted out from there.
+   */
   end(): string {
     return this.#tell(this.#came);
   }

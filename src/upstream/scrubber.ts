@@ -1,5 +1,5 @@
 import type { Secret } from '../core/secret.ts';
-import { EchoBlotter, EchoForms } from './echo-search.ts';
+import { EchoBlotter, EchoForms } from './echo-blotter.ts';
 import { escapeSigns, plainForms, worthScrubbing } from './secret-forms.ts';
 
 /** Of a character that JSON need not escape, or could escape in two characters. */
@@ -29,15 +29,15 @@ export interface Scrubber {
 export interface StreamScrubber {
   /** What can be handed on now; empty where all of it might be the beginning of an echo. The same bytes where nothing was found. */
   push(chunk: Buffer): Buffer;
-  /** What was held back, once nothing can follow it. */
+  /** Hands on what was held back, without waiting for what may follow. More may be pushed. */
   end(): Buffer;
 }
 
 /**
- * Finds a secret as it is, in capitals or small letters, JSON-escaped (any character as \uXXXX, `\/`; also in JSON within
- * JSON), HTML-escaped, percent-encoded (any character), in hexadecimal, and base64 (standard and URL alphabet, alone or
- * inside a longer text such as `user:secret`). Nearly every answer holds none of
- * them, so plain searches come first, and escaped forms are looked for only where escapes are seen.
+ * Finds a secret as it is, in capitals or small letters, JSON-escaped (any character as \uXXXX, or in two characters; also in
+ * JSON within JSON), HTML-escaped, percent-encoded (any character), as a form writes it, in hexadecimal, and base64
+ * (standard and URL alphabet, alone or inside a longer text such as `user:secret`). Nearly every answer holds none of them,
+ * so plain searches come first, and escaped forms are looked for only where escapes are seen.
  */
 export function createScrubber(...secrets: string[]): Scrubber {
   return scrubberFor(lookFor(secrets));
@@ -86,12 +86,12 @@ function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
   const bytes = (body: Buffer) => {
     // Searching one string many times costs a third of searching the bytes as often.
     const before = body.toString('latin1');
-    const plainer = hasNeedlessEscapes(before) ? withoutNeedlessEscapes(before) : before;
-    // What holds no secret stays as it came, escapes and all.
-    const after = text(plainer);
+    // As it came first: what looks like a needless escape may be the secret's own, in what is no JSON.
+    const asItCame = text(before);
+    const plainer = hasNeedlessEscapes(asItCame) ? withoutNeedlessEscapes(asItCame) : asItCame;
+    const after = plainer === asItCame ? plainer : text(plainer);
     if (after !== plainer) return Buffer.from(after, 'latin1');
-    // What looks like a needless escape may be the secret's own, in what is no JSON.
-    const asItCame = plainer === before ? before : text(before);
+    // What holds no secret stays as it came, escapes and all.
     return asItCame === before ? body : Buffer.from(asItCame, 'latin1');
   };
   // The forms are those of the secret's bytes; only in ASCII are they those of its characters too.

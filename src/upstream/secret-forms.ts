@@ -11,7 +11,7 @@ const SECRET_LENGTH_MIN = 6;
 const NO_WORD_LENGTH_MIN = 16;
 /** How many backslashes stand for one, in JSON and in JSON within JSON, three deep. */
 const BACKSLASHES = ['\\', '\\\\', '\\\\\\\\'];
-/** What follows the backslash where JSON writes a character in two. A quote and a backslash are apart: there they double. */
+/** What follows the backslash where JSON writes a character in two. Quotes and backslashes, escaped anew at each level, are dealt with apart. */
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '/': '/',
   '\b': 'b',
@@ -74,17 +74,25 @@ export function formsOfCharacter(char: string): Form[] {
     { text: bytes.map((byte) => `%${byte}`).join(''), anyCase: true },
     ...entitiesOf(char).map((text) => ({ text, anyCase: true })),
   ];
-  if (char === '"' || char === '/') forms.push(...escapedWithin(char).map((text) => ({ text, anyCase: false })));
+  if (char === '"') forms.push(...quotesWithin().map((text) => ({ text, anyCase: false })));
   if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
   const short = SHORT_ESCAPES[char];
-  if (short !== undefined) forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + short, anyCase: false })));
+  if (char === '/') forms.push(...slashesWithin().map((text) => ({ text, anyCase: false })));
+  else if (short !== undefined)
+    forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + short, anyCase: false })));
   if (char === ' ') forms.push({ text: '+', anyCase: false });
   return forms;
 }
 
-/** Each time that JSON goes into JSON, what is escaped every time gets one backslash more than twice as many as it had. */
-function escapedWithin(char: string): string[] {
-  return BACKSLASHES.map((slashes) => `${'\\'.repeat(slashes.length * 2 - 1)}${char}`);
+/** Each time that JSON goes into JSON, a quote gets one backslash more than twice as many as it had. */
+function quotesWithin(): string[] {
+  return BACKSLASHES.map((slashes) => `${'\\'.repeat(slashes.length * 2 - 1)}"`);
+}
+
+/** Each of three encoders on the way may escape a slash or not: any number of backslashes up to a quote's. */
+function slashesWithin(): string[] {
+  const most = quotesWithin().at(-1)?.length ?? 0;
+  return Array.from({ length: most - 1 }, (_, i) => `${'\\'.repeat(i + 1)}/`);
 }
 
 function entitiesOf(char: string): string[] {

@@ -160,19 +160,3 @@ function inspectAll(value: unknown): string {
     part instanceof Error ? { message: part.message, stack: part.stack, cause: part.cause } : part,
   );
 }
-
-describe('a header `Authorization` that is there twice', () => {
-  it('is refused, whichever of the two would do', async () => {
-    const [good, bad] = ['Authorization: Bearer runs', 'authorization: Bearer nobody'];
-    for (const two of [`${good}\r\n${bad}`, `${bad}\r\n${good}`, `${good}\r\n${good}`]) {
-      const answer = await sendRaw(app.port, `GET ${path} HTTP/1.1\r\nHost: x\r\n${two}\r\nConnection: close\r\n\r\n`);
-      const { error } = JSON.parse(answer.body) as Envelope;
-      expect([answer.status, error.param, error.message]).toEqual([
-        400,
-        'Authorization',
-        expect.stringContaining('once'),
-      ]);
-    }
-    expect(presented).toEqual([]);
-  });
-});

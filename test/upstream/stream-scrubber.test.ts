@@ -98,12 +98,10 @@ describe('the scrubber of streams', () => {
     expect(scrub(['abc'], ['ab', 'c']).toString()).toBe('abc');
   });
 
-  it('is quick with a secret and a text of backslashes alone', () => {
+  it('follows a secret and a text of backslashes alone', () => {
     const secret = '\\'.repeat(40);
-    const before = performance.now();
-    createScrubber(secret)
-      .stream()
-      .push(Buffer.from('\\'.repeat(30)));
-    expect(performance.now() - before).toBeLessThan(500);
+    expect(scrub([secret], ['\\'.repeat(30), '\\'.repeat(9), ' ', secret]).toString()).toBe(
+      `${'\\'.repeat(39)} [secret]`,
+    );
   });
 });

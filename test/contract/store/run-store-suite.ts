@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { errorBody } from '../../../src/core/errors.ts';
 import type { Owner, RunId } from '../../../src/core/ids.ts';
 import type { Run } from '../../../src/runs/model.ts';
-import type { IdempotencyClaim, NewRun } from '../../../src/runs/ports.ts';
+import type { IdempotencyClaim, NewRun, RunPatch } from '../../../src/runs/ports.ts';
 import type { Store, StoreOptions } from '../../../src/store/open-store.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 import { newRun, success } from './sample-run.ts';
@@ -207,6 +208,53 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await store.runs.eventsAfter(run.id, 2, 10)).toEqual([
           { seq: 3, type: 'run.progress', at: 5, data: { name: 'step 1', data: null } },
         ]);
+      });
+
+      it('changes every field that a patch names, and no other', async () => {
+        const run = await created({ owner: FIRST });
+        const error = errorBody('internal', {});
+        const upstream = { ...run.upstream, runId: 'run-7', status: 'paused', pollError: error };
+        const patch = {
+          workflow: 'another',
+          provider: 'backup',
+          kind: 'b3os',
+          baseUrl: 'https://api.b3os.org',
+          allowPrivateNetwork: true,
+          credentialId: null,
+          settings: { region: 'eu' },
+          upstreamWorkflow: 'wf_other',
+          defaults: { tone: 'dry' },
+          options: { simulate: true },
+          fallbacks: [{ provider: 'ai-tutor', workflow: 'wf_abc123', when: ['upstream_unavailable'] }],
+          metadata: { ticket: '4712' },
+          tags: ['urgent'],
+          timeoutMs: 1_000,
+          waitingTimeoutMs: 2_000,
+          onDisconnect: 'cancel',
+          webhook: { url: 'https://app.example.com/hook', events: ['run.failed'] },
+          accepted: true,
+          upstream,
+          error,
+          waiting: { for: 'input', hint: 'who?' },
+          partial: true,
+          attempts: [],
+          resolution: { by: 'operator' },
+          trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: null },
+          startedAt: 5,
+          finishedAt: null,
+          deadlineAt: 7,
+          remainingMs: 8,
+          care: { step: 'none' },
+        } satisfies Required<RunPatch>;
+        const rest = { status: 'waiting', events: [], owner: null, dueInMs: null } as const;
+        const changed = await store.runs.move({ run, owner: FIRST }, { ...rest, patch });
+        if (changed === 'stale') throw new Error('the run could not be changed');
+        expect(changed).toEqual({ ...run, ...patch, status: 'waiting', version: 2, owner: null });
+        const nulls = { webhook: null, error: null, waiting: null, resolution: null, trace: null, startedAt: null };
+        const back = { ...nulls, remainingMs: null, accepted: false, partial: false, timeoutMs: 0 } satisfies RunPatch;
+        const again = await store.runs.move({ run: changed }, { ...rest, patch: back });
+        expect(again).toEqual({ ...changed, ...back, version: 3 });
+        expect(await store.runs.peek(run.id)).toEqual(again);
       });
 
       it('lets one of many movers with the same snapshot win', async () => {
