@@ -84,8 +84,8 @@ describe('what is no HTTP', () => {
     [
       'two keys',
       `GET /runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nAuthorization: Bearer runs\r\n\r\n`,
-      401,
-      'unauthorized',
+      400,
+      'invalid_request',
     ],
     [
       'two idempotency keys',
