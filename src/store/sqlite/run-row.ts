@@ -1,7 +1,6 @@
 import { reviveJson, type JsonObject } from '../../core/json.ts';
 import type { Owner, RunId } from '../../core/ids.ts';
 import type { Run, RunOutput, RunStatus, UpstreamState } from '../../runs/model.ts';
-import type { NewRun } from '../../runs/ports.ts';
 import type { Row, Value } from './operations.ts';
 
 /** Above this many characters a payload lies in the table `payloads`. */
@@ -171,56 +170,6 @@ export function runFromRow(row: Row): Run {
     finishedAt: row[10] as number | null,
     ...readPinned(row[11] as string),
     ...readState(row[12] as string),
-  };
-}
-
-/**
- * The run that is written, without what `NewRun` carries besides. Field by field: picking out the rest of so large an
- * object costs thirty times as much.
- */
-export function firstSnapshot(run: NewRun, { seq, dueAt }: Pick<Run, 'seq' | 'dueAt'>): Run {
-  return {
-    id: run.id,
-    version: 1,
-    seq,
-    status: run.status,
-    keyId: run.keyId,
-    keyName: run.keyName,
-    lineage: run.lineage,
-    subject: run.subject,
-    workflow: run.workflow,
-    provider: run.provider,
-    kind: run.kind,
-    baseUrl: run.baseUrl,
-    allowPrivateNetwork: run.allowPrivateNetwork,
-    credentialId: run.credentialId,
-    settings: run.settings,
-    upstreamWorkflow: run.upstreamWorkflow,
-    defaults: run.defaults,
-    options: run.options,
-    fallbacks: run.fallbacks,
-    metadata: run.metadata,
-    tags: run.tags,
-    timeoutMs: run.timeoutMs,
-    waitingTimeoutMs: run.waitingTimeoutMs,
-    onDisconnect: run.onDisconnect,
-    webhook: run.webhook,
-    accepted: run.accepted,
-    upstream: run.upstream,
-    error: run.error,
-    waiting: run.waiting,
-    partial: run.partial,
-    attempts: run.attempts,
-    resolution: run.resolution,
-    trace: run.trace,
-    createdAt: run.createdAt,
-    startedAt: run.startedAt,
-    finishedAt: run.finishedAt,
-    deadlineAt: run.deadlineAt,
-    remainingMs: run.remainingMs,
-    owner: run.owner,
-    dueAt,
-    care: run.care,
   };
 }
 

@@ -20,6 +20,7 @@ import { createPurge } from './purge-runs.ts';
 import { eventsAfter, findByKey, getRun, queuedShares, recentStarts, runOf } from './read-runs.ts';
 import type { Reader } from './reader.ts';
 import * as rows from './run-row.ts';
+import { changedRun, firstSnapshot } from './run-snapshot.ts';
 import { createUsage } from './usage.ts';
 import type { Writer } from './writer.ts';
 
@@ -138,7 +139,7 @@ async function create(
 ): ReturnType<RunStore['create']> {
   const now = clock.now();
   const { inputs, events, dueInMs, countedStart } = newRun;
-  const run = rows.firstSnapshot(newRun, { seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs });
+  const run = firstSnapshot(newRun, { seq: events.length, dueAt: dueInMs === null ? null : now + dueInMs });
   const place = rows.placePayload(inputs);
   // What begins a run is short, so all of it is in the row.
   const { near: log } = placeEvents(events, 1);
@@ -256,56 +257,4 @@ function moveOperation(
     deliveryRows(change.deliveries, now),
     change.countedStart === undefined ? null : countedRow(change.countedStart),
   ];
-}
-
-/**
- * The run after the change, without the payloads of a snapshot that was read with them. Whatever the change says, an ended
- * run has an end, and nobody cares for it any more. Field by field, as `firstSnapshot` is.
- */
-function changedRun(run: Run, { status, patch, owner, dueInMs, events }: Change, now: number): Run {
-  const ended = hasEnded({ status });
-  return {
-    id: run.id,
-    version: run.version + 1,
-    // Compared when it is written, so that nothing else can come between.
-    seq: run.seq + events.length,
-    status,
-    keyId: run.keyId,
-    keyName: run.keyName,
-    lineage: run.lineage,
-    subject: run.subject,
-    workflow: patch.workflow ?? run.workflow,
-    provider: patch.provider ?? run.provider,
-    kind: patch.kind ?? run.kind,
-    baseUrl: patch.baseUrl ?? run.baseUrl,
-    allowPrivateNetwork: patch.allowPrivateNetwork ?? run.allowPrivateNetwork,
-    credentialId: patch.credentialId === undefined ? run.credentialId : patch.credentialId,
-    settings: patch.settings ?? run.settings,
-    upstreamWorkflow: patch.upstreamWorkflow ?? run.upstreamWorkflow,
-    defaults: patch.defaults ?? run.defaults,
-    options: patch.options ?? run.options,
-    fallbacks: patch.fallbacks ?? run.fallbacks,
-    metadata: patch.metadata ?? run.metadata,
-    tags: patch.tags ?? run.tags,
-    timeoutMs: patch.timeoutMs ?? run.timeoutMs,
-    waitingTimeoutMs: patch.waitingTimeoutMs ?? run.waitingTimeoutMs,
-    onDisconnect: patch.onDisconnect ?? run.onDisconnect,
-    webhook: patch.webhook === undefined ? run.webhook : patch.webhook,
-    accepted: patch.accepted ?? run.accepted,
-    upstream: patch.upstream ?? run.upstream,
-    error: patch.error === undefined ? run.error : patch.error,
-    waiting: patch.waiting === undefined ? run.waiting : patch.waiting,
-    partial: patch.partial ?? run.partial,
-    attempts: patch.attempts ?? run.attempts,
-    resolution: patch.resolution === undefined ? run.resolution : patch.resolution,
-    trace: patch.trace === undefined ? run.trace : patch.trace,
-    createdAt: run.createdAt,
-    startedAt: patch.startedAt === undefined ? run.startedAt : patch.startedAt,
-    finishedAt: ended ? (patch.finishedAt ?? now) : null,
-    deadlineAt: patch.deadlineAt ?? run.deadlineAt,
-    remainingMs: patch.remainingMs === undefined ? run.remainingMs : patch.remainingMs,
-    owner: ended ? null : owner,
-    dueAt: ended || dueInMs === null ? null : now + dueInMs,
-    care: patch.care ?? run.care,
-  };
 }

@@ -4,7 +4,8 @@ import type { RunId } from '../../../src/core/ids.ts';
 import { createExecutor } from '../../../src/store/sqlite/execute-operation.ts';
 import { migrate } from '../../../src/store/sqlite/migrate.ts';
 import type { TokenRow } from '../../../src/store/sqlite/operations.ts';
-import { firstSnapshot, insertValues } from '../../../src/store/sqlite/run-row.ts';
+import { insertValues } from '../../../src/store/sqlite/run-row.ts';
+import { firstSnapshot } from '../../../src/store/sqlite/run-snapshot.ts';
 import { newRun } from '../../contract/store/sample-run.ts';
 
 /** The statements that an executor runs, in order. */
