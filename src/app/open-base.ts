@@ -11,7 +11,6 @@ import { lastWrites } from './last-writes.ts';
 import { openConfig } from './open-config.ts';
 import { openReferences } from './open-references.ts';
 import { openVault } from './open-vault.ts';
-import { startOwnSandbox } from './own-sandbox.ts';
 import type { GatewayOptions } from './start-gateway.ts';
 import { createIssuerWarnings } from './warn-of-issuers.ts';
 
@@ -42,7 +41,10 @@ export async function openBase(
   undo.defer(() => lastWrites(states.idle()));
   followStates({ states, watch: (hint, signal) => store.runs.watch(hint, signal), clock, signal: abortedBy(undo) });
 
-  const sandbox = withSandbox ? await startOwnSandbox({ clock, random, vault }) : null;
+  // Loaded only where it is wanted.
+  const sandbox = withSandbox
+    ? await (await import('./own-sandbox.ts')).startOwnSandbox({ clock, random, vault })
+    : null;
   if (sandbox) undo.defer(() => sandbox.close());
   // In the sandbox the file's providers are not used, and so neither are the references that they name.
   const context = { kinds, environment: withSandbox ? null : options.environment };

@@ -1,3 +1,6 @@
+// Node's global of this name is a getter.
+import { performance } from 'node:perf_hooks';
+
 /** Time as everything in Rungate sees it, so that tests and the simulation can own it. */
 export interface Clock {
   /** Wall clock, milliseconds since 1970 (UTC). For what is stored or shown. */

@@ -53,6 +53,8 @@ export function createApp(parts: AppParts, { countsRequests, servesOrigin, hostN
       requireHostHeader: false,
     },
     clientErrorHandler: answerClientError({ ids, log }),
+    // Where they are named, Fastify does not load its own, which is a hundred files.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     frameworkErrors: (error, request, reply) => {
       logWhenClosed(request, reply, parts);
       setBaseHeaders(reply);
@@ -77,6 +79,11 @@ export function createApp(parts: AppParts, { countsRequests, servesOrigin, hostN
   addGuard(app, { ...parts, countRequest: countsRequests ? addRequestLimits(app, parts) : null });
   addJsonBody(app);
   return app;
+}
+
+/** Requests are checked by zod; answers are written as they are, by no schema. */
+function noCompiler(): never {
+  throw new Error('an app checks by zod alone, and writes no answer by a schema');
 }
 
 /** Never rejects: where the store cannot say whether the origin is served, it is not. */

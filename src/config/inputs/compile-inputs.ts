@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { createContext, Script } from 'node:vm';
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { InputsFault, ValidateInputs } from '../../providers/registry.ts';
 import { describeInputsFault, expectation, pathOf } from './describe-inputs-fault.ts';
@@ -26,15 +27,15 @@ export function createInputsCompiler(): InputsCompiler {
   let reading = 0;
   const guard = createTimeGuard();
   // The meta-schema takes longer to compile than any other, so that is left to those who need it.
-  let meta: Ajv2020 | null = null;
+  let compiler: SchemaCompiler | null = null;
   return {
     compile(schema) {
       const text = canonicalJson(schema);
       if (text.length > SCHEMA_CHARACTERS_MAX) {
         return refuse([whole(`expected a schema of at most ${SCHEMA_CHARACTERS_MAX} characters, written as JSON`)]);
       }
-      meta ??= new Ajv2020({ allErrors: true, strict: false, logger: false });
-      const result = compiled.get(text)?.result ?? compile(schema, meta, guard);
+      compiler ??= loadCompiler();
+      const result = compiled.get(text)?.result ?? compile(schema, compiler, guard);
       compiled.set(text, { result, usedIn: reading });
       return result;
     },
@@ -47,7 +48,19 @@ export function createInputsCompiler(): InputsCompiler {
   };
 }
 
-function compile(schema: JsonObject, meta: Ajv2020, guard: TimeGuard): CompiledInputs {
+interface SchemaCompiler {
+  Ajv: typeof Ajv2020;
+  /** Checks schemas themselves. */
+  meta: Ajv2020;
+}
+
+/** A fifth of a second on a small machine, which most configurations need not wait for: they have no schema. */
+function loadCompiler(): SchemaCompiler {
+  const { Ajv2020: Ajv } = createRequire(import.meta.url)('ajv/dist/2020.js') as { Ajv2020: typeof Ajv2020 };
+  return { Ajv, meta: new Ajv({ allErrors: true, strict: false, logger: false }) };
+}
+
+function compile(schema: JsonObject, { Ajv, meta }: SchemaCompiler, guard: TimeGuard): CompiledInputs {
   const faults = walkSchema(schema);
   if (faults.length > 0) return refuse(faults);
   if (meta.validateSchema(schema) !== true) return refuse(metaFaults(meta.errors ?? [], schema));
@@ -56,7 +69,7 @@ function compile(schema: JsonObject, meta: Ajv2020, guard: TimeGuard): CompiledI
   }
   try {
     // Formats are annotations, as 2020-12 has it by default; what must be enforced is written as a pattern.
-    const ajv = new Ajv2020({
+    const ajv = new Ajv({
       meta: false,
       validateSchema: false,
       validateFormats: false,

@@ -1,9 +1,12 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorBody } from '../../core/errors.ts';
 import type { ErrorCode } from '../../core/error-catalogue.ts';
 import type { App, AppParts } from '../app.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
+
+// Not imported: an import reads every export of a built-in module, and one of this one's loads a whole HTTP client.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 type Parts = Pick<AppParts, 'ids' | 'log'>;
 
