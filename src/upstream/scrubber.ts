@@ -1,6 +1,7 @@
 import type { Secret } from '../core/secret.ts';
-import { EchoBlotter, EchoForms } from './echo-blotter.ts';
-import { escapeSigns, plainForms, worthScrubbing } from './secret-forms.ts';
+import { EchoBlotter } from './echo-blotter.ts';
+import { EchoForms } from './echo-forms.ts';
+import { escapeSigns, textsOf, worthScrubbing } from './secret-forms.ts';
 
 /** Of a character that JSON need not escape, or could escape in two characters. */
 const NEEDLESS_ESCAPE = /\\(?:u00[2-7][0-9a-f]|\/)/i;
@@ -12,6 +13,8 @@ const IDLE: Scrubber = {
   stream: () => ({ push: (chunk) => chunk, end: () => NOTHING }),
 };
 const ASCII = /^[\0-\x7f]*$/;
+/** So many characters of a form are searched for at first: more would take long where they repeat themselves. */
+const PLAIN_LENGTH_MAX = 64;
 
 /** Blots out a call's secrets, in every form in which a vendor might echo them. */
 export interface Scrubber {
@@ -21,7 +24,7 @@ export interface Scrubber {
   unicode(value: string): string;
   /** The same bytes where nothing was found. */
   bytes(body: Buffer): Buffer;
-  /** For bytes that come in pieces; needless escapes of JSON are not undone in them. */
+  /** For bytes that come in pieces; what JSON escapes twice over without need is not undone in them. */
   stream(): StreamScrubber;
 }
 
@@ -60,7 +63,9 @@ interface LookedFor {
 
 function lookFor(secrets: readonly string[]): LookedFor {
   const wanted = worthScrubbing(secrets);
-  return { wanted, plain: wanted.flatMap(plainForms), signs: [...new Set(wanted.flatMap(escapeSigns))] };
+  const texts = wanted.flatMap(textsOf);
+  const plain = texts.map((text) => Buffer.from(text).toString('latin1').slice(0, PLAIN_LENGTH_MAX));
+  return { wanted, plain: [...new Set(plain)], signs: [...new Set(texts.flatMap(escapeSigns))] };
 }
 
 function lookForOne(secret: string): LookedFor {
@@ -86,7 +91,8 @@ function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
   const bytes = (body: Buffer) => {
     // Searching one string many times costs a third of searching the bytes as often.
     const before = body.toString('latin1');
-    // As it came first: what looks like a needless escape may be the secret's own, in what is no JSON.
+    // As it came first: what looks like a needless escape may be the secret's own, in what is no JSON. Then without, since
+    // escapes may be escaped themselves.
     const asItCame = text(before);
     const plainer = hasNeedlessEscapes(asItCame) ? withoutNeedlessEscapes(asItCame) : asItCame;
     const after = plainer === asItCame ? plainer : text(plainer);

@@ -40,6 +40,17 @@ describe('an answer that echoes our credential', () => {
     expect(headers['x-request-id']).not.toContain(form);
   });
 
+  it('is told no header whose name holds it', async () => {
+    const server = await rawServer(({ socket }) => {
+      socket.write(answerText('{}', { headers: ['x-ratelimit-sk-live-0123456789: 1', 'x-ratelimit-limit: 2'] }));
+    });
+    const answer = await testUpstream().call(server.origin, {
+      credential: sealed(server.origin, 'sk-live-0123456789'),
+    });
+    expect(answer.headers).toMatchObject({ 'x-ratelimit-limit': '2' });
+    expect(JSON.stringify(answer.headers)).not.toContain('sk-live');
+  });
+
   it('is JSON still', async () => {
     const server = await rawServer(({ socket }) => socket.write(answerText(JSON.stringify({ ok: 1, echo: SECRET }))));
     expect(jsonOf(await testUpstream().call(server.origin))).toEqual({ ok: 1, echo: '[secret]' });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
+import { NODES_MAX } from '../../src/upstream/echo-forms.ts';
+import { formTree } from '../../src/upstream/form-tree.ts';
 import { createOutputScrub } from '../../src/upstream/output-scrub.ts';
 import { createScrubber } from '../../src/upstream/scrubber.ts';
 import { escapedJson } from '../support/processes/canary/echo-texts.ts';
@@ -117,15 +119,41 @@ describe('a secret as other programs write it', () => {
     ).toContain('[secret]');
   });
 
-  it('is found in base64 whose slashes PHP escapes', () => {
-    const secret = 'a>?a>?a>?a>?zz';
-    const base64 = Buffer.from(secret).toString('base64');
-    expect(base64).toContain('/');
-    expect(
-      createScrubber(secret)
-        .bytes(Buffer.from(php(base64)))
-        .toString(),
-    ).toContain('[secret]');
+  const net = (text: string) => JSON.stringify(text).replace(/\\"|[+&<>'`]/g, (char) => unicode(char.slice(-1)));
+  const slashes = Buffer.from('a>?a>?a>?a>?zz').toString('base64url').replaceAll('_', '/');
+  const pluses = Buffer.from('a>>a>>a>>a>>zz-key').toString('base64');
+
+  it.each([
+    ['PHP', 'a>?a>?a>?a>?zz', php(slashes)],
+    ['PHP within PHP', 'a>?a>?a>?a>?zz', php(php(slashes))],
+    ['PHP within others', 'a>?a>?a>?a>?zz', JSON.stringify(php(slashes))],
+    ['.NET', 'a>>a>>a>>a>>zz-key', net(pluses)],
+    ['.NET within others', 'a>>a>>a>>a>>zz-key', JSON.stringify(net(pluses))],
+    ['a URL', 'a>>a>>a>>a>>zz-key', encodeURIComponent(pluses)],
+    [
+      'PHP, of what begins with a slash',
+      '??k-live-0123456789',
+      php(Buffer.from('us??k-live-0123456789').toString('base64')),
+    ],
+  ])('is found in base64 that is written by %s, and leaves JSON', (_what, secret, echo) => {
+    expect(slashes).toContain('/');
+    expect(pluses).toContain('+');
+    for (const way of inEveryWay([secret], echo)) expect(way).toContain('[secret]');
+    const body = createScrubber(secret).bytes(Buffer.from(echo)).toString();
+    expect(body).toContain('[secret]');
+    if (echo.startsWith('"')) expect(JSON.parse(body)).toContain('[secret]');
+  });
+
+  it.each([
+    [
+      '.NET within others, within others',
+      'tok"en-0123456789',
+      JSON.stringify(net(JSON.stringify('tok"en-0123456789'))),
+    ],
+    ['Go in HTML', "it's&a-token<0123", 'it\\u0026#39;s\\u0026amp;a-token\\u0026lt;0123'],
+    ['PHP, in small letters', '/Abc/def/ghi-0123456789', php('/abc/def/ghi-0123456789')],
+  ])('is found where %s wrote it', (_what, secret, echo) => {
+    for (const way of inEveryWay([secret], echo)) expect(way).toMatch(/^["\\u02]*\[secret\]["\\u02]*$/);
   });
 
   it('is found in what is no JSON where it looks like an escape itself', () => {
@@ -187,6 +215,9 @@ describe('a text that repeats what a secret begins with', () => {
     ['zeros', '0'.repeat(20), `${'0'.repeat(19)} `.repeat(15_000)],
     ['a large text in escapes', '"é-token-of-ours', '\\u00e9'.repeat(1_000_000)],
     ['a large empty table', '0000abcd-1234-0000', '0'.repeat(4_000_000)],
+    ['a large silence', `${'A'.repeat(22)}token%2B`, 'A'.repeat(8_000_000)],
+    ['a large ruled table', '-----BEGIN PRIVATE KEY-----\nMC4C', '-'.repeat(8_000_000)],
+    ['what a long secret repeats', `${'A'.repeat(400)}b${'A'.repeat(399)}`, 'A'.repeat(2_000_000)],
   ])('stays: %s', (_what, secret, text) => {
     expect(createScrubber(secret).text(`100% ${text}`)).toBe(`100% ${text}`);
     const scrub = createOutputScrub([new Secret(secret)]);
@@ -203,6 +234,18 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
     expect(createScrubber(secret).bytes(Buffer.from(text)).toString()).toBe('[secret]');
   });
 
+  it('costs no more than others, however long', () => {
+    const body = Buffer.from(`%${'A'.repeat(8_000_000)}`);
+    const begunAt = process.cpuUsage();
+    expect(
+      createScrubber(`${'A'.repeat(8_000)}b`)
+        .bytes(body)
+        .toString(),
+    ).toBe('[secret]');
+    const { user, system } = process.cpuUsage(begunAt);
+    expect((user + system) / 1e6).toBeLessThan(10);
+  });
+
   it('is given no more time after a long quiet', () => {
     const stream = createScrubber(`${'A'.repeat(3_000)}b`).stream();
     for (let i = 0; i < 40; i++) stream.push(Buffer.from('xyz '.repeat(25_000)));
@@ -214,6 +257,13 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
     const told = `${scrub.push('before ')}${Array.from(text, (char) => scrub.push(char)).join('')}${scrub.end()}`;
     expect(told).toMatch(/^before .*\[secret\]$/);
     expect(told.length).toBeLessThan(text.length / 2);
+  });
+});
+
+describe('what a secret is looked for by', () => {
+  it('has fewer forms for a character than places have room for', () => {
+    const chars = [...Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)), '€', '\u{1f600}', '\ud800'];
+    expect(chars.filter((char) => formTree(char).children.length >= NODES_MAX)).toEqual([]);
   });
 });
 

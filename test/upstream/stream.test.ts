@@ -102,6 +102,17 @@ describe('a stream', () => {
     expect(await failureOf(next.next())).toMatchObject({ failure: 'reset', sent: true });
   });
 
+  it('that breaks off tells what was held back of it', async () => {
+    const [head, beginning] = ['Use the prefix ', SECRET.slice(0, 5)];
+    const server = await rawServer(({ socket }) => {
+      socket.write(Buffer.concat([Buffer.from(CHUNKED), chunk(head + beginning)]));
+      setTimeout(() => socket.destroy(), 30);
+    });
+    const { frames, error } = await readAll(await testUpstream().stream(server.origin, { format: 'text' }));
+    expect(frames.map((frame) => (frame.kind === 'text' ? frame.text : '?')).join('')).toBe(head + beginning);
+    expect(error).toMatchObject({ failure: 'reset' });
+  });
+
   it('whose chunking is broken is reset', async () => {
     const { server } = await holding(`${CHUNKED}${chunk('data: a\n\n').toString()}zz\r\n`);
     const { frames, error } = await readAll(await testUpstream().stream(server.origin));

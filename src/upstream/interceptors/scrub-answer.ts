@@ -10,9 +10,9 @@ import {
 
 /**
  * Replaces our credential, and what else was secret in the request, by `[secret]` wherever a vendor echoes it, in header
- * values and in the body. The body is gathered first, since an echo may lie across two chunks; the size cap, nearer to
- * the wire, bounds it. Of a stream only what could be the beginning of an echo is held back. The scrubber is as secret as
- * what it looks for, and lives no longer.
+ * values and in the body; a header with such a name is left out. The body is gathered first, since an echo may lie across
+ * two chunks; the size cap, nearer to the wire, bounds it. Of a stream only what could be the beginning of an echo is held
+ * back. The scrubber is as secret as what it looks for, and lives no longer.
  */
 export function scrubAnswer(): Interceptor {
   return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call));
@@ -33,6 +33,7 @@ class ScrubbingHandler extends ForwardingHandler {
     const scrubber = this.#made();
     const clean: ResponseHeaders = {};
     for (const name in headers) {
+      if (scrubber.text(name) !== name) continue;
       const value = headers[name];
       clean[name] = typeof value === 'string' ? scrubber.text(value) : value?.map((one) => scrubber.text(one));
     }
@@ -60,6 +61,13 @@ class ScrubbingHandler extends ForwardingHandler {
       this.next.onResponseData(controller, this.#call.encoded ? body : this.#made().bytes(body));
     }
     this.next.onResponseEnd(controller, trailers);
+  }
+
+  /** What was held back of a stream that breaks off did come. */
+  override onResponseError(controller: Controller | null, error: Error): void {
+    const held = this.#call.over ? undefined : this.#stream?.end();
+    if (controller !== null && held !== undefined && held.length > 0) this.next.onResponseData(controller, held);
+    super.onResponseError(controller, error);
   }
 
   #made(): Scrubber {
