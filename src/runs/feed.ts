@@ -165,7 +165,7 @@ function createWarning({ clock, log }: Pick<FeedParts, 'clock' | 'log'>): (cause
     if (now - warnedMs < WARN_MS) return;
     warnedMs = now;
     const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-    log[expected ? 'warn' : 'error']({ cause }, 'events could not be read and are read again');
+    log[expected ? 'warn' : 'error']({ err: cause }, 'events could not be read and are read again');
   };
 }
 

@@ -120,7 +120,7 @@ export function createSweep(parts: SweepParts): Sweep {
     turning = turn()
       .catch((cause: unknown) => {
         const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-        log[expected ? 'warn' : 'error']({ cause }, 'a sweep failed and is tried again');
+        log[expected ? 'warn' : 'error']({ err: cause }, 'a sweep failed and is tried again');
       })
       .finally(() => {
         turning = null;
