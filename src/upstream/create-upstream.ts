@@ -129,7 +129,7 @@ function createVendorPools(parts: UpstreamParts): Pools {
   const { clock, random, log, tracing = NO_TRACING, limits, guard, version, resolve } = parts;
   // From the caller to the wire; answers pass the list from its end to its beginning.
   const interceptors: Interceptor[] = [
-    scrubAnswer(),
+    scrubAnswer({ log }),
     responseHeaders(),
     timeLimits({ clock }),
     traceContext({ random, tracing }),

@@ -24,6 +24,7 @@ interface Echo {
  */
 export class EchoBlotter {
   readonly #forms: EchoForms;
+  readonly #onGivenUp: () => void;
   #reading: Reading;
   /** What the text that is held goes on from: nothing, but for what was in the middle of something at an end. */
   #before: Reading;
@@ -42,8 +43,9 @@ export class EchoBlotter {
   #stepsLeft = STEPS_AT_FIRST;
   #gaveUp = false;
 
-  constructor(forms: EchoForms) {
+  constructor(forms: EchoForms, onGivenUp: () => void) {
     this.#forms = forms;
+    this.#onGivenUp = onGivenUp;
     this.#reading = forms.begin;
     this.#before = forms.begin;
   }
@@ -140,6 +142,7 @@ export class EchoBlotter {
     this.#gaveUp = true;
     this.#held = '';
     this.#echoes = [];
+    this.#onGivenUp();
     return MASK;
   }
 }

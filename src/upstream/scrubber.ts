@@ -42,17 +42,25 @@ export interface StreamScrubber {
  * (standard and URL alphabet, alone or inside a longer text such as `user:secret`). Nearly every answer holds none of them,
  * so plain searches come first, and escaped forms are looked for only where escapes are seen.
  */
-export function createScrubber(...secrets: string[]): Scrubber {
-  return scrubberFor(lookFor(secrets));
+export function createScrubber(secrets: readonly string[], onGivenUp: () => void = doNothing): Scrubber {
+  return scrubberFor(lookFor(secrets), onGivenUp);
 }
 
-/** The scrubber of a call's secrets. What a single one is looked for by is listed once for each time that it was read. */
-export function scrubberOf(secrets: readonly Secret[]): Scrubber {
+/**
+ * The scrubber of a call's secrets. What a single one is looked for by is listed once for each time that it was read.
+ * `onGivenUp`: a text was replaced by a mask, because to search it would have taken too long.
+ */
+export function scrubberOf(secrets: readonly Secret[], onGivenUp: () => void = doNothing): Scrubber {
   const [only, ...more] = secrets;
   if (only === undefined) throw new Error('an answer without a request');
-  if (more.length === 0) return scrubberFor(only.derive(lookForOne));
-  return createScrubber(...secrets.map((secret) => secret.open()));
+  if (more.length === 0) return scrubberFor(only.derive(lookForOne), onGivenUp);
+  return createScrubber(
+    secrets.map((secret) => secret.open()),
+    onGivenUp,
+  );
 }
+
+function doNothing(): void {}
 
 /** What secrets are looked for by: all that is needed as long as nothing looks like an echo. */
 interface LookedFor {
@@ -72,12 +80,12 @@ function lookForOne(secret: string): LookedFor {
   return lookFor([secret]);
 }
 
-function scrubberFor({ wanted, plain, signs }: LookedFor): Scrubber {
+function scrubberFor({ wanted, plain, signs }: LookedFor, onGivenUp: () => void): Scrubber {
   if (wanted.length === 0) return IDLE;
   const shortest = Math.min(...wanted.map(({ length }) => length));
   // Not kept beyond this scrubber, since it may grow large.
   let made: EchoForms | null = null;
-  const blotter = () => new EchoBlotter((made ??= new EchoForms(wanted)));
+  const blotter = () => new EchoBlotter((made ??= new EchoForms(wanted)), onGivenUp);
   const isSuspicious = (value: string) => {
     const found = (form: string) => value.includes(form);
     // No form is shorter than the secret itself.

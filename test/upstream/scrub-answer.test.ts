@@ -40,6 +40,22 @@ describe('an answer that echoes our credential', () => {
     expect(headers['x-request-id']).not.toContain(form);
   });
 
+  it('is replaced where to search it would take too long, and a line says so', async () => {
+    const server = await rawServer(({ socket }) => socket.write(answerText(`"%${'A'.repeat(100_000)}"`)));
+    const upstream = testUpstream();
+    const answer = await upstream.call(server.origin, {
+      credential: sealed(server.origin, `${'A'.repeat(8_000)}b`),
+      about: { provider: 'a-vendor', operation: 'start', runId: 'run_1' },
+    });
+    expect(answer.body).toMatchObject({ text: '[secret]' });
+    expect(upstream.logged).toEqual([
+      {
+        fields: { provider: 'a-vendor', operation: 'start', run_id: 'run_1' },
+        message: expect.stringContaining('taken too long') as string,
+      },
+    ]);
+  });
+
   it('is told no header whose name holds it', async () => {
     const server = await rawServer(({ socket }) => {
       socket.write(answerText('{}', { headers: ['x-ratelimit-sk-live-0123456789: 1', 'x-ratelimit-limit: 2'] }));
@@ -86,7 +102,7 @@ describe('the scrubber', () => {
   it('finds any secret in any of its forms, whatever stands around', () => {
     fc.assert(
       fc.property(secrets, fc.string(), fc.string(), (secret, before, after) => {
-        const scrubber = createScrubber(secret);
+        const scrubber = createScrubber([secret]);
         const forms = [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)];
         forms.push(Buffer.from(before + secret + after).toString('base64'));
         for (const form of forms) {
@@ -101,7 +117,7 @@ describe('the scrubber', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const body = Buffer.from(bytes);
-        const scrubbed = createScrubber('sk-a-long-enough-secret').bytes(body);
+        const scrubbed = createScrubber(['sk-a-long-enough-secret']).bytes(body);
         expect(scrubbed).toBe(body);
       }),
     );

@@ -1,3 +1,4 @@
+import type { Log } from '../../core/log.ts';
 import type { Call } from '../call.ts';
 import { scrubberOf, type Scrubber, type StreamScrubber } from '../scrubber.ts';
 import {
@@ -14,19 +15,21 @@ import {
  * two chunks; the size cap, nearer to the wire, bounds it. Of a stream only what could be the beginning of an echo is held
  * back. The scrubber is as secret as what it looks for, and lives no longer.
  */
-export function scrubAnswer(): Interceptor {
-  return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call));
+export function scrubAnswer({ log }: { log: Log }): Interceptor {
+  return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call, log));
 }
 
 class ScrubbingHandler extends ForwardingHandler {
   readonly #call: Call;
+  readonly #log: Log;
   #scrubber: Scrubber | null = null;
   #stream: StreamScrubber | null = null;
   #chunks: Buffer[] = [];
 
-  constructor(next: AnswerHandler, call: Call) {
+  constructor(next: AnswerHandler, call: Call, log: Log) {
     super(next);
     this.#call = call;
+    this.#log = log;
   }
 
   override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
@@ -71,6 +74,14 @@ class ScrubbingHandler extends ForwardingHandler {
   }
 
   #made(): Scrubber {
-    return (this.#scrubber ??= scrubberOf(this.#call.secrets));
+    return (this.#scrubber ??= scrubberOf(this.#call.secrets, () => this.#tellOfMask()));
+  }
+
+  #tellOfMask(): void {
+    const { provider, operation, runId } = this.#call.request.about ?? {};
+    this.#log.warn(
+      { provider, operation, run_id: runId },
+      'an answer, or the rest of a stream, was replaced: to search it for the credential would have taken too long',
+    );
   }
 }
