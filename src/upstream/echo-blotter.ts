@@ -1,12 +1,13 @@
 import type { EchoForms, Reading } from './echo-forms.ts';
 
-/** Steps are taken where a text leads to something new, and back to where an echo began. Ordinary texts do neither for long. */
-const STEPS_AT_FIRST = 5_000_000;
-const STEPS_PER_CHARACTER = 10;
-/** Half a second, or a whole one. */
+/**
+ * Steps are taken where a text leads to something new. Ordinary texts do so rarely; each way to write a secret is new once.
+ * Ten million take two seconds.
+ */
+const STEPS_AT_FIRST = 2_000_000;
+const STEPS_PER_SECRET_CHARACTER = 1_000;
+const STEPS_PER_CHARACTER = 1;
 const STEPS_MAX = 10_000_000;
-/** So much may be held back before it is looked up how much of it may really be the beginning of an echo. */
-const HELD_MAX = 64;
 const MASK = '[secret]';
 
 interface Echo {
@@ -16,18 +17,15 @@ interface Echo {
 
 /**
  * Blots echoes out of a text that comes in pieces, wherever it is cut. All ways to read it are followed at once, a
- * character at a time; where an echo ends, it is read backwards to where it began. Held back is only what may be the
- * beginning of an echo.
+ * character at a time; held back is only what may be the beginning of an echo.
  *
- * Where text and secret both repeat the same few characters for long, there are more ways than anybody waits for: then the
- * piece that takes too many steps is replaced by a mask, and nothing is told any more.
+ * Where a text writes a secret in ever new ways, or both repeat the same few characters for thousands, there is more to work
+ * out than anybody waits for: then the piece that takes too many steps is replaced by a mask, and nothing is told any more.
  */
 export class EchoBlotter {
   readonly #forms: EchoForms;
   readonly #onGivenUp: () => void;
   #reading: Reading;
-  /** What the text that is held goes on from: nothing, but for what was in the middle of something at an end. */
-  #before: Reading;
   /** Apart from each other, in order; what is not blotted out yet. */
   #echoes: Echo[] = [];
   #held = '';
@@ -36,18 +34,14 @@ export class EchoBlotter {
   #done = 0;
   /** How the last of them was dealt with. */
   #endsBlotted = false;
-  /** Whatever the text may be in the middle of, it began here at the earliest. */
-  #begun = 0;
-  /** How much is held when it is looked up anew. */
-  #heldMax = HELD_MAX;
-  #stepsLeft = STEPS_AT_FIRST;
+  #stepsLeft: number;
   #gaveUp = false;
 
   constructor(forms: EchoForms, onGivenUp: () => void) {
     this.#forms = forms;
     this.#onGivenUp = onGivenUp;
-    this.#reading = forms.begin;
-    this.#before = forms.begin;
+    this.#reading = forms.begin();
+    this.#stepsLeft = STEPS_AT_FIRST + forms.length * STEPS_PER_SECRET_CHARACTER;
   }
 
   /** Whether something was held back. */
@@ -59,17 +53,20 @@ export class EchoBlotter {
   push(text: string): string {
     if (this.#gaveUp) return '';
     const forms = this.#forms;
-    const stepsMax = Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, STEPS_MAX);
-    const stepsBefore = forms.steps;
-    forms.stepsMax = stepsBefore + stepsMax;
+    const stepsMax = forms.steps + Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, STEPS_MAX);
+    // After an end, an echo may have begun in what was told then.
     const start = this.#came - this.#held.length;
+    let reading = this.#reading;
+    for (let i = 0; i < text.length && forms.steps <= stepsMax; i++) {
+      reading = forms.after(reading, text.charCodeAt(i));
+      const to = this.#came + i + 1;
+      if (reading.echo > 0) this.#found({ from: Math.max(start, to - reading.echo), to });
+    }
+    this.#reading = reading;
     this.#held += text;
-    this.#read(this.#came - start, start);
     this.#came += text.length;
-    if (this.#came - this.#begun > this.#heldMax) this.#lookUpBeginning(start);
-    else if (this.#came - this.#begun <= HELD_MAX) this.#heldMax = HELD_MAX;
-    this.#stepsLeft = stepsMax - (forms.steps - stepsBefore);
-    return this.#stepsLeft < 0 ? this.#giveUp() : this.#tell(Math.max(this.#begun, start));
+    this.#stepsLeft = stepsMax - forms.steps;
+    return this.#stepsLeft < 0 ? this.#giveUp() : this.#tell(Math.max(start, this.#came - reading.open));
   }
 
   /**
@@ -77,30 +74,7 @@ export class EchoBlotter {
    * blotted out from there.
    */
   end(): string {
-    const told = this.#tell(this.#came);
-    this.#before = this.#reading;
-    return told;
-  }
-
-  #read(first: number, start: number): void {
-    const forms = this.#forms;
-    const text = this.#held;
-    let reading = this.#reading;
-    for (let i = first; i < text.length && forms.steps <= forms.stepsMax; i++) {
-      reading = forms.after(reading, text.charCodeAt(i));
-      if (reading.isEnd) {
-        const from = forms.beginningOfEnd(reading, text, i + 1, this.#before);
-        this.#found({ from: start + from, to: start + i + 1 });
-      }
-      if (!reading.isOpen) this.#begun = start + i + 1;
-    }
-    this.#reading = reading;
-  }
-
-  /** The more is held, the rarer, so that a text in small pieces costs no more than a whole one. */
-  #lookUpBeginning(start: number): void {
-    this.#begun = start + this.#forms.beginningOfRest(this.#reading, this.#held, this.#before);
-    this.#heldMax = Math.max(HELD_MAX, (this.#came - this.#begun) * 1.25);
+    return this.#tell(this.#came);
   }
 
   /** Echoes are found in the order of their ends; what overlaps becomes one. */
@@ -134,7 +108,6 @@ export class EchoBlotter {
       this.#endsBlotted = false;
     }
     this.#held = this.#held.slice(until - start);
-    if (until > start) this.#before = this.#forms.begin;
     return told;
   }
 

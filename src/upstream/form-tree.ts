@@ -9,46 +9,30 @@ export interface FormTree {
   readonly children: readonly ReadonlyMap<number, number>[];
   /** By node: the characters by which a form ends. */
   readonly lasts: readonly ReadonlySet<number>[];
-  /** By character: the nodes at which it ends a form. */
-  readonly endings: ReadonlyMap<number, readonly number[]>;
-  /** By node, but for the root. */
-  readonly parents: readonly number[];
 }
 
 /** No form at all: what follows the last character of a secret. */
-export const NO_FORMS: FormTree = { children: [new Map()], lasts: [new Set()], endings: new Map(), parents: [0] };
+export const NO_FORMS: FormTree = { children: [new Map()], lasts: [new Set()] };
 
 /** The tree of a character's forms. */
 export function formTree(char: string): FormTree {
   const children: Map<number, number>[] = [new Map()];
   const lasts: Set<number>[] = [new Set()];
-  const parents = [0];
   for (const { text, anyCase } of formsOfCharacter(char)) {
     let node = 0;
     for (let i = 0; i < text.length - 1; i++) {
       const codes = codesOf(text.charAt(i), anyCase);
       const child = children[node]?.get(codes[0] ?? 0) ?? children.push(new Map()) - 1;
-      if (child === lasts.length) {
-        lasts.push(new Set());
-        parents.push(node);
-      }
+      if (child === lasts.length) lasts.push(new Set());
       for (const code of codes) children[node]?.set(code, child);
       node = child;
     }
     for (const code of codesOf(text.charAt(text.length - 1), anyCase)) lasts[node]?.add(code);
   }
-  return { children, lasts, endings: endingsOf(lasts), parents };
+  return { children, lasts };
 }
 
 function codesOf(char: string, anyCase: boolean): number[] {
   const chars = anyCase && /[a-f]/.test(char) ? [char, char.toUpperCase()] : [char];
   return chars.map((one) => one.charCodeAt(0));
-}
-
-function endingsOf(lasts: readonly ReadonlySet<number>[]): Map<number, number[]> {
-  const endings = new Map<number, number[]>();
-  for (const [node, codes] of lasts.entries()) {
-    for (const code of codes) endings.set(code, [...(endings.get(code) ?? []), node]);
-  }
-  return endings;
 }

@@ -13,7 +13,10 @@ export function createOutputScrub(secrets: readonly Secret[]): OutputScrub {
     push(piece) {
       const whole = half + piece;
       half = /[\ud800-\udbff]$/.exec(whole)?.[0] ?? '';
-      return stream.push(Buffer.from(whole.slice(0, whole.length - half.length))).toString();
+      const text = whole.slice(0, whole.length - half.length);
+      const bytes = Buffer.from(text);
+      const clean = stream.push(bytes);
+      return clean === bytes ? text : clean.toString();
     },
     end() {
       const rest = stream.end().toString() + half;

@@ -110,8 +110,13 @@ function scrubberFor({ wanted, plain, signs }: LookedFor, onGivenUp: () => void)
   };
   // The forms are those of the secret's bytes; only in ASCII are they those of its characters too.
   const isPlain = wanted.every((secret) => ASCII.test(secret));
-  const unicode = (value: string) =>
-    isPlain && !hasNeedlessEscapes(value) ? text(value) : bytes(Buffer.from(value)).toString();
+  const unicode = (value: string) => {
+    if (isPlain && !hasNeedlessEscapes(value)) return text(value);
+    const body = Buffer.from(value);
+    const clean = bytes(body);
+    // Half of a surrogate pair has no bytes of its own.
+    return clean === body ? value : clean.toString();
+  };
   return { text, unicode, bytes, stream: () => streamOf(blotter()) };
 }
 

@@ -85,7 +85,7 @@ export class WebSocketCall implements AnswerHandler {
     if (headers['sec-websocket-extensions'] !== undefined) return this.#refuse('an extension that nobody offered');
     this.#scrubber = scrubberOf(call.secrets);
     for (const [name, value] of Object.entries(allowedHeaders(headers))) {
-      this.#headers[name] = this.#scrubber.text(value);
+      if (this.#scrubber.text(name) === name) this.#headers[name] = this.#scrubber.text(value);
     }
     // undici compares the whole value, and reads the headers as they came.
     const tokens = String(headers.connection)

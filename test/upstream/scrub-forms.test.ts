@@ -50,6 +50,12 @@ describe.each(FORMS)('a secret %s', (_name, form) => {
 });
 
 describe('what holds no secret', () => {
+  it('stays as it came, though it is no well-formed text', () => {
+    const text = 'half \ud83d of a C:\\/pair';
+    const scrub = createOutputScrub([new Secret(SECRET)]);
+    expect([scrub.text(text), scrub.push(text) + scrub.end()]).toEqual([text, text]);
+  });
+
   it('stays as it came, needless escapes in', () => {
     const body = Buffer.from('{"a":"\\u0041\\u002b\\u0022 \\\\u0041 \\/"}');
     expect(createScrubber([SECRET]).bytes(body)).toBe(body);
@@ -80,6 +86,23 @@ describe('a secret of thousands of characters', () => {
   it('is found escaped, whole and in pieces', () => {
     const escapes = '100% and no echo '.repeat(100);
     expectInEveryWay([secret], `${escapes}${escapedJson(secret)}${escapes}`, `${escapes}"[secret]"${escapes}`);
+  });
+});
+
+describe('an answer that holds many echoes', () => {
+  it.each([
+    ['as it is', (secret: string) => secret],
+    ['escaped', escapedJson],
+    ['percent-encoded', (secret: string) => secret.replace(/./g, (char) => `%${char.charCodeAt(0).toString(16)}`)],
+  ])('keeps all the rest: %s', (_how, write) => {
+    const secret = '4fe1a09c33d7b8e2465f0a1c9d8e7b6a5f4c3d2e';
+    const items = (key: string) => `{"url":"https://vendor.test/?key=${key}&alt=media"}\n`.repeat(20_000);
+    const [echo, clean] = [items(write(secret)), items(write(secret).startsWith('"') ? '"[secret]"' : '[secret]')];
+    expect(createScrubber([secret]).bytes(Buffer.from(echo)).toString() === clean).toBe(true);
+    const stream = createScrubber([secret]).stream();
+    let told = '';
+    for (let at = 0; at < echo.length; at += 7) told += stream.push(Buffer.from(echo.slice(at, at + 7))).toString();
+    expect(told + stream.end().toString() === clean).toBe(true);
   });
 });
 

@@ -113,6 +113,19 @@ describe('a stream', () => {
     expect(error).toMatchObject({ failure: 'reset' });
   });
 
+  it('that its reader leaves tells nobody of what was held back', async () => {
+    const { server } = await holding(
+      Buffer.concat([Buffer.from(CHUNKED), chunk(`told ${SECRET.slice(0, 5)}`)]).toString(),
+    );
+    const leaving = new AbortController();
+    const stream = await testUpstream().stream(server.origin, { format: 'text' }, leaving.signal);
+    const iterator = stream.frames[Symbol.asyncIterator]();
+    expect((await iterator.next()).value).toEqual({ kind: 'text', text: 'told ' });
+    const next = failureOf(iterator.next());
+    leaving.abort();
+    expect(await next).toMatchObject({ failure: 'aborted' });
+  });
+
   it('whose chunking is broken is reset', async () => {
     const { server } = await holding(`${CHUNKED}${chunk('data: a\n\n').toString()}zz\r\n`);
     const { frames, error } = await readAll(await testUpstream().stream(server.origin));

@@ -1,4 +1,5 @@
 import type { Log } from '../../core/log.ts';
+import { OutboundError } from '../../core/outbound.ts';
 import type { Call } from '../call.ts';
 import { scrubberOf, type Scrubber, type StreamScrubber } from '../scrubber.ts';
 import {
@@ -66,9 +67,10 @@ class ScrubbingHandler extends ForwardingHandler {
     this.next.onResponseEnd(controller, trailers);
   }
 
-  /** What was held back of a stream that breaks off did come. */
+  /** What was held back of a stream that breaks off did come; of one that its reader has left, nobody is told. */
   override onResponseError(controller: Controller | null, error: Error): void {
-    const held = this.#call.over ? undefined : this.#stream?.end();
+    const isLeft = this.#call.over || (error instanceof OutboundError && error.failure === 'aborted');
+    const held = isLeft ? undefined : this.#stream?.end();
     if (controller !== null && held !== undefined && held.length > 0) this.next.onResponseData(controller, held);
     super.onResponseError(controller, error);
   }
