@@ -20,7 +20,7 @@ export async function openBase(
   undo: AsyncDisposableStack,
   onCommitted: NonNullable<StoreOptions['onCommitted']>,
 ) {
-  const { settings, sandbox: withSandbox, log, kinds = PROVIDER_KINDS } = options;
+  const { settings, sandbox: withSandbox, log, kinds = PROVIDER_KINDS, writerThread } = options;
   const random = createSystemRandom();
   const ids = createIds({ clock, random });
 
@@ -31,6 +31,7 @@ export async function openBase(
     log,
     limits: { queueOperationsMax: settings.limits.storeQueueMax },
     onCommitted,
+    writerThread,
   });
   undo.defer(() => store.close());
   const references = openReferences({ settings, environment: options.environment, clock, random, log });

@@ -4,6 +4,7 @@ import { settingsFor, type Settings } from '../config/load-settings.ts';
 import type { Log } from '../core/log.ts';
 import { openLogOutlet, type LogDestination } from '../observability/log-outlet.ts';
 import { createLogger } from '../observability/logger.ts';
+import type { WriterThread } from '../store/writer-thread.ts';
 import { startGateway, type Gateway } from './start-gateway.ts';
 
 const STANDARD_ERROR = 2;
@@ -15,9 +16,8 @@ export interface ServeOptions {
   configFile: string | null;
   sandbox: boolean;
   stdout: { write(text: string): unknown };
+  writerThread: WriterThread;
 }
-
-export type Serve = (options: ServeOptions) => Promise<void>;
 
 /**
  * Runs the gateway until SIGTERM or SIGINT, then drains it; a second signal ends the process at once.
@@ -25,7 +25,7 @@ export type Serve = (options: ServeOptions) => Promise<void>;
  * People read standard output: the addresses. The log goes to standard error: one JSON document a line, or readable lines
  * where that is a terminal.
  */
-export const serve: Serve = async ({ environment, configFile, sandbox, stdout }) => {
+export async function serve({ environment, configFile, sandbox, stdout, writerThread }: ServeOptions): Promise<void> {
   const settings = withFile(settingsFor(environment, { sandbox }), configFile);
   const outlet = openLogOutlet();
   const destination = await readableWhereWanted(outlet, settings, environment);
@@ -33,7 +33,7 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   outlet.onLost((lines) => log.warn({ lines }, 'log lines were lost: standard error did not take them'));
   for (const warning of settings.warnings) log.warn({}, warning);
   const signals = listenToSignals(log);
-  const gateway = await startGateway({ settings, environment, sandbox, log });
+  const gateway = await startGateway({ settings, environment, sandbox, log, writerThread });
   signals.onReload(() => void gateway.reload());
   stdout.write(banner(gateway));
   log.info({ sandbox }, 'ready');
@@ -45,7 +45,7 @@ export const serve: Serve = async ({ environment, configFile, sandbox, stdout })
   await gateway.stop();
   log.info({}, 'stopped');
   await outlet.close();
-};
+}
 
 /** What makes lines readable is loaded only where somebody reads them. `NO_COLOR` is what people set who want none. */
 async function readableWhereWanted(

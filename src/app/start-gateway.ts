@@ -4,6 +4,7 @@ import { TEXT_SETTINGS } from '../config/settings-table.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
+import type { WriterThread } from '../store/writer-thread.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
 import { buildApps } from './build-apps.ts';
 import { lastWrites } from './last-writes.ts';
@@ -38,6 +39,8 @@ export interface GatewayOptions {
   log: Log;
   /** Every kind of the catalog, where none are given. */
   kinds?: readonly AnyProviderKind[];
+  /** For the store; none: it begins its own. */
+  writerThread?: WriterThread;
 }
 
 /** The composition root: makes every part from the settings, takes over unfinished runs, and listens. */

@@ -6,5 +6,5 @@ export const appParts: CliParts = {
   backUp: async (request) => (await import('../app/backup.ts')).backUp(request),
   restoreBackup: async (request) => (await import('../app/backup.ts')).restoreBackup(request),
   rotateMasterKey: async (request) => (await import('../app/rotate-master-key.ts')).openAndRotateMasterKey(request),
-  serve: async (request) => (await import('../app/serve.ts')).serve(request),
+  serve: async (request) => (await import('../app/begin-serve.ts')).beginServe(request),
 };

@@ -3,7 +3,7 @@ import type { Random } from '../core/random.ts';
 import type { Environment } from '../config/environment.ts';
 import type { BackUp, RestoreBackup } from '../app/backup.ts';
 import type { RotateMasterKey } from '../app/rotate-master-key.ts';
-import type { Serve } from '../app/serve.ts';
+import type { BeginServe } from '../app/begin-serve.ts';
 import type { OpenWorkspace, Workspace } from '../app/workspace.ts';
 
 export interface TextSink {
@@ -17,7 +17,7 @@ export type SecretSource = AsyncIterable<Uint8Array | string> & { isTTY?: boolea
 export interface CliParts {
   openWorkspace: OpenWorkspace;
   /** Resolves once the gateway has stopped as it was told to. */
-  serve: Serve;
+  serve: BeginServe;
   backUp: BackUp;
   restoreBackup: RestoreBackup;
   rotateMasterKey: RotateMasterKey;

@@ -7,6 +7,7 @@ import type { RunStore } from '../runs/ports.ts';
 import type { CredentialStore, SealedStore, WebhookSecretStore } from '../vault/ports.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
 import { openError } from './sqlite/store-errors.ts';
+import type { WriterThread } from './writer-thread.ts';
 
 export interface Store {
   runs: RunStore;
@@ -56,6 +57,8 @@ export interface StoreOptions {
   /** `worker`: commits on a thread of its own; `inline`: on the caller's, without any timer. */
   writer?: 'worker' | 'inline';
   limits?: Partial<StoreLimits>;
+  /** One that was begun before, for a writer of the kind `worker`; none: the store begins its own. */
+  writerThread?: WriterThread | undefined;
   /** Hears of each batch of writes that is on disk. */
   onCommitted?: (sample: { operations: number; ms: number }) => void;
 }
@@ -66,6 +69,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...options,
     path: pathOfUrl(options.url),
     onCommitted: options.onCommitted ?? (() => {}),
+    writerThread: options.writerThread,
     writer: options.writer ?? (options.role === 'serve' ? 'worker' : 'inline'),
     limits: { ...STORE_LIMITS, ...options.limits },
   });

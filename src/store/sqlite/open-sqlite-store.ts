@@ -79,7 +79,7 @@ function assemble(options: SqliteOptions, place: Place): Store {
   const reader = createReader({ connect: place.reading });
   const transport =
     options.writer === 'worker' && place.file !== null
-      ? createWorkerTransport({ file: place.file })
+      ? createWorkerTransport({ file: place.file, thread: options.writerThread })
       : createInlineTransport(createWriterSession({ connect: place.writing }));
   const writer = createWriter({
     transport,

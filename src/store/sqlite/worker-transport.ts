@@ -1,12 +1,14 @@
-import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { isAlive, startWriterThread, type WriterThread } from '../writer-thread.ts';
 import type { DatabaseFile } from './connection.ts';
 import type { OperationResult } from './operations.ts';
 import type { BatchReply } from './writer-session.ts';
 import type { WriterTransport } from './writer-transport.ts';
 
-/** What the main thread sends; the answers come back in the same order. */
+/** The main thread's first message to a writer's. */
+export interface WriterOpening {
+  open: DatabaseFile;
+}
+/** What the main thread sends from then on; the answers come back in the same order. */
 export type WriterRequest = { ask: 'run'; batch: unknown[] } | { ask: 'dataVersion' } | { ask: 'close' };
 export type WriterAnswer = BatchReply | PlainReply | number | null;
 
@@ -14,9 +16,6 @@ export type WriterAnswer = BatchReply | PlainReply | number | null;
 export interface PlainReply {
   values: OperationResult[];
 }
-
-/** Published builds hold `.js` files; the source runs as it is. */
-const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './writer-worker.ts' : './writer-worker.js', import.meta.url);
 
 /**
  * Batches begin at least this far apart. A busy gateway would otherwise commit two or three runs at a time, and each
@@ -29,20 +28,22 @@ interface Waiting {
   reject(cause: unknown): void;
 }
 
-/** No secret of the process's environment, but the compile cache, which a thread is told of in no other way. */
-function writerEnvironment(): Record<string, string> {
-  const cache = getCompileCacheDir();
-  return cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) };
+export interface WorkerTransportParts {
+  file: DatabaseFile;
+  /** What a thread runs; none: the writer. */
+  entry?: URL;
+  /** The first thread; none: it is begun here, as all others are. */
+  thread?: WriterThread | undefined;
 }
 
 /** Writes on a worker thread, so that no fsync holds the event loop. A thread that dies is replaced when next needed. */
-export function createWorkerTransport({ file, entry = ENTRY }: { file: DatabaseFile; entry?: URL }): WriterTransport {
-  let worker: Worker | null = null;
+export function createWorkerTransport({ file, entry, thread }: WorkerTransportParts): WriterTransport {
+  let worker: WriterThread | null = null;
   const waiting: Waiting[] = [];
   let begunMs = -Infinity;
 
-  function spawn(): Worker {
-    const made = new Worker(entry, { workerData: file, name: 'store-writer', env: writerEnvironment() });
+  function use(made: WriterThread): WriterThread {
+    made.ref();
     let cause: unknown = new Error('the writer thread ended');
     made.on('message', (answer: WriterAnswer) => waiting.shift()?.resolve(answer));
     made.on('error', (error) => (cause = error));
@@ -50,11 +51,14 @@ export function createWorkerTransport({ file, entry = ENTRY }: { file: DatabaseF
       if (worker === made) worker = null;
       for (const one of waiting.splice(0)) one.reject(cause);
     });
+    const opening: WriterOpening = { open: file };
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    made.postMessage(opening);
     return made;
   }
 
   function ask(request: WriterRequest): Promise<WriterAnswer> {
-    const target = (worker ??= spawn());
+    const target = (worker ??= use(startWriterThread(entry)));
     return new Promise((resolve, reject) => {
       // In this order: what cannot be sent must not wait for an answer.
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
@@ -63,7 +67,7 @@ export function createWorkerTransport({ file, entry = ENTRY }: { file: DatabaseF
     });
   }
 
-  worker = spawn();
+  worker = use(thread && isAlive(thread) ? thread : startWriterThread(entry));
   return {
     execute: async (batch) => {
       begunMs = performance.now();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { createWorkerTransport } from '../../../src/store/sqlite/worker-transpor
 import { createWriterSession, type BatchReply } from '../../../src/store/sqlite/writer-session.ts';
 import type { WriterTransport } from '../../../src/store/sqlite/writer-transport.ts';
 import { createWriter } from '../../../src/store/sqlite/writer.ts';
+import { startWriterThread } from '../../../src/store/writer-thread.ts';
 import { silentLog } from '../../contract/store/open-test-store.ts';
 
 const LIMITS = { queueOperationsMax: 1_000, queueCharactersMax: 1_000_000 };
@@ -132,6 +134,29 @@ describe('a writer session', () => {
     writer.run(Array.from({ length: 20 }, (_, i): Operation => ['removeCredential', `c${i}`]));
     expect(writer.run([['vacuum']]).outcomes).toEqual([{ ok: true, value: 512 }]);
     writer.close();
+  });
+
+  it.each([
+    ['that was begun before it', undefined, true],
+    ['of its own, where that one has ended', new URL('./ends-at-once.ts', import.meta.url), false],
+  ])('writes by a thread %s', async (_which, entry, isUsed) => {
+    const thread = startWriterThread(entry);
+    const ended = once(thread, 'exit');
+    if (!isUsed) {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      thread.postMessage('end');
+      await ended;
+    }
+    const writer = createWriter({
+      transport: createWorkerTransport({ file, thread }),
+      limits: LIMITS,
+      log: silentLog,
+      onReopened() {},
+      onCommitted() {},
+    });
+    expect(await writer.write('run', 'beat', ['a', 1])).toBe(1);
+    await writer.close();
+    await ended;
   });
 
   it('survives the death of its thread', async () => {

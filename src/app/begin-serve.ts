@@ -1,0 +1,12 @@
+import { startWriterThread } from '../store/writer-thread.ts';
+import type { ServeOptions } from './serve.ts';
+
+/** What `rungate serve` does. */
+export type BeginServe = (options: Omit<ServeOptions, 'writerThread'>) => Promise<void>;
+
+/** Loads the gateway and runs it: see `serve`. The store's thread loads at the same time, on another core. */
+export const beginServe: BeginServe = async (options) => {
+  const writerThread = startWriterThread();
+  const { serve } = await import('./serve.ts');
+  await serve({ ...options, writerThread });
+};
