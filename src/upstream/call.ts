@@ -65,6 +65,8 @@ export class Call implements Dispatcher.DispatchOptions {
   span: Span | null = null;
   /** What the span's end says went wrong; null: nothing did. */
   fault: string | null = null;
+  /** Called where what came is replaced, because to search it for the secrets would take too long. */
+  onMask: () => void = () => undefined;
   /** Called once, at the end of the call. */
   onEnd: (() => void) | null = null;
 

@@ -1,4 +1,4 @@
-import type { EchoForms, Reading } from './echo-forms.ts';
+import type { EchoForms, State } from './echo-forms.ts';
 
 /**
  * Steps are taken where a text leads to something new. Ordinary texts do so rarely; each way to write a secret is new once.
@@ -25,7 +25,7 @@ interface Echo {
 export class EchoBlotter {
   readonly #forms: EchoForms;
   readonly #onGivenUp: () => void;
-  #reading: Reading;
+  #state: State;
   /** Apart from each other, in order; what is not blotted out yet. */
   #echoes: Echo[] = [];
   #held = '';
@@ -40,7 +40,7 @@ export class EchoBlotter {
   constructor(forms: EchoForms, onGivenUp: () => void) {
     this.#forms = forms;
     this.#onGivenUp = onGivenUp;
-    this.#reading = forms.begin();
+    this.#state = forms.begin();
     this.#stepsLeft = STEPS_AT_FIRST + forms.length * STEPS_PER_SECRET_CHARACTER;
   }
 
@@ -56,17 +56,17 @@ export class EchoBlotter {
     const stepsMax = forms.steps + Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, STEPS_MAX);
     // After an end, an echo may have begun in what was told then.
     const start = this.#came - this.#held.length;
-    let reading = this.#reading;
+    let state = this.#state;
     for (let i = 0; i < text.length && forms.steps <= stepsMax; i++) {
-      reading = forms.after(reading, text.charCodeAt(i));
+      state = forms.after(state, text.charCodeAt(i));
       const to = this.#came + i + 1;
-      if (reading.echo > 0) this.#found({ from: Math.max(start, to - reading.echo), to });
+      if (state.echo > 0) this.#found({ from: Math.max(start, to - state.echo), to });
     }
-    this.#reading = reading;
+    this.#state = state;
     this.#held += text;
     this.#came += text.length;
     this.#stepsLeft = stepsMax - forms.steps;
-    return this.#stepsLeft < 0 ? this.#giveUp() : this.#tell(Math.max(start, this.#came - reading.open));
+    return this.#stepsLeft < 0 ? this.#giveUp() : this.#tell(Math.max(start, this.#came - state.open));
   }
 
   /**

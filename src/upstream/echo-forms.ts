@@ -1,122 +1,124 @@
-import { formTree, NO_FORMS, type FormTree } from './form-tree.ts';
+import { formTrie, NO_FORMS, type FormTrie } from './form-trie.ts';
 import { textsOf } from './secret-forms.ts';
 
-/** A place is one of a character in a secret's text and a node of its tree, in one number. No tree has so many nodes. */
+/** A position is a character of a secret's text and a node of its trie, in one number. No trie has so many nodes. */
 export const NODES_MAX = 1_024;
-/** Readings are forgotten once they hold so many places together, some 20 MB, and are made anew where they are met again. */
-const PLACES_KEPT_MAX = 1_000_000;
-/** What a reading weighs beside its places, in places. */
-const READING_WEIGHT = 16;
+/** States are forgotten once they hold so many positions together, some 20 MB, and are made anew where they are met again. */
+const POSITIONS_KEPT_MAX = 1_000_000;
+/** What a state weighs beside its positions, in positions. */
+const STATE_WEIGHT = 16;
 
-/** All that a text may be in the middle of: the places that it leads to when it is read as a secret, from wherever. */
-export interface Reading {
-  /** In ascending order. */
-  readonly places: Float64Array;
-  /** For each of them how many characters ago that began which leads to it, at the most. */
-  readonly lengths: Float64Array;
-  /** How long the echo is, at the most, that ends here; 0: none does. */
+/** All that a text may be in the middle of. */
+export interface State {
+  /** The positions that it leads to when it is read as a secret, from wherever; in ascending order. */
+  readonly positions: Float64Array;
+  /** For each of them how many characters ago the match began that leads to it; the longest, where there are several. */
+  readonly ages: Float64Array;
+  /** Length of the longest echo that ends here; 0: none does. */
   readonly echo: number;
-  /** How long that is, at the most, which may be the beginning of an echo; 0: nothing is. */
+  /** Length of the longest text that may be the beginning of an echo; 0: there is none. */
   readonly open: number;
-  /** What each next character makes of it, as far as that was asked for. */
-  readonly next: Map<number, Reading>;
+  /** The transitions that were asked for, by character. */
+  readonly next: Map<number, State>;
 }
 
 /**
- * An automaton for all ways to write some secrets. A text is read by it a character at a time, whatever it holds: what
- * it may be in the middle of is one reading, made when a text leads to it first and found again from then on. So a text
- * that repeats itself costs no more than another.
+ * A deterministic automaton for all ways to write some secrets, built lazily by subset construction: a state is made when
+ * a text leads to it first, and found again from then on. So a text costs the same for each character whatever it holds,
+ * and one that repeats itself no more than another.
  */
 export class EchoForms {
   /** How many characters the secrets have. */
   readonly length: number;
-  /** One tree for each character of each text, and one without forms behind each. */
-  readonly #trees: FormTree[] = [];
+  /** One trie for each character of each text, and one without forms behind each. */
+  readonly #tries: FormTrie[] = [];
   /** Where the texts begin. */
   readonly #firsts: number[] = [];
-  #known = new Map<number, Reading[]>();
-  #placesKept = 0;
-  /** How many places were looked at, over all texts that are read by it. */
+  #known = new Map<number, State[]>();
+  #positionsKept = 0;
+  /** How many positions were looked at, over all texts that are read by it. */
   steps = 0;
 
   constructor(secrets: readonly string[]) {
     this.length = secrets.reduce((sum, secret) => sum + secret.length, 0);
-    const trees = new Map<string, FormTree>();
+    const tries = new Map<string, FormTrie>();
     for (const text of new Set(secrets.flatMap(textsOf))) {
-      this.#firsts.push(this.#trees.length * NODES_MAX);
+      this.#firsts.push(this.#tries.length * NODES_MAX);
       for (const char of text) {
-        const tree = trees.get(char) ?? formTree(char);
-        trees.set(char, tree);
-        this.#trees.push(tree);
+        const trie = tries.get(char) ?? formTrie(char);
+        tries.set(char, trie);
+        this.#tries.push(trie);
       }
-      this.#trees.push(NO_FORMS);
+      this.#tries.push(NO_FORMS);
     }
   }
 
-  /** Of an empty text, and of any other that is not in the middle of anything. */
-  begin(): Reading {
+  /** The state of an empty text, and of any other that is not in the middle of anything. */
+  begin(): State {
     return this.#find(new Map());
   }
 
-  /** What a character makes of a reading. */
-  after(reading: Reading, code: number): Reading {
-    const known = reading.next.get(code);
+  /** The state after one more character. */
+  after(state: State, code: number): State {
+    const known = state.next.get(code);
     if (known !== undefined) return known;
-    const led = new Map<number, number>();
-    for (const place of this.#firsts) this.#follow(place, code, 1, led);
-    for (const [i, place] of reading.places.entries()) this.#follow(place, code, (reading.lengths[i] ?? 0) + 1, led);
-    this.steps += READING_WEIGHT + reading.places.length + led.size;
-    const next = this.#find(led);
-    reading.next.set(code, next);
+    const reached = new Map<number, number>();
+    for (const position of this.#firsts) this.#follow(position, code, 1, reached);
+    for (const [i, position] of state.positions.entries()) {
+      this.#follow(position, code, (state.ages[i] ?? 0) + 1, reached);
+    }
+    this.steps += STATE_WEIGHT + state.positions.length + reached.size;
+    const next = this.#find(reached);
+    state.next.set(code, next);
     return next;
   }
 
-  #follow(place: number, code: number, length: number, led: Map<number, number>): void {
-    const tree = this.#treeAt(place);
-    const node = place % NODES_MAX;
-    const child = tree.children[node]?.get(code);
-    if (child !== undefined) lead(led, place - node + child, length);
-    if (tree.lasts[node]?.has(code)) lead(led, place - node + NODES_MAX, length);
+  #follow(position: number, code: number, age: number, reached: Map<number, number>): void {
+    const trie = this.#trieAt(position);
+    const node = position % NODES_MAX;
+    const child = trie.children[node]?.get(code);
+    if (child !== undefined) reach(reached, position - node + child, age);
+    if (trie.accepting[node]?.has(code)) reach(reached, position - node + NODES_MAX, age);
   }
 
-  #treeAt(place: number): FormTree {
-    return this.#trees[Math.floor(place / NODES_MAX)] ?? NO_FORMS;
+  #trieAt(position: number): FormTrie {
+    return this.#tries[Math.floor(position / NODES_MAX)] ?? NO_FORMS;
   }
 
-  #find(led: ReadonlyMap<number, number>): Reading {
-    const places = Float64Array.from(led.keys()).sort();
-    const lengths = places.map((place) => led.get(place) ?? 0);
-    let hash = places.length;
-    for (const place of places) hash = (Math.imul(hash, 31) + place) | 0;
-    for (const length of lengths) hash = (Math.imul(hash, 31) + length) | 0;
+  #find(reached: ReadonlyMap<number, number>): State {
+    const positions = Float64Array.from(reached.keys()).sort();
+    const ages = positions.map((position) => reached.get(position) ?? 0);
+    let hash = positions.length;
+    for (const position of positions) hash = (Math.imul(hash, 31) + position) | 0;
+    for (const age of ages) hash = (Math.imul(hash, 31) + age) | 0;
     const alike = this.#known.get(hash) ?? [];
-    const known = alike.find((one) => isSame(one.places, places) && isSame(one.lengths, lengths));
+    const known = alike.find((one) => isSame(one.positions, positions) && isSame(one.ages, ages));
     if (known !== undefined) return known;
-    const made = this.#read(places, lengths);
-    this.#placesKept += READING_WEIGHT + places.length;
-    if (this.#placesKept > PLACES_KEPT_MAX) {
-      // Who is in the middle of a forgotten reading goes on from it.
+    const made = this.#stateOf(positions, ages);
+    this.#positionsKept += STATE_WEIGHT + positions.length;
+    if (this.#positionsKept > POSITIONS_KEPT_MAX) {
+      // Whoever is at a forgotten state goes on from it.
       this.#known = new Map();
-      this.#placesKept = 0;
+      this.#positionsKept = 0;
     }
     this.#known.set(hash, [...alike, made]);
     return made;
   }
 
-  #read(places: Float64Array, lengths: Float64Array): Reading {
+  #stateOf(positions: Float64Array, ages: Float64Array): State {
     let echo = 0;
     let open = 0;
-    for (const [i, length] of lengths.entries()) {
-      if (this.#treeAt(places[i] ?? 0) === NO_FORMS) echo = Math.max(echo, length);
-      else open = Math.max(open, length);
+    for (const [i, age] of ages.entries()) {
+      if (this.#trieAt(positions[i] ?? 0) === NO_FORMS) echo = Math.max(echo, age);
+      else open = Math.max(open, age);
     }
-    return { places, lengths, echo, open, next: new Map() };
+    return { positions, ages, echo, open, next: new Map() };
   }
 }
 
-/** Where two ways lead to one place, the longer one covers the other. */
-function lead(led: Map<number, number>, place: number, length: number): void {
-  led.set(place, Math.max(length, led.get(place) ?? 0));
+/** Where two matches are at one position, the older one covers the other. */
+function reach(reached: Map<number, number>, position: number, age: number): void {
+  reached.set(position, Math.max(age, reached.get(position) ?? 0));
 }
 
 function isSame(left: Float64Array, right: Float64Array): boolean {

@@ -2,9 +2,12 @@ import type { Secret } from '../core/secret.ts';
 import type { OutputScrub } from '../core/outbound.ts';
 import { scrubberOf } from './scrubber.ts';
 
-/** Blots a call's secrets out of what is put together from several of its frames, each of which is scrubbed already. */
-export function createOutputScrub(secrets: readonly Secret[]): OutputScrub {
-  const scrubber = scrubberOf(secrets);
+/**
+ * Blots a call's secrets out of what is put together from several of its frames, each of which is scrubbed already.
+ * `onGivenUp`: as of `scrubberOf`.
+ */
+export function createOutputScrub(secrets: readonly Secret[], onGivenUp: () => void): OutputScrub {
+  const scrubber = scrubberOf(secrets, onGivenUp);
   const stream = scrubber.stream();
   // Half of a surrogate pair has no bytes of its own.
   let half = '';

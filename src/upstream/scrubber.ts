@@ -50,7 +50,7 @@ export function createScrubber(secrets: readonly string[], onGivenUp: () => void
  * The scrubber of a call's secrets. What a single one is looked for by is listed once for each time that it was read.
  * `onGivenUp`: a text was replaced by a mask, because to search it would have taken too long.
  */
-export function scrubberOf(secrets: readonly Secret[], onGivenUp: () => void = doNothing): Scrubber {
+export function scrubberOf(secrets: readonly Secret[], onGivenUp: () => void): Scrubber {
   const [only, ...more] = secrets;
   if (only === undefined) throw new Error('an answer without a request');
   if (more.length === 0) return scrubberFor(only.derive(lookForOne), onGivenUp);

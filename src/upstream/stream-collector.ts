@@ -73,7 +73,8 @@ export class StreamCollector implements AnswerHandler {
     if (format === null) return this.#answer.onResponseStart(controller, status, headers);
     this.#parts.call.streaming = true;
     const frames = new FrameStream(this.#parts);
-    const scrub = createOutputScrub(this.#parts.call.secrets);
+    const { call } = this.#parts;
+    const scrub = createOutputScrub(call.secrets, () => call.onMask());
     this.#stream = { frames, decoder: DECODERS[format]((frame) => frames.put(scrubbed(frame, scrub))) };
     this.#settle.resolve({ is: 'stream', stream: { status, headers: head, frames, scrub } });
   }

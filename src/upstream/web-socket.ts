@@ -83,7 +83,7 @@ export class WebSocketCall implements AnswerHandler {
     if (call.over) return void wire.destroy();
     // None was offered: above all no compression, which would need a size cap of its own.
     if (headers['sec-websocket-extensions'] !== undefined) return this.#refuse('an extension that nobody offered');
-    this.#scrubber = scrubberOf(call.secrets);
+    this.#scrubber = scrubberOf(call.secrets, () => call.onMask());
     for (const [name, value] of Object.entries(allowedHeaders(headers))) {
       if (this.#scrubber.text(name) === name) this.#headers[name] = this.#scrubber.text(value);
     }
@@ -139,7 +139,7 @@ export class WebSocketCall implements AnswerHandler {
     call.streaming = true;
     call.messageSent = true;
     if (message !== null) this.#webSocket?.send(message);
-    const scrub = createOutputScrub(call.secrets);
+    const scrub = createOutputScrub(call.secrets, () => call.onMask());
     const stream = { status: 101, headers: this.#headers, frames: this.#frames, scrub };
     this.#settle.resolve({ is: 'stream', stream });
   }

@@ -6,7 +6,7 @@ const SECRET = 'pub_tok_ABCDEF1234567890';
 
 /** What a reader of the pieces is told in the end. */
 function said(pieces: readonly string[]): string {
-  const scrub = createOutputScrub([new Secret(SECRET)]);
+  const scrub = createOutputScrub([new Secret(SECRET)], () => {});
   return pieces.map((piece) => scrub.push(piece)).join('') + scrub.end();
 }
 
@@ -25,6 +25,6 @@ describe('output that is put together from many frames', () => {
   });
 
   it('is scrubbed once more where it is a whole', () => {
-    expect(createOutputScrub([new Secret(SECRET)]).text(`ü ${SECRET}`)).toBe('ü [secret]');
+    expect(createOutputScrub([new Secret(SECRET)], () => {}).text(`ü ${SECRET}`)).toBe('ü [secret]');
   });
 });

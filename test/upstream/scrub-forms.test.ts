@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import { NODES_MAX } from '../../src/upstream/echo-forms.ts';
-import { formTree } from '../../src/upstream/form-tree.ts';
+import { formTrie } from '../../src/upstream/form-trie.ts';
 import { createOutputScrub } from '../../src/upstream/output-scrub.ts';
 import { createScrubber } from '../../src/upstream/scrubber.ts';
 import { escapedJson } from '../support/processes/canary/echo-texts.ts';
@@ -42,7 +42,7 @@ describe.each(FORMS)('a secret %s', (_name, form) => {
 
   it('is blotted out of pieces of any size', () => {
     for (const size of [1, 2, 3, 7, 50]) {
-      const scrub = createOutputScrub([new Secret(SECRET)]);
+      const scrub = createOutputScrub([new Secret(SECRET)], () => {});
       const pieces = sentence.match(new RegExp(`.{1,${size}}`, 'gs')) ?? [];
       expectGone(pieces.map((piece) => scrub.push(piece)).join('') + scrub.end());
     }
@@ -52,7 +52,7 @@ describe.each(FORMS)('a secret %s', (_name, form) => {
 describe('what holds no secret', () => {
   it('stays as it came, though it is no well-formed text', () => {
     const text = 'half \ud83d of a C:\\/pair';
-    const scrub = createOutputScrub([new Secret(SECRET)]);
+    const scrub = createOutputScrub([new Secret(SECRET)], () => {});
     expect([scrub.text(text), scrub.push(text) + scrub.end()]).toEqual([text, text]);
   });
 
@@ -69,7 +69,10 @@ describe('what holds no secret', () => {
 /** The same text whole, and in pieces of several sizes. */
 function inEveryWay(secrets: string[], text: string): string[] {
   const cut = (size: number) => {
-    const scrub = createOutputScrub(secrets.map((secret) => new Secret(secret)));
+    const scrub = createOutputScrub(
+      secrets.map((secret) => new Secret(secret)),
+      () => {},
+    );
     const pieces = text.match(new RegExp(`.{1,${size}}`, 'gs')) ?? [];
     return pieces.map((piece) => scrub.push(piece)).join('') + scrub.end();
   };
@@ -188,14 +191,14 @@ describe('a secret as other programs write it', () => {
 
 describe('a stream that goes on after an end', () => {
   it('loses nothing of an ordinary text', () => {
-    const scrub = createOutputScrub([new Secret('sk-live-0123456789')]);
+    const scrub = createOutputScrub([new Secret('sk-live-0123456789')], () => {});
     const told = ['Use the prefix sk-', null, 'live-012', ' for live mode.', null];
     const pieces = told.map((piece) => (piece === null ? scrub.end() : scrub.push(piece)));
     expect(pieces).toEqual(['Use the prefix ', 'sk-', '', 'live-012 for live mode.', '']);
   });
 
   it('still hides the rest of a secret whose beginning was told', () => {
-    const scrub = createOutputScrub([new Secret('sk-live-0123456789')]);
+    const scrub = createOutputScrub([new Secret('sk-live-0123456789')], () => {});
     expect([scrub.push('a sk-live'), scrub.end(), scrub.push('-0123456789 b'), scrub.end()].join('')).toBe(
       'a sk-live[secret] b',
     );
@@ -243,7 +246,7 @@ describe('a text that repeats what a secret begins with', () => {
     ['what a long secret repeats', `${'A'.repeat(400)}b${'A'.repeat(399)}`, 'A'.repeat(2_000_000)],
   ])('stays: %s', (_what, secret, text) => {
     expect(createScrubber([secret]).text(`100% ${text}`)).toBe(`100% ${text}`);
-    const scrub = createOutputScrub([new Secret(secret)]);
+    const scrub = createOutputScrub([new Secret(secret)], () => {});
     expect(scrub.push(`100% ${text}`) + scrub.end()).toBe(`100% ${text}`);
   });
 });
@@ -276,7 +279,7 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
   });
 
   it('is blotted out from there on where it comes in pieces', () => {
-    const scrub = createOutputScrub([new Secret(secret)]);
+    const scrub = createOutputScrub([new Secret(secret)], () => {});
     const told = `${scrub.push('before ')}${Array.from(text, (char) => scrub.push(char)).join('')}${scrub.end()}`;
     expect(told).toMatch(/^before .*\[secret\]$/);
     expect(told.length).toBeLessThan(text.length / 2);
@@ -284,9 +287,9 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
 });
 
 describe('what a secret is looked for by', () => {
-  it('has fewer forms for a character than places have room for', () => {
+  it('has fewer forms for a character than positions have room for', () => {
     const chars = [...Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)), '€', '\u{1f600}', '\ud800'];
-    expect(chars.filter((char) => formTree(char).children.length >= NODES_MAX)).toEqual([]);
+    expect(chars.filter((char) => formTrie(char).children.length >= NODES_MAX)).toEqual([]);
   });
 });
 

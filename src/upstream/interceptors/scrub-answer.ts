@@ -17,20 +17,28 @@ import {
  * back. The scrubber is as secret as what it looks for, and lives no longer.
  */
 export function scrubAnswer({ log }: { log: Log }): Interceptor {
-  return (dispatch) => (call, handler) => dispatch(call, new ScrubbingHandler(handler, call, log));
+  return (dispatch) => (call, handler) => {
+    call.onMask = () => {
+      const { provider, operation, runId } = call.request.about ?? {};
+      log.warn(
+        { provider, operation, run_id: runId },
+        'an answer, or the rest of a stream, was replaced: to search it for the credential would have taken too long',
+      );
+      call.onMask = () => undefined;
+    };
+    return dispatch(call, new ScrubbingHandler(handler, call));
+  };
 }
 
 class ScrubbingHandler extends ForwardingHandler {
   readonly #call: Call;
-  readonly #log: Log;
   #scrubber: Scrubber | null = null;
   #stream: StreamScrubber | null = null;
   #chunks: Buffer[] = [];
 
-  constructor(next: AnswerHandler, call: Call, log: Log) {
+  constructor(next: AnswerHandler, call: Call) {
     super(next);
     this.#call = call;
-    this.#log = log;
   }
 
   override onResponseStart(controller: Controller, status: number, headers: ResponseHeaders, text?: string): void {
@@ -76,14 +84,6 @@ class ScrubbingHandler extends ForwardingHandler {
   }
 
   #made(): Scrubber {
-    return (this.#scrubber ??= scrubberOf(this.#call.secrets, () => this.#tellOfMask()));
-  }
-
-  #tellOfMask(): void {
-    const { provider, operation, runId } = this.#call.request.about ?? {};
-    this.#log.warn(
-      { provider, operation, run_id: runId },
-      'an answer, or the rest of a stream, was replaced: to search it for the credential would have taken too long',
-    );
+    return (this.#scrubber ??= scrubberOf(this.#call.secrets, () => this.#call.onMask()));
   }
 }
