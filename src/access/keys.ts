@@ -62,7 +62,7 @@ export function createKey(
     role,
     lineage: wanted.lineage ?? parts.id,
     // Plain bytes, as the store gives them back.
-    secretHash: new Uint8Array(hashSecret(parts.secret)),
+    secretHash: new Uint8Array(Buffer.from(hashSecret(parts.secret), 'hex')),
     allowedWorkflows: [...new Set(allowedWorkflows)],
     allowedProviders: [...new Set(allowedProviders)],
     limits: { ...limits },
@@ -183,16 +183,17 @@ export function createKeyVerifier({
   };
 }
 
-function hashSecret(secret: string): Uint8Array {
-  return hash('sha256', secret, 'buffer');
+/** As hexadecimal text: a buffer of its own for each would cost more than hashing does. */
+function hashSecret(secret: string): string {
+  return hash('sha256', secret, 'hex');
 }
 
-/** A hash that is being compared. A buffer of its own for each would cost as much as hashing does. */
+/** The hash that is being compared. */
 const shownHash = Buffer.alloc(HASH_BYTES);
 
-/** Takes as long for every secret, and for every hash. */
+/** Takes as long for every secret, and for every hash of the right length. */
 function hasHash(secret: string, secretHash: Uint8Array): boolean {
-  shownHash.write(hash('sha256', secret, 'hex'), 'hex');
+  shownHash.write(hashSecret(secret), 'hex');
   return secretHash.length === HASH_BYTES && timingSafeEqual(shownHash, secretHash);
 }
 

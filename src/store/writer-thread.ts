@@ -3,7 +3,11 @@ import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 /** A thread that writes for a store, from its first message on, which names the database. */
-export type WriterThread = Worker;
+export interface WriterThread {
+  readonly worker: Worker;
+  /** Why it can be used no more; null: it can. */
+  fault: unknown;
+}
 
 /** Published builds hold `.js` files; the source runs as it is. */
 const ENTRY = new URL(
@@ -16,16 +20,12 @@ const ENTRY = new URL(
  * hand it to; until then it keeps no process alive.
  */
 export function startWriterThread(entry = ENTRY): WriterThread {
-  const thread = new Worker(entry, { name: 'store-writer', env: writerEnvironment() });
-  thread.unref();
-  // Whoever uses a thread that has ended finds that out; here it would only end the process.
-  thread.on('error', () => undefined);
+  const worker = new Worker(entry, { name: 'store-writer', env: writerEnvironment() });
+  worker.unref();
+  const thread: WriterThread = { worker, fault: null };
+  worker.on('error', (error) => (thread.fault = error));
+  worker.on('exit', () => (thread.fault ??= new Error('the writer thread ended')));
   return thread;
-}
-
-/** Whether it can still be used. */
-export function isAlive(thread: WriterThread): boolean {
-  return thread.threadId !== -1;
 }
 
 /** No secret of the process's environment, but the compile cache, which a thread is told of in no other way. */

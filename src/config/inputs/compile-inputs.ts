@@ -26,7 +26,6 @@ export function createInputsCompiler(): InputsCompiler {
   const compiled = new Map<string, { result: CompiledInputs; usedIn: number }>();
   let reading = 0;
   const guard = createTimeGuard();
-  // The meta-schema takes longer to compile than any other, so that is left to those who need it.
   let compiler: SchemaCompiler | null = null;
   return {
     compile(schema) {
@@ -54,7 +53,10 @@ interface SchemaCompiler {
   meta: Ajv2020;
 }
 
-/** A fifth of a second on a small machine, which most configurations need not wait for: they have no schema. */
+/**
+ * The library and its meta-schema take a tenth of a second or two, which most configurations need not wait for: they have no
+ * schema. The first that comes by a reload holds up what is served for as long.
+ */
 function loadCompiler(): SchemaCompiler {
   const { Ajv2020: Ajv } = createRequire(import.meta.url)('ajv/dist/2020.js') as { Ajv2020: typeof Ajv2020 };
   return { Ajv, meta: new Ajv({ allErrors: true, strict: false, logger: false }) };

@@ -1,4 +1,4 @@
-import { isAlive, startWriterThread, type WriterThread } from '../writer-thread.ts';
+import { startWriterThread, type WriterThread } from '../writer-thread.ts';
 import type { DatabaseFile } from './connection.ts';
 import type { OperationResult } from './operations.ts';
 import type { BatchReply } from './writer-session.ts';
@@ -37,37 +37,35 @@ export interface WorkerTransportParts {
 }
 
 /** Writes on a worker thread, so that no fsync holds the event loop. A thread that dies is replaced when next needed. */
-export function createWorkerTransport({ file, entry, thread }: WorkerTransportParts): WriterTransport {
-  let worker: WriterThread | null = null;
+export function createWorkerTransport({ file, entry, thread: first }: WorkerTransportParts): WriterTransport {
+  let thread: WriterThread | null = null;
   const waiting: Waiting[] = [];
   let begunMs = -Infinity;
 
   function use(made: WriterThread): WriterThread {
-    made.ref();
-    let cause: unknown = new Error('the writer thread ended');
-    made.on('message', (answer: WriterAnswer) => waiting.shift()?.resolve(answer));
-    made.on('error', (error) => (cause = error));
-    made.on('exit', () => {
-      if (worker === made) worker = null;
-      for (const one of waiting.splice(0)) one.reject(cause);
+    made.worker.ref();
+    made.worker.on('message', (answer: WriterAnswer) => waiting.shift()?.resolve(answer));
+    made.worker.on('exit', () => {
+      if (thread === made) thread = null;
+      for (const one of waiting.splice(0)) one.reject(made.fault);
     });
     const opening: WriterOpening = { open: file };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-    made.postMessage(opening);
+    made.worker.postMessage(opening);
     return made;
   }
 
   function ask(request: WriterRequest): Promise<WriterAnswer> {
-    const target = (worker ??= use(startWriterThread(entry)));
+    const { worker } = (thread ??= use(startWriterThread(entry)));
     return new Promise((resolve, reject) => {
       // In this order: what cannot be sent must not wait for an answer.
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-      target.postMessage(request);
+      worker.postMessage(request);
       waiting.push({ resolve, reject });
     });
   }
 
-  worker = use(thread && isAlive(thread) ? thread : startWriterThread(entry));
+  thread = use(first?.fault === null ? first : startWriterThread(entry));
   return {
     execute: async (batch) => {
       begunMs = performance.now();
@@ -80,9 +78,9 @@ export function createWorkerTransport({ file, entry, thread }: WorkerTransportPa
       else setImmediate(flush);
     },
     async close() {
-      const last = worker;
+      const last = thread;
       if (last === null) return;
-      const ended = new Promise((resolve) => last.once('exit', resolve));
+      const ended = new Promise((resolve) => last.worker.once('exit', resolve));
       // A thread that dies of it is as good as closed: what it had committed is on disk.
       await ask({ ask: 'close' }).catch(() => null);
       await ended;

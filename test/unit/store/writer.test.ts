@@ -141,10 +141,10 @@ describe('a writer session', () => {
     ['of its own, where that one has ended', new URL('./ends-at-once.ts', import.meta.url), false],
   ])('writes by a thread %s', async (_which, entry, isUsed) => {
     const thread = startWriterThread(entry);
-    const ended = once(thread, 'exit');
+    const ended = once(thread.worker, 'exit');
     if (!isUsed) {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-      thread.postMessage('end');
+      thread.worker.postMessage('end');
       await ended;
     }
     const writer = createWriter({
