@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { failureOf, readAll, SECRET, testUpstream } from './support.ts';
+import { failureOf, readAll, sealed, SECRET, testUpstream } from './support.ts';
 import { BINARY, CLOSE, closeFrame, frame, onePeer, PING, PONG, TEXT, webSocketServer } from './support-web-socket.ts';
 
 const WS = { via: 'websocket', body: { start: true } } as const;
@@ -112,6 +112,29 @@ describe('a WebSocket', () => {
     vendor.socket.write(frame(BINARY, '{}'));
     vendor.close(1000);
     expect((await readAll(await opening)).frames.map(({ kind }) => kind)).toEqual(Array(4).fill('unreadable'));
+  });
+
+  it('that would take too long to search brings an unreadable message, and one line says why', async () => {
+    const { server, peer } = await onePeer();
+    const upstream = testUpstream();
+    const credential = sealed(server.origin, `${'A'.repeat(8_000)}b`);
+    const about = { provider: 'a-vendor', operation: 'start', runId: 'run_1' };
+    const opening = upstream.stream(server.origin, { ...WS, credential, about });
+    const vendor = await peer;
+    for (let i = 0; i < 2; i++) vendor.send(`"%${'A'.repeat(50_000)}"`);
+    vendor.close(1000);
+    expect((await readAll(await opening)).frames.map(({ kind }) => kind)).toEqual(['unreadable', 'unreadable']);
+    expect(upstream.logged.map(({ fields }) => fields)).toEqual([
+      { provider: 'a-vendor', operation: 'start', run_id: 'run_1' },
+    ]);
+  });
+
+  it('tells no header whose name holds the credential', async () => {
+    const { server, peer } = await onePeer({ headers: ['x-ratelimit-limit: 1', 'x-ratelimit-sk-live-0123456789: 2'] });
+    const credential = sealed(server.origin, 'sk-live-0123456789');
+    const opening = testUpstream().stream(server.origin, { ...WS, credential });
+    (await peer).close(1000);
+    expect((await opening).headers).toEqual({ 'x-ratelimit-limit': '1' });
   });
 
   it.each([
