@@ -13,9 +13,8 @@ const NO_WORD_LENGTH_MIN = 16;
 const BACKSLASHES = ['\\', '\\\\', '\\\\\\\\'];
 /** Each of three encoders on the way may escape a character, or what another has escaped it with, or not. */
 const ESCAPES = Array.from({ length: 7 }, (_, i) => '\\'.repeat(i + 1));
-/** What follows the backslash where JSON writes a character in two. Quotes and backslashes, escaped anew at each level, are dealt with apart. */
+/** What follows the backslash where JSON writes a character in two, other than that character itself. */
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
-  '/': '/',
   '\b': 'b',
   '\f': 'f',
   '\n': 'n',
@@ -81,7 +80,7 @@ function entitiesOf(char: string): string[] {
 
 /** What a text must hold if one of these is in it in an escaped form. */
 export function escapeSigns(text: string): string[] {
-  const short = ['"', '\\', ...Object.keys(SHORT_ESCAPES)].filter((char) => text.includes(char));
+  const short = ['"', '\\', '/', ...Object.keys(SHORT_ESCAPES)].filter((char) => text.includes(char));
   const signs = ['%', '\\u', ...short.map((char) => `\\${SHORT_ESCAPES[char] ?? char}`)];
   if (HTML_ESCAPED.test(text)) signs.push('&');
   if (text.includes(' ')) signs.push('+');
