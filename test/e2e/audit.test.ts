@@ -4,13 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { userInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { reviveJson } from '../../src/core/json.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { PROGRAM } from '../support/program.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const AT_ONCE = 6;
 
 interface Verification {
@@ -30,7 +29,7 @@ afterAll(() => gateway.stop());
 
 /** A command in a process of its own, beside the gateway. */
 async function rungate<T>(...argv: string[]): Promise<{ exitCode: number; document: T }> {
-  const child = spawn(process.execPath, [MAIN, ...argv, '--json'], {
+  const child = spawn(process.execPath, [PROGRAM, ...argv, '--json'], {
     env: gateway.environment,
     stdio: ['ignore', 'pipe', 'ignore'],
   });

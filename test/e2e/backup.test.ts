@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appParts } from '../../src/cli/app-parts.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
@@ -12,8 +11,8 @@ import { reviveJson } from '../../src/core/json.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
 import { QUICK_KINDS } from '../contract/vendors/contract-table.ts';
 import { prepareTestGateway, type Client, type TestGateway } from '../support/gateway.ts';
+import { PROGRAM } from '../support/program.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const PLACES = 2;
 const POLLED = 'draft-and-goal';
 const BLOCKING = 'ai-tutor';
@@ -43,7 +42,7 @@ afterEach(async () => {
 
 /** `rungate serve` in a process of its own, which can be killed. */
 async function serve(): Promise<Client> {
-  child = spawn(process.execPath, [MAIN, 'serve'], {
+  child = spawn(process.execPath, [PROGRAM, 'serve'], {
     env: { ...gateway.environment, RUNGATE_LOG_LEVEL: 'silent' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

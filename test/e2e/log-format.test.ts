@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fileURLToPath } from 'node:url';
 import { createCommandLine, type CommandLine } from '../support/command-line.ts';
 import { linesUntil, startChild } from '../support/processes/child.ts';
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+import { PROGRAM } from '../support/program.ts';
 
 describe('the log of a gateway', () => {
   let commandLine: CommandLine;
@@ -11,7 +9,7 @@ describe('the log of a gateway', () => {
   afterEach(() => commandLine.remove());
 
   async function logOf(environment: Record<string, string>): Promise<string[]> {
-    const child = startChild([MAIN, 'serve'], {
+    const child = startChild([PROGRAM, 'serve'], {
       RUNGATE_DATA_DIR: commandLine.dataDir,
       RUNGATE_PORT: '0',
       RUNGATE_ADMIN_PORT: '0',

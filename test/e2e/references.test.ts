@@ -1,13 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { prepareTestGateway, type Client, type TestGateway } from '../support/gateway.ts';
 import { linesUntil, startChild, type Child } from '../support/processes/child.ts';
+import { PROGRAM } from '../support/program.ts';
 import { startScriptedVendor, type ScriptedVendor } from '../support/scripted-vendor.ts';
 import { startSecretsServer } from '../support/secrets-server.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const KIND = 'draft-and-goal';
 const FIRST = 'sk_first-marker-0123456789';
 const SECOND = 'sk_second-marker-9876543210';
@@ -64,7 +63,7 @@ async function serve(given: Record<string, string>): Promise<Client> {
   good = FIRST;
   server.put('kv/vendors/tutor', { api_key: FIRST });
   await writeFile(keyFile(), `${FIRST}\n`);
-  child = startChild([MAIN, 'serve'], {
+  child = startChild([PROGRAM, 'serve'], {
     ...gateway.environment,
     RUNGATE_LOG_LEVEL: 'debug',
     RUNGATE_VAULT_ADDR: server.address,

@@ -2,14 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseKey } from '../../src/access/key-format.ts';
 import { reviveJson } from '../../src/core/json.ts';
 import { openEvents, type EventClient } from '../support/event-client.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { PROGRAM } from '../support/program.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const CALLS = 40;
 const WITHIN_MS = 1_000;
 /** Longer than a dropped caller's run is kept waiting for somebody to come back. */
@@ -23,7 +22,7 @@ afterAll(() => gateway.stop());
 
 /** A command in a process of its own, beside the gateway. */
 async function rungate<T>(...argv: string[]): Promise<T> {
-  const child = spawn(process.execPath, [MAIN, ...argv, '--json'], {
+  const child = spawn(process.execPath, [PROGRAM, ...argv, '--json'], {
     env: gateway.environment,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

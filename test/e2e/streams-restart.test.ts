@@ -1,12 +1,11 @@
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { prepareTestGateway, type Client, type TestGateway } from '../support/gateway.ts';
 import { linesUntil, startChild, type Child } from '../support/processes/child.ts';
+import { PROGRAM } from '../support/program.ts';
 import { joinedDeltas } from '../support/streams.ts';
 import { readPatiently, type ReconnectingReader } from '../support/streams-reconnecting.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const SLOW_MS = 90_000;
 const READERS_OF_EACH = 3;
 
@@ -33,7 +32,7 @@ afterEach(async () => {
 async function serve(environment: Record<string, string> = {}): Promise<void> {
   const port = url === '' ? '0' : new URL(url).port;
   const all = { ...gateway.environment, RUNGATE_LOG_LEVEL: 'silent', RUNGATE_DELTA_GROUP_MS: '10', ...environment };
-  child = startChild([MAIN, 'serve'], { ...all, RUNGATE_PORT: port });
+  child = startChild([PROGRAM, 'serve'], { ...all, RUNGATE_PORT: port });
   const lines = await linesUntil(
     child,
     (line) => line.startsWith('admin API'),

@@ -1,13 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sentenceWith, startEchoingVendors, type EchoingVendors, type EchoOrder } from '../support/echoing-vendors.ts';
 import { prepareTestGateway, type Client, type TestGateway } from '../support/gateway.ts';
 import { linesUntil, startChild, type Child } from '../support/processes/child.ts';
+import { PROGRAM } from '../support/program.ts';
 import { beginStream, isEnd, joinedDeltas, seenBy } from '../support/streams.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const CREDENTIALS = {
   'ai-tutor': 'sk_echoed-by-the-tutor_0123456789',
   interactly: 'sk_echoed-by-interactly_9876543210',
@@ -56,7 +55,7 @@ beforeAll(async () => {
   at.authorization = gateway.authorization;
   // Every piece is stored by itself where the gateway would not hold it back.
   const more = { RUNGATE_LOG_LEVEL: 'debug', RUNGATE_DELTA_GROUP_MS: '1' };
-  child = startChild([MAIN, 'serve'], { ...gateway.environment, ...more });
+  child = startChild([PROGRAM, 'serve'], { ...gateway.environment, ...more });
   for (const lines of [child.stdout, child.stderr]) lines.on('line', (line: string) => logged.push(line));
   const banner = await linesUntil(
     child,

@@ -4,7 +4,6 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { reviveJson } from '../../src/core/json.ts';
@@ -13,9 +12,9 @@ import { startSandbox, type Sandbox } from '../../src/sandbox/start-sandbox.ts';
 import { createCommandLine, type CommandLine } from '../support/command-line.ts';
 import { vendorOf } from '../support/gateway.ts';
 import { linesUntil, startChild, type Child } from '../support/processes/child.ts';
+import { PROGRAM } from '../support/program.ts';
 import { startCollector, startRecordingVendor, type Collector, type RecordingVendor } from '../support/traces.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const KIND = 'draft-and-goal';
 const COLLECTOR_KEY = 'a-collector-key';
 const CALLERS_TEXT = 'a-text-of-the-caller';
@@ -85,7 +84,7 @@ describe('traces', () => {
   });
 
   async function startServer(environment: Record<string, string> = {}): Promise<Server> {
-    const child = startChild(['--import', MODULE_WATCH, MAIN, 'serve'], {
+    const child = startChild(['--import', MODULE_WATCH, PROGRAM, 'serve'], {
       RUNGATE_DATA_DIR: commandLine.dataDir,
       RUNGATE_CONFIG: join(commandLine.dataDir, 'rungate.yaml'),
       RUNGATE_PORT: '0',

@@ -3,14 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type StdioOptions } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { appParts } from '../../src/cli/app-parts.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { reviveJson } from '../../src/core/json.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+import { PROGRAM } from './program.ts';
 
 export interface CommandResult {
   exitCode: number | null;
@@ -27,7 +25,7 @@ export interface CommandLine {
   ): Promise<CommandResult>;
   /** Runs a command that is to succeed, and reads the one document that it prints. */
   document<T = Record<string, unknown>>(argv: readonly string[], stdin?: string): Promise<T>;
-  /** Runs `src/main.ts` in a process of its own; `stdout` is a file that it writes into instead. */
+  /** Runs the program in a process of its own; `stdout` is a file that it writes into instead. */
   spawn(
     argv: readonly string[],
     given?: { stdin?: string; closeStdout?: boolean; stdout?: number },
@@ -68,7 +66,7 @@ export async function createCommandLine(): Promise<CommandLine> {
     },
     async spawn(argv, { stdin = '', closeStdout = false, stdout } = {}) {
       const stdio: StdioOptions = ['pipe', stdout ?? 'pipe', 'pipe'];
-      const child = spawn(process.execPath, [MAIN, ...argv], { env: own, stdio });
+      const child = spawn(process.execPath, [PROGRAM, ...argv], { env: own, stdio });
       child.stdin?.end(stdin);
       const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
       if (closeStdout) child.stdout?.destroy();

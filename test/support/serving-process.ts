@@ -1,7 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { linesUntil, startChild } from './processes/child.ts';
+import { PROGRAM } from './program.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const BANNER = /runs API +(\S+)/;
 
 /** `rungate serve` in a process of its own. */
@@ -13,7 +12,7 @@ export interface ServingProcess {
 
 /** Serves a prepared gateway's data from a process of its own. */
 export async function serveBeside(environment: Readonly<Record<string, string>>): Promise<ServingProcess> {
-  const child = startChild([MAIN, 'serve'], { ...environment, RUNGATE_LOG_LEVEL: 'silent' });
+  const child = startChild([PROGRAM, 'serve'], { ...environment, RUNGATE_LOG_LEVEL: 'silent' });
   const complaints: string[] = [];
   child.stderr.on('line', (line) => complaints.push(line));
   const lines = await linesUntil(

@@ -1,13 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { prepareTestGateway, startTestGateway, type TestGateway } from '../../support/gateway.ts';
 import { QUICK_KINDS } from './contract-table.ts';
-
-const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+import { PROGRAM } from '../../support/program.ts';
 
 const RESUMABLE = PROVIDER_KINDS.filter(({ resume }) => resume !== undefined).map(({ kind }) => kind);
 const UNANSWERED_RESUME = 'runs-0.resume-never-answers';
@@ -141,7 +139,7 @@ describe('a process that is killed', () => {
 
   /** `rungate serve` in a process of its own, on the gateway's data; resolves to where it listens. */
   async function serve(): Promise<string> {
-    child = spawn(process.execPath, [MAIN, 'serve'], {
+    child = spawn(process.execPath, [PROGRAM, 'serve'], {
       env: { ...gateway.environment, RUNGATE_LOG_LEVEL: 'silent' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

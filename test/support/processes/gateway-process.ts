@@ -2,13 +2,12 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { tryServeLock } from '../../../src/store/sqlite/serve-lock.ts';
 import { createCommandLine, type CommandLine } from '../command-line.ts';
 import { linesUntil, startChild, type Child } from './child.ts';
 import type { SandboxProcess } from './sandbox-process.ts';
+import { PROGRAM } from '../program.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 /** Below the range from which systems take ports for outgoing connections, so that a restart finds its port free. */
 const PORT_FIRST = 20_000;
 const PORTS = 10_000;
@@ -80,7 +79,7 @@ export async function prepareGatewayProcess(options: GatewayProcessOptions): Pro
   const text = typeof config === 'string' ? config : config(key.split('_')[1] ?? '');
   await writeFile(join(dataDir, 'rungate.yaml'), text);
   const port = await findFreePort();
-  const serving = createServing([...(options.nodeArguments ?? []), MAIN, 'serve'], {
+  const serving = createServing([...(options.nodeArguments ?? []), PROGRAM, 'serve'], {
     RUNGATE_DATA_DIR: dataDir,
     RUNGATE_CONFIG: join(dataDir, 'rungate.yaml'),
     RUNGATE_PORT: String(port),

@@ -3,11 +3,10 @@ import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { linesUntil, startChild, type Child } from '../child.ts';
 import type { Evidence } from './markers.ts';
+import { PROGRAM } from '../../program.ts';
 
-const MAIN = fileURLToPath(new URL('../../../../src/main.ts', import.meta.url));
 const COMMAND_TIMEOUT_MS = 30_000;
 const CALL_TIMEOUT_MS = 15_000;
 
@@ -51,7 +50,7 @@ export class CanaryWorld implements AsyncDisposable {
   /** Runs a command in a process of its own. */
   async command(argv: readonly string[], { stdin = '', environment = {}, shows }: Command = {}): Promise<string> {
     const env = { ...this.environment, ...environment };
-    const child = spawn(process.execPath, [MAIN, ...argv], { env, timeout: COMMAND_TIMEOUT_MS });
+    const child = spawn(process.execPath, [PROGRAM, ...argv], { env, timeout: COMMAND_TIMEOUT_MS });
     child.stdin.on('error', () => undefined).end(stdin);
     const [stdout, stderr] = await Promise.all([buffer(child.stdout), buffer(child.stderr)]);
     const name = argv.join(' ');
@@ -69,7 +68,7 @@ export class CanaryWorld implements AsyncDisposable {
 
   /** Starts the gateway; resolves to false where it did not come up. */
   async serve(environment: Readonly<Record<string, string>> = {}): Promise<boolean> {
-    const child = startChild([MAIN, 'serve'], { ...this.environment, ...environment });
+    const child = startChild([PROGRAM, 'serve'], { ...this.environment, ...environment });
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].on('line', (line: string) => {
         this.evidence.push({ place: `${stream} of the gateway`, bytes: Buffer.from(`${line}\n`) });

@@ -6,8 +6,8 @@ import { Pool } from 'undici';
 import { reviveJson, type JsonObject } from '../../../../src/core/json.ts';
 import { createCommandLine } from '../../command-line.ts';
 import { linesUntil, startChild, type Child } from '../child.ts';
+import { PROGRAM } from '../../program.ts';
 
-const MAIN = fileURLToPath(new URL('../../../../src/main.ts', import.meta.url));
 const VENDOR = fileURLToPath(new URL('../../../../bench/support/static-vendor.ts', import.meta.url));
 const CONNECTIONS = 128;
 /** Arrivals of one tick are sent together; smaller ticks cost more than the requests. */
@@ -55,7 +55,7 @@ export async function playReload(game: ReloadGame): Promise<PlayedReload> {
     const versions = versionsOf(`http://127.0.0.1:${reviveJson<{ port: number }>(line).port}`);
     await writeFile(file, versions[0] ?? '');
     const { key } = await commandLine.document<{ key: string }>(['keys', 'create', '--name', 'load']);
-    const gateway = startChild([MAIN, 'serve'], environmentOf(commandLine.dataDir, file));
+    const gateway = startChild([PROGRAM, 'serve'], environmentOf(commandLine.dataDir, file));
     children.push(gateway);
     const log = readLog(gateway);
     const banner = await linesUntil(gateway, isBanner, () => `the gateway did not start: ${log.complaints.join('\n')}`);

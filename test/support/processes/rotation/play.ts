@@ -1,7 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pauseMs } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { systemClock as clock } from '../../../../src/core/clock.ts';
 import { reviveJson } from '../../../../src/core/json.ts';
 import { Secret } from '../../../../src/core/secret.ts';
@@ -20,8 +19,8 @@ import {
   type Opened,
 } from './secrets.ts';
 import { startStrictVendor } from './vendor.ts';
+import { PROGRAM } from '../../program.ts';
 
-const MAIN = fileURLToPath(new URL('../../../../src/main.ts', import.meta.url));
 /** Providers that have no credentials at first, and get them meanwhile. */
 const GROWING = 10;
 const WARM_UP_MS = 2_000;
@@ -141,7 +140,7 @@ async function keysIn(keyFile: string) {
 
 function startRotation(dataDir: string): { child: Child; output: string[]; complaints: string[] } {
   const environment = { RUNGATE_DATA_DIR: dataDir, RUNGATE_CONFIG: join(dataDir, 'rungate.yaml') };
-  const child = startChild([MAIN, 'vault', 'rotate', '--json'], environment);
+  const child = startChild([PROGRAM, 'vault', 'rotate', '--json'], environment);
   const [output, complaints]: [string[], string[]] = [[], []];
   child.stdout.on('line', (line: string) => output.push(line));
   child.stderr.on('line', (line: string) => complaints.push(line));
