@@ -2,25 +2,33 @@
 # For a fixed base image: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
 ARG NODE_IMAGE=node:24-bookworm-slim
 
-FROM ${NODE_IMAGE} AS program
-WORKDIR /app
+# The program, bundled with the packages that it needs. No package of ours needs its install script for that.
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-# Without development's packages, and without install scripts: none of the others has any.
-RUN npm ci --omit=dev --ignore-scripts
+RUN npm ci --ignore-scripts
 COPY LICENSE ./
 COPY bin ./bin
-COPY scripts/health-check.mjs ./scripts/
+COPY scripts/build.ts ./scripts/
+COPY scripts/support/build-program.ts scripts/support/third-party-licenses.ts ./scripts/support/
 COPY src ./src
+RUN node scripts/build.ts
+
+FROM ${NODE_IMAGE} AS program
+WORKDIR /app
+COPY --from=build /build/dist ./
+COPY scripts/health-check.mjs ./scripts/
 # A checkout under a strict umask would otherwise be one that only root can read.
 RUN chmod -R a+rX,go-w .
 
-# What a start, a health check and a command load, compiled and stripped of its types. Filled by the user who will read
-# it, since Node.js keeps a cache for each user number, and where the image has the program, since it goes by paths.
+# What a start, a health check, a command and a schema of inputs load, compiled. Filled by the user who will read it,
+# since Node.js keeps a cache for each user number, and where the image has the program, since it goes by paths.
 FROM program AS cache
 RUN mkdir cache && chown 1000:1000 cache
 USER 1000:1000
 ENV NODE_COMPILE_CACHE=/app/cache
-RUN set -e; export RUNGATE_DATA_DIR=/tmp/data RUNGATE_PORT=18080 RUNGATE_ADMIN_PORT=0; \
+RUN set -e; export RUNGATE_CONFIG=/tmp/rungate.yaml RUNGATE_DATA_DIR=/tmp/data RUNGATE_PORT=18080 RUNGATE_ADMIN_PORT=0; \
+    echo 'workflows: { any: { provider: b3os, workflow: wf_1, inputs: { type: object } } }' > $RUNGATE_CONFIG; \
     timeout --foreground 120 node bin/rungate.js serve --sandbox & gateway=$!; \
     until node scripts/health-check.mjs 2> /tmp/why; do kill -0 $gateway; sleep 0.2; done; \
     node bin/rungate.js keys create --name cache --sandbox > /tmp/key; \
@@ -39,11 +47,7 @@ RUN printf '#!/bin/sh\nexec node /app/bin/rungate.js "$@"\n' > /usr/local/bin/ru
  && mkdir -p /etc/rungate /data \
  && chown 1000:1000 /data \
  && chmod 700 /data
-COPY --from=program /app/node_modules /app/node_modules
-COPY --from=program /app/package.json /app/LICENSE /app/
-COPY --from=program /app/bin /app/bin
-COPY --from=program /app/scripts /app/scripts
-COPY --from=program /app/src /app/src
+COPY --from=program /app /app
 # To read only: whoever may write to it decides what runs.
 COPY --from=cache --chown=0:0 /app/cache /app/cache
 # Should SQLite ever need a file to spill to, /data is where it may make one.

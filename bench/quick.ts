@@ -1,16 +1,22 @@
 /**
  * `npm run bench:quick`: CPU time per finished, stored run beside a bare @fastify/http-proxy hop, private
- * memory when idle, and the time until the gateway is ready. 64 connections, one static vendor.
+ * memory when idle, and the time until the gateway is ready. 64 connections, one static vendor. The gateway is the one
+ * that an image has in it: `npm run build`, elsewhere. How soon the source is ready is told beside it.
  *
  * All are started as their users would start them and warmed up until their code is compiled; then they take turns,
  * who goes first alternating, so that whatever else the machine does meets all. What V8 inlines differs from process to
  * process, and CPU time with it by a tenth and more: so that is done with several sets of fresh processes, and the median of
  * their ratios counts. CPU is what the kernel has charged to a process with all its threads. The ratio holds for one machine.
  * `--sets N`, `--rounds N`, `--requests N`, `--warm-up N`; `--limit RATIO`, `--idle-mb N`, `--ready-ms N` (what counts as a
- * failure); `--beside CHECKOUT`: another version's gateway too, `--beside-limit RATIO`.
+ * failure); `--source`: the source, not the build; `--beside DIRECTORY`: another checkout's gateway or another build too,
+ * `--beside-limit RATIO`.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { buildProgram } from '../scripts/support/build-program.ts';
 import { startVendor } from './support/bench-gateway.ts';
 import { privateMegabytes } from './support/processes.ts';
 import { load, startGateway, startProxy, type Target } from './support/quick-targets.ts';
@@ -24,6 +30,7 @@ const { values } = parseArgs({
     limit: { type: 'string' },
     'idle-mb': { type: 'string' },
     'ready-ms': { type: 'string' },
+    source: { type: 'boolean' },
     beside: { type: 'string' },
     'beside-limit': { type: 'string' },
   },
@@ -39,22 +46,27 @@ const readyMsMax = Number(values['ready-ms'] ?? 500);
 const { beside } = values;
 const besideLimit = Number(values['beside-limit'] ?? 1.1);
 const IDLE_MS = 2_000;
+const SOURCE = join(import.meta.dirname, '..');
 
 type Name = 'proxy' | 'rungate' | 'beside';
 
 /** CPU microseconds a request, for each set the mean of its rounds. */
 const seen: Record<Name, number[]> = { proxy: [], rungate: [], beside: [] };
 const readyMs: number[] = [];
+const sourceReadyMs: number[] = [];
 const idleMb: number[] = [];
 
-async function measureSet(vendorUrl: string): Promise<void> {
+async function measureSet(vendorUrl: string, root: string): Promise<void> {
   await using running = new AsyncDisposableStack();
   async function started<T extends Target>(starting: Promise<T>): Promise<T> {
     const target = await starting;
     running.defer(() => target.stop());
     return target;
   }
-  const gateway = await started(startGateway(vendorUrl));
+  const source = await startGateway(vendorUrl, SOURCE);
+  sourceReadyMs.push(source.readyMs);
+  await source.stop();
+  const gateway = await started(startGateway(vendorUrl, root));
   await sleep(IDLE_MS);
   readyMs.push(gateway.readyMs);
   idleMb.push(privateMegabytes(gateway.pid));
@@ -77,11 +89,15 @@ async function measure(): Promise<void> {
   await using running = new AsyncDisposableStack();
   const vendor = await startVendor('static-vendor.ts');
   running.defer(() => vendor.stop());
+  const directory = mkdtempSync(join(tmpdir(), 'rungate-build-'));
+  running.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const root = values.source === true ? SOURCE : directory;
+  await buildProgram(directory);
   // Once without counting, to fill the disk's cache and the compile caches.
-  for (const root of beside === undefined ? [undefined] : [undefined, beside]) {
-    await (await startGateway(vendor.url, root)).stop();
+  for (const each of [SOURCE, directory, ...(beside === undefined ? [] : [beside])]) {
+    await (await startGateway(vendor.url, each)).stop();
   }
-  for (let set = 0; set < sets; set++) await measureSet(vendor.url);
+  for (let set = 0; set < sets; set++) await measureSet(vendor.url, root);
 }
 await measure();
 
@@ -102,6 +118,7 @@ console.log(
 console.log(`  @fastify/http-proxy hop    ${spread(seen.proxy, 0)}`);
 console.log(`  Rungate, finished, stored  ${spread(seen.rungate, 0)}`);
 if (beside !== undefined) console.log(`  Rungate of ${beside}  ${spread(seen.beside, 0)}`);
+console.log(`ready from the source, which no build is needed for: ${spread(sourceReadyMs, 0)} ms`);
 
 let passed = 0;
 let failed = 0;

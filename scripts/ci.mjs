@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from 'node:util';
 /** Suites after the checks: what each runs, and how many minutes it may take. */
 const SUITES = [
   ['npm test', 15],
+  ['npm run -s test:build', 5],
   ['npm run -s test:kill', 8],
   ['npm run -s test:idempotency', 4],
   ['npm run -s test:power-loss', 4],

@@ -2,11 +2,10 @@ import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { createCommandLine } from '../support/command-line.ts';
+import { LAUNCHER } from '../support/program.ts';
 
-const BIN = fileURLToPath(new URL('../../bin/rungate.js', import.meta.url));
 /** On SIGUSR2: prints the young heap's megabytes, keeps half a million objects, and prints them again. */
 const PROBE = `data:text/javascript,${encodeURIComponent(`
   import { getHeapSpaceStatistics } from 'node:v8';
@@ -21,7 +20,7 @@ const PROBE = `data:text/javascript,${encodeURIComponent(`
 test('The young heap is small when the server is ready, and grows when there is something to hold', async () => {
   const commandLine = await createCommandLine();
   onTestFinished(() => commandLine.remove());
-  const gateway = spawn(process.execPath, ['--import', PROBE, BIN, 'serve'], {
+  const gateway = spawn(process.execPath, ['--import', PROBE, LAUNCHER, 'serve'], {
     env: {
       PATH: process.env['PATH'],
       RUNGATE_DATA_DIR: commandLine.dataDir,

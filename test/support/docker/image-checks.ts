@@ -20,14 +20,24 @@ const ADMIN_PROBE = `
   Promise.all(['127.0.0.1', address].map(answers)).then((both) => console.log(both.join(' ')));`;
 
 /** What the process runs, or would run if it were there. */
-const PROGRAM = ['/app/src/main.ts', '/app/bin/x', '/app/x', '/app/cache/x', '/app/cache/*/*', '/etc/rungate/x'];
+const PROGRAM = [
+  '/app/bin/rungate.js',
+  '/app/program/x',
+  '/app/bin/x',
+  '/app/x',
+  '/app/cache/x',
+  '/app/cache/*/*',
+  '/etc/rungate/x',
+];
 /**
- * In a container: starts the gateway with a copy of the compile cache that it may add to, and prints what it added.
+ * In a container: starts the gateway, with a schema of inputs and a copy of the compile cache that it may add to, and prints what it added.
  * Node.js does that when a thread ends, for each module that was not in the cache or that has changed.
  */
 const CACHE_PROBE = `
   set -e; cp -r "$NODE_COMPILE_CACHE" /data/cache; touch /data/copied
-  NODE_COMPILE_CACHE=/data/cache node /app/bin/rungate.js serve --sandbox > /data/lines 2>&1 & gateway=$!
+  echo 'workflows: { any: { provider: b3os, workflow: wf_1, inputs: { type: object } } }' > /data/rungate.yaml
+  export RUNGATE_CONFIG=/data/rungate.yaml NODE_COMPILE_CACHE=/data/cache
+  node /app/bin/rungate.js serve --sandbox > /data/lines 2>&1 & gateway=$!
   until node /app/scripts/health-check.mjs 2> /data/why; do kill -0 $gateway; sleep 0.1; done
   kill $gateway; wait $gateway
   find /data/cache -type f -newer /data/copied`;
@@ -42,11 +52,13 @@ const THREAD_PROBE = `data:text/javascript,
 export async function checkImage({ check }: Steps, image: string): Promise<void> {
   const ask = (...line: string[]) => tryCommand(['docker', 'run', '--rm', '--entrypoint', ...line]);
 
-  await check('the image has no development package', async () => {
-    const { stdout } = await ask('ls', image, '/app/node_modules');
-    const names = stdout.split('\n');
-    must(names.includes('fastify'), 'no packages found');
-    const found = ['typescript', 'vitest', 'node', 'prettier'].filter((name) => names.includes(name));
+  await check('the image has what was built, and no other packages', async () => {
+    const { stdout } = await ask('ls', image, '/app', '/app/node_modules');
+    must(
+      ['bin', 'program', 'THIRD-PARTY-LICENSES'].every((name) => stdout.includes(name)),
+      stdout,
+    );
+    const found = ['src', 'fastify', 'typescript', 'rolldown'].filter((name) => stdout.split('\n').includes(name));
     must(found.length === 0, `found ${found.join(', ')}`);
   });
   await check('the process may not change its own program, even where the root is writable', async () => {
