@@ -1,6 +1,6 @@
 import { createInputsCompiler } from '../config/inputs/compile-inputs.ts';
 import { loadConfigText, type ConfigSource } from '../config/load-config.ts';
-import { parseConfigInTurns, type Config, type ConfigContext } from '../config/parse-config.ts';
+import { parseConfig, type Config, type ConfigContext } from '../config/parse-config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
@@ -28,7 +28,7 @@ export interface OpenConfigParts {
 export async function openConfig({ source, context, sandbox, ...watching }: OpenConfigParts): Promise<ConfigWatch> {
   const compileInputs = createInputsCompiler();
   const read = async (text: string): Promise<Registry> => {
-    const config = await parseConfigInTurns(text, source.path, { ...context, compileInputs });
+    const config = await parseConfig(text, source.path, { ...context, compileInputs });
     return toRegistry(config, context.kinds, { sandbox, log: watching.log });
   };
   const text = await loadConfigText(source);

@@ -31,30 +31,15 @@ export interface ConfigContext {
   compileInputs?: InputsCompiler;
 }
 
-/** Reads a configuration. `file` names it in faults. Throws `ConfigError` with all faults at once, in the file's order. */
-export function parseConfig(text: string, file: string, context: ConfigContext): Config {
-  const steps = parsing(text, file, context);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
-
-/** As `parseConfig`, for a process that serves meanwhile: what waits has its turn after every workflow. */
-export async function parseConfigInTurns(text: string, file: string, context: ConfigContext): Promise<Config> {
-  const steps = parsing(text, file, context);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    await setImmediate();
-  }
-}
-
-function* parsing(text: string, file: string, context: ConfigContext): Generator<void, Config> {
+/**
+ * Reads a configuration. `file` names it in faults. Throws `ConfigError` with all faults at once, in the file's order. What
+ * else the process does has its turn after every workflow.
+ */
+export async function parseConfig(text: string, file: string, context: ConfigContext): Promise<Config> {
   context.compileInputs?.nextReading();
   const yaml = readYaml(text);
   const entries = new EntryReader(yaml, file);
-  const config = yaml.complete ? yield* reading(yaml.value, entries, context) : NO_CONFIG;
+  const config = yaml.complete ? await readEntries(yaml.value, entries, context) : NO_CONFIG;
   if (entries.faults.length > 0) throw new ConfigError(entries.faults.toSorted(byPosition));
   return config;
 }
@@ -63,7 +48,7 @@ function byPosition(a: ConfigFault, b: ConfigFault): number {
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 
-function* reading(value: Json, entries: EntryReader, context: ConfigContext): Generator<void, Config> {
+async function readEntries(value: Json, entries: EntryReader, context: ConfigContext): Promise<Config> {
   const kinds = new Map(context.kinds.map((kind) => [kind.kind, kind]));
   const { environment, compileInputs = createInputsCompiler() } = context;
   const file = entries.entry(ConfigFile, value, []);
@@ -76,9 +61,9 @@ function* reading(value: Json, entries: EntryReader, context: ConfigContext): Ge
   });
   const workflows: RegisteredWorkflow[] = [];
   for (const [name, entry] of Object.entries(file.workflows ?? {})) {
-    workflows.push(readWorkflow({ entries, kindOfProvider, compileInputs }, name, entry));
+    workflows.push(await readWorkflow({ entries, kindOfProvider, compileInputs }, name, entry));
     // Its schema may have been compiled, which takes longer than everything else here.
-    yield;
+    await setImmediate();
   }
   const access = readAccess(entries, file.access ?? {});
   return { providers: Object.fromEntries(providers), workflows, access };

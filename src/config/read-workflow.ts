@@ -27,7 +27,7 @@ export interface ReadWorkflowParts {
 type WrittenTarget = Partial<Pick<z.infer<typeof WorkflowEntry>, 'provider' | 'workflow'>>;
 
 /** Reads one entry of `workflows`; its faults are the reader's. */
-export function readWorkflow(parts: ReadWorkflowParts, name: string, value: Json): RegisteredWorkflow {
+export async function readWorkflow(parts: ReadWorkflowParts, name: string, value: Json): Promise<RegisteredWorkflow> {
   const { entries } = parts;
   const at = ['workflows', name];
   entries.name(name, at);
@@ -44,7 +44,7 @@ export function readWorkflow(parts: ReadWorkflowParts, name: string, value: Json
     fallbacks: fallbacksOf(parts, { values: entry.fallbacks ?? [], targets, at: [...at, 'fallbacks'] }),
     description: entry.description ?? null,
     inputs,
-    validateInputs: inputs === null ? anyInputs : inputsOf(parts, { schema: inputs, defaults, at }),
+    validateInputs: inputs === null ? anyInputs : await inputsOf(parts, { schema: inputs, defaults, at }),
     defaults,
     timeoutS: entry.timeout_s ?? null,
   };
@@ -157,18 +157,18 @@ function isSame(a: WorkflowTarget, b: WorkflowTarget): boolean {
   return a.provider === b.provider && a.workflow === b.workflow;
 }
 
-function inputsOf(
+async function inputsOf(
   { entries, compileInputs }: ReadWorkflowParts,
   { schema, defaults, at }: { schema: JsonObject; defaults: JsonObject; at: YamlPath },
-): ValidateInputs {
-  const compiled = compileInputs.compile(schema);
+): Promise<ValidateInputs> {
+  const compiled = await compileInputs.compile(schema);
   if (!compiled.ok) {
     for (const { path, message, part } of compiled.faults) entries.fault([...at, 'inputs', ...path], message, part);
     return anyInputs;
   }
   // What is missing the caller may add; a default that fits nowhere would refuse every call.
   const { required: _, ...withoutRequired } = schema;
-  const checked = Object.keys(defaults).length === 0 ? null : compileInputs.compile(withoutRequired);
+  const checked = Object.keys(defaults).length === 0 ? null : await compileInputs.compile(withoutRequired);
   const fault = checked?.ok === true ? checked.validate(defaults) : null;
   const [name] = fault?.path ?? [];
   if (fault && name !== undefined && Object.hasOwn(defaults, name)) {

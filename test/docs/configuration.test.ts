@@ -11,10 +11,10 @@ const document = readDocument('docs/configuration.md');
 const examples = codeBlocks(document).filter(({ language }) => language === 'yaml');
 
 describe('docs/configuration.md', () => {
-  it('has an example that loads, with providers and workflows', () => {
+  it('has an example that loads, with providers and workflows', async () => {
     expect(examples).toHaveLength(2);
     const environment = { AI_TUTOR_KEY: 'sk_example', AI_TUTOR_KEY_2: 'sk_example_2' };
-    const config = parseConfig(examples[0]?.text ?? '', 'rungate.yaml', { kinds: PROVIDER_KINDS, environment });
+    const config = await parseConfig(examples[0]?.text ?? '', 'rungate.yaml', { kinds: PROVIDER_KINDS, environment });
     const registry = createRegistry({ kinds: PROVIDER_KINDS, ...config });
     const kinds = PROVIDER_KINDS.map(({ kind }) => kind);
     const names = registry.providers().map(({ name }) => name);
@@ -43,9 +43,12 @@ describe('docs/configuration.md', () => {
     });
   });
 
-  it('has an example of access that loads', () => {
+  it('has an example of access that loads', async () => {
     const [, example] = examples;
-    const { access } = parseConfig(example?.text ?? '', 'rungate.yaml', { kinds: PROVIDER_KINDS, environment: {} });
+    const { access } = await parseConfig(example?.text ?? '', 'rungate.yaml', {
+      kinds: PROVIDER_KINDS,
+      environment: {},
+    });
     expect([...access.origins]).toEqual(['https://console.example.com', 'http://localhost:5173']);
     expect(access.issuers).toMatchObject([{ issuer: 'https://id.example.com', algorithms: [DEFAULT_ALGORITHM] }]);
   });

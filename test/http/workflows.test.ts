@@ -62,7 +62,7 @@ workflows:
     targets: [{ provider: slow, workflow: wf_slow, weight: 0 }, { provider: vendor, workflow: wf_2 }]
 `;
 const kinds = [kind, slow];
-const config = parseConfig(FILE, 'rungate.yaml', { kinds, environment: null });
+const config = await parseConfig(FILE, 'rungate.yaml', { kinds, environment: null });
 const registry = createRegistry({ kinds, ...config });
 
 interface Listed {

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { createContext, Script } from 'node:vm';
 import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
@@ -16,7 +15,7 @@ export type CompiledInputs = { ok: true; validate: ValidateInputs } | { ok: fals
 
 export interface InputsCompiler {
   /** Makes a check of inputs from a JSON Schema (2020-12), or says what is wrong with it. */
-  compile(schema: JsonObject): CompiledInputs;
+  compile(schema: JsonObject): Promise<CompiledInputs>;
   /** Another reading of a file begins: what the last ones did not use is forgotten. */
   nextReading(): void;
 }
@@ -26,15 +25,14 @@ export function createInputsCompiler(): InputsCompiler {
   const compiled = new Map<string, { result: CompiledInputs; usedIn: number }>();
   let reading = 0;
   const guard = createTimeGuard();
-  let compiler: SchemaCompiler | null = null;
+  let loading: Promise<SchemaCompiler> | null = null;
   return {
-    compile(schema) {
+    async compile(schema) {
       const text = canonicalJson(schema);
       if (text.length > SCHEMA_CHARACTERS_MAX) {
         return refuse([whole(`expected a schema of at most ${SCHEMA_CHARACTERS_MAX} characters, written as JSON`)]);
       }
-      compiler ??= loadCompiler();
-      const result = compiled.get(text)?.result ?? compile(schema, compiler, guard);
+      const result = compiled.get(text)?.result ?? compile(schema, await (loading ??= loadCompiler()), guard);
       compiled.set(text, { result, usedIn: reading });
       return result;
     },
@@ -57,8 +55,8 @@ interface SchemaCompiler {
  * The library and its meta-schema take a tenth of a second or two, which most configurations need not wait for: they have no
  * schema. The first that comes by a reload holds up what is served for as long.
  */
-function loadCompiler(): SchemaCompiler {
-  const { Ajv2020: Ajv } = createRequire(import.meta.url)('ajv/dist/2020.js') as { Ajv2020: typeof Ajv2020 };
+async function loadCompiler(): Promise<SchemaCompiler> {
+  const { Ajv2020: Ajv } = await import('ajv/dist/2020.js');
   return { Ajv, meta: new Ajv({ allErrors: true, strict: false, logger: false }) };
 }
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, describeFault } from '../../../src/config/config-error.ts';
 import { FALLBACK_CODES_DEFAULT } from '../../../src/config/fallback-codes.ts';
-import { parseConfig, parseConfigInTurns, type Config } from '../../../src/config/parse-config.ts';
+import { parseConfig } from '../../../src/config/parse-config.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../../src/providers/registry.ts';
 import { ACCESS_FAULTS } from './access-faults.ts';
@@ -12,13 +12,13 @@ import { TARGET_FAULTS } from './target-faults.ts';
 
 const environment = { AI_TUTOR_KEY: 'sk_1' };
 
-function parse(text: string) {
+async function parse(text: string) {
   return parseConfig(text, 'rungate.yaml', { kinds: PROVIDER_KINDS, environment });
 }
 
-function faultsOf(text: string): string[] {
+async function faultsOf(text: string): Promise<string[]> {
   try {
-    parse(text);
+    await parse(text);
   } catch (error) {
     if (error instanceof ConfigError) return error.faults.map(describeFault);
     throw error;
@@ -27,24 +27,23 @@ function faultsOf(text: string): string[] {
 }
 
 describe('rungate.yaml', () => {
-  it('is read in turns by a process that serves, which end like the reading at once', async () => {
+  it('is read in turns, so that a process serves meanwhile', async () => {
     const lines = Array.from({ length: 20 }, (_, i) => {
       return `  w${i}: { provider: b3os, workflow: wf_${i}, inputs: { type: object, minProperties: ${i} } }`;
     });
     const text = ['workflows:', ...lines].join('\n');
     const context = { kinds: PROVIDER_KINDS, environment };
-    const names = ({ workflows }: Config) => workflows.map(({ name }) => name);
     let turns = 0;
     const reader = { done: false };
-    const reading = parseConfigInTurns(text, 'rungate.yaml', context).finally(() => (reader.done = true));
+    const reading = parseConfig(text, 'rungate.yaml', context).finally(() => (reader.done = true));
     for (; !reader.done; turns++) await setImmediate();
     expect(turns).toBeGreaterThanOrEqual(lines.length);
-    expect(names(await reading)).toEqual(names(parse(text)));
-    await expect(parseConfigInTurns(`${text}\nx: 1`, 'rungate.yaml', context)).rejects.toThrow('rungate.yaml:22:1');
+    expect((await reading).workflows.map(({ name }) => name)).toEqual(lines.map((_, i) => `w${i}`));
+    await expect(parse(`${text}\nx: 1`)).rejects.toThrow('rungate.yaml:22:1');
   });
 
-  it('says what the registry needs', () => {
-    const config = parse(`
+  it('says what the registry needs', async () => {
+    const config = await parse(`
 workflows:
   summarize-ticket:
     provider: tutor
@@ -99,8 +98,8 @@ providers:
     });
   });
 
-  it('says how much a provider is sent, and how long a call may take', () => {
-    const { providers } = parse(`
+  it('says how much a provider is sent, and how long a call may take', async () => {
+    const { providers } = await parse(`
 providers:
   ai-tutor:
     credentials: [{ ref: env:AI_TUTOR_KEY, weight: 3 }]
@@ -127,8 +126,8 @@ providers:
     });
   });
 
-  it('says where the runs of a workflow go, and where when they cannot', () => {
-    const { workflows } = parse(`
+  it('says where the runs of a workflow go, and where when they cannot', async () => {
+    const { workflows } = await parse(`
 workflows:
   canary:
     targets: [{ provider: b3os, workflow: a, weight: 9 }, { provider: b3os, workflow: b }, { provider: ai-tutor, workflow: a, weight: 0 }]
@@ -153,33 +152,37 @@ workflows:
 
   it.each([[''], ['# nothing'], ['{}'], ['providers:'], ['providers: {}\nworkflows:\n']])(
     'may say nothing: %j',
-    (text) => {
-      expect(parse(text)).toEqual({ providers: {}, workflows: [], access: { origins: new Set(), issuers: [] } });
+    async (text) => {
+      expect(await parse(text)).toEqual({ providers: {}, workflows: [], access: { origins: new Set(), issuers: [] } });
     },
   );
 
-  it('may repeat a value by alias', () => {
+  it('may repeat a value by alias', async () => {
     const text = 'providers: { ai-tutor: &x { credentials: [env:AI_TUTOR_KEY] }, b3os: *x }';
-    expect(parse(text).providers.b3os).toMatchObject({
+    expect((await parse(text)).providers.b3os).toMatchObject({
       credentials: [{ reference: 'env:AI_TUTOR_KEY', weight: 1 }],
     });
   });
 
-  it('keeps defaults that are named like properties of every object', () => {
-    const { workflows } = parse('workflows: { w: { provider: b3os, workflow: w, defaults: { __proto__: { a: 1 } } } }');
+  it('keeps defaults that are named like properties of every object', async () => {
+    const { workflows } = await parse(
+      'workflows: { w: { provider: b3os, workflow: w, defaults: { __proto__: { a: 1 } } } }',
+    );
     expect(Object.keys(workflows[0]?.defaults ?? {})).toEqual(['__proto__']);
   });
 
-  it('does not look references up where no environment is given', () => {
+  it('does not look references up where no environment is given', async () => {
     const text = 'providers: { ai-tutor: { credentials: [env:NOT_SET] } }';
-    expect(faultsOf(text)).toHaveLength(1);
-    expect(parseConfig(text, 'f', { kinds: PROVIDER_KINDS, environment: null }).providers).toHaveProperty('ai-tutor');
+    expect(await faultsOf(text)).toHaveLength(1);
+    expect((await parseConfig(text, 'f', { kinds: PROVIDER_KINDS, environment: null })).providers).toHaveProperty(
+      'ai-tutor',
+    );
   });
 });
 
 describe('access', () => {
-  it('says which pages may come, and who signs users in', () => {
-    const { access } = parse(`
+  it('says which pages may come, and who signs users in', async () => {
+    const { access } = await parse(`
 access:
   origins: [https://app.example.com, http://localhost:5173]
   issuers:
@@ -219,14 +222,17 @@ access:
 });
 
 describe('a fault of rungate.yaml', () => {
-  it.each([...FAULTS, ...TARGET_FAULTS, ...ACCESS_FAULTS])('such as %s is shown with its place', (_, text, fault) => {
-    const faults = faultsOf(text);
-    expect(faults[0]).toBe(`rungate.yaml:${fault}`);
-    expect(faults.join('\n')).not.toContain('hunter2');
-  });
+  it.each([...FAULTS, ...TARGET_FAULTS, ...ACCESS_FAULTS])(
+    'such as %s is shown with its place',
+    async (_, text, fault) => {
+      const faults = await faultsOf(text);
+      expect(faults[0]).toBe(`rungate.yaml:${fault}`);
+      expect(faults.join('\n')).not.toContain('hunter2');
+    },
+  );
 
-  it('comes with all others, in the order of the file', () => {
-    const faults = faultsOf(`workflows:
+  it('comes with all others, in the order of the file', async () => {
+    const faults = await faultsOf(`workflows:
   w: { provider: nope, workflow: a/b, timeout_s: 0 }
   W: { provider: b3os, workflow: a/b }
 providers:
@@ -248,8 +254,8 @@ providers:
     ]);
   });
 
-  it('in one target, fallback or credential hides none in the others', () => {
-    const faults = faultsOf(`workflows:
+  it('in one target, fallback or credential hides none in the others', async () => {
+    const faults = await faultsOf(`workflows:
   w:
     targets:
       - { provider: nope, workflow: a, weight: many }
@@ -278,15 +284,15 @@ providers:
     ]);
   });
 
-  it('is found in a wide, a deep or an exploding file without delay', { timeout: 20_000 }, () => {
+  it('is found in a wide, a deep or an exploding file without delay', { timeout: 20_000 }, async () => {
     const wide = `providers:\n${Array.from({ length: 99_000 }, (_, i) => ` k${i}:`).join('\n')}`;
-    expect(faultsOf(wide).length).toBeGreaterThan(90_000);
-    expect(faultsOf(`a: ${'['.repeat(5000)}`).join()).toContain('levels');
+    expect((await faultsOf(wide)).length).toBeGreaterThan(90_000);
+    expect((await faultsOf(`a: ${'['.repeat(5000)}`)).join()).toContain('levels');
     const lines = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(10)}]`);
-    expect(faultsOf(['a0: &a0 [1,1]', ...lines].join('\n')).join()).toContain('expected at most 100000 values');
+    expect((await faultsOf(['a0: &a0 [1,1]', ...lines].join('\n'))).join()).toContain('expected at most 100000 values');
   });
 
-  it('is the only thing that any text can cause', () => {
+  it('is the only thing that any text can cause', async () => {
     const pieces = [
       'providers',
       'workflows',
@@ -325,9 +331,9 @@ providers:
       fc.string({ unit: 'binary' }),
       fc.array(fc.constantFrom(...pieces)).map((parts) => parts.join('')),
     );
-    fc.assert(
-      fc.property(text, (text) => {
-        expect(faultsOf(text).every((fault) => /^rungate\.yaml:\d+:\d+/.test(fault))).toBe(true);
+    await fc.assert(
+      fc.asyncProperty(text, async (text) => {
+        expect((await faultsOf(text)).every((fault) => /^rungate\.yaml:\d+:\d+/.test(fault))).toBe(true);
       }),
       { numRuns: 1000 },
     );
