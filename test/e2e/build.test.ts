@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram } from '../../scripts/support/build-program.ts';
 import { reviveJson } from '../../src/core/json.ts';
@@ -83,5 +83,23 @@ describe('a build', () => {
     const versions: Record<string, unknown> = { ...own['dependencies'] };
     expect(contained.filter((name) => !licenses.includes(`\n${name} ${versions[name]}, MIT\n`))).toEqual([]);
     expect(licenses).not.toContain('vitest');
+    // Of a part of undici.
+    expect(licenses).toContain('Ethan Arrowood');
+    await access(join(build, 'bin/rungate.js'), constants.X_OK);
+  });
+
+  it('fails where a package is missing, and leaves the build of before', async () => {
+    const root = join(directory, 'checkout');
+    const write = async (path: string, text: string) => {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await writeFile(join(root, path), text);
+    };
+    await write('bin/rungate.js', "import '../src/old.cjs';");
+    await write('src/old.cjs', "require('a-missing-package');");
+    await write('src/store/sqlite/writer-worker.ts', '');
+    const before = await readdir(build, { recursive: true });
+    await expect(buildProgram(build, root)).rejects.toThrow('a-missing-package');
+    expect(await readdir(build, { recursive: true })).toEqual(before);
+    expect(await readdir(directory)).toEqual(expect.not.arrayContaining([expect.stringMatching(/^\.dist/)]));
   });
 });
