@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { checkCompose } from '../test/support/docker/compose-checks.ts';
 import { checkCompileCache, checkImage, checkLife } from '../test/support/docker/image-checks.ts';
 import { command, tryCommand } from '../test/support/docker/run-command.ts';
-import { createSteps, must } from '../test/support/docker/steps.ts';
+import { createSteps, must } from '../test/support/processes/steps.ts';
 import { ROOT } from '../test/support/documents.ts';
 
 const IMAGE = 'rungate:test';

@@ -7,7 +7,7 @@ import { isJsonObject } from '../../../src/core/json.ts';
 import { ROOT } from '../documents.ts';
 import { attach, makeKey, untilHealthy, type Container } from './container.ts';
 import { command, tryCommand } from './run-command.ts';
-import { must, type Steps } from './steps.ts';
+import { must, type Steps } from '../processes/steps.ts';
 
 /** A provider whose vendor nobody can reach: what a run at it ends as tells that the configuration was read. */
 const CONFIGURATION = `

@@ -1,6 +1,6 @@
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../../src/core/json.ts';
 import { command, tryCommand, type CommandOptions, type Ended } from './run-command.ts';
-import { eventually } from './steps.ts';
+import { eventually } from '../processes/steps.ts';
 
 const START_TIMEOUT_MS = 20_000;
 const HEALTHY_TIMEOUT_MS = 60_000;

@@ -2,7 +2,7 @@ import { LIMIT_SETTINGS } from '../../../src/config/settings-table.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { HARDENED, makeKey, objectIn, startContainer, textIn, untilHealthy, type Container } from './container.ts';
 import { command, tryCommand } from './run-command.ts';
-import { eventually, must, type Steps } from './steps.ts';
+import { eventually, must, type Steps } from '../processes/steps.ts';
 
 const DRAIN_S = LIMIT_SETTINGS.drainTimeoutS.default;
 const BLOCKING_MS = 4_000;

@@ -1,4 +1,4 @@
-import type { Check } from '../processes/checks.ts';
+import type { Check } from './checks.ts';
 
 /** Checks that are made one after another, each printed when it is known. */
 export interface Steps {
