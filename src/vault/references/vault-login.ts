@@ -177,11 +177,11 @@ class AppRoleTokens implements VaultTokens {
         : null;
       const lease = answer && leaseOf(answer);
       const isLonger = lease !== null && (lease.leaseS === 0 || lease.leaseS > held.leaseS * WORTHWHILE_SHARE);
-      if (!isLonger) await this.#logIn();
-      else if (this.#held === held) {
-        const { token, hasWorked, leaseS } = held;
-        this.#held = { ...heldFrom({ ...lease, token }, since), leaseS: Math.max(leaseS, lease.leaseS), hasWorked };
-      }
+      // Meanwhile it was refused, and another was fetched.
+      if (this.#held !== held) return;
+      if (!isLonger) return void (await this.#logIn());
+      const { token, hasWorked, leaseS } = held;
+      this.#held = { ...heldFrom({ ...lease, token }, since), leaseS: Math.max(leaseS, lease.leaseS), hasWorked };
     } catch (err) {
       this.#prolongNotBefore = clock.monotonic() + TRY_AGAIN_MS;
       log.warn({ err }, 'the login at the secrets server could not be prolonged');
