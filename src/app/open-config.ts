@@ -13,7 +13,7 @@ const LEFT_OUT = 'workflows left out: the sandbox plays each kind under its own 
 
 export interface OpenConfigParts {
   source: ConfigSource;
-  context: Omit<ConfigContext, 'compileInputs'>;
+  context: Omit<ConfigContext, 'compileInputs' | 'signal'>;
   sandbox: OwnSandbox | null;
   /** Hears of each configuration before it is used. */
   audit: ConfigAudit;
@@ -27,8 +27,8 @@ export interface OpenConfigParts {
 /** Reads the configuration and keeps it equal to its file. Throws `ConfigError` where the server cannot start with it. */
 export async function openConfig({ source, context, sandbox, ...watching }: OpenConfigParts): Promise<ConfigWatch> {
   const compileInputs = createInputsCompiler();
-  const read = async (text: string): Promise<Registry> => {
-    const config = await parseConfig(text, source.path, { ...context, compileInputs });
+  const read = async (text: string, signal?: AbortSignal): Promise<Registry> => {
+    const config = await parseConfig(text, source.path, { ...context, compileInputs, ...(signal && { signal }) });
     return toRegistry(config, context.kinds, { sandbox, log: watching.log });
   };
   const text = await loadConfigText(source);

@@ -37,8 +37,8 @@ export interface ConfigWatchParts {
   path: string;
   /** What the server started with; `text` is null where there was no file. */
   started: { registry: Registry; text: string | null };
-  /** Throws `ConfigError` with all faults. */
-  read: (text: string) => Promise<Registry>;
+  /** Throws `ConfigError` with all faults, or the signal's reason. */
+  read: (text: string, signal: AbortSignal) => Promise<Registry>;
   /** Hears of another content before it is used; where it cannot, the last good one stays and the file is looked at again. */
   audit: Pick<ConfigAudit, 'reloaded'>;
   /** Hears of each that is in use from now on; never rejects. */
@@ -153,12 +153,13 @@ class ConfigWatcher {
     }
     try {
       if (content.is === 'unreadable') throw content.error;
-      const next = await read(content.text);
+      const next = await read(content.text, this.stopped.signal);
       const changes = findChanges(this.registry, next);
       await this.#use(content, next, changes);
       log.info({ file: path, ...changes }, 'configuration reloaded');
       await this.#parts.used?.(this.registry);
     } catch (error) {
+      if (this.stopped.signal.aborted) return;
       if (!(error instanceof ConfigError)) {
         // It was not judged after all: the next look is to find it new.
         this.#judged = '';

@@ -29,6 +29,8 @@ export interface ConfigContext {
   environment: Environment | null;
   /** Remembers what an earlier reading compiled. */
   compileInputs?: InputsCompiler;
+  /** Ends the reading, which throws the signal's reason. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -64,6 +66,7 @@ async function readEntries(value: Json, entries: EntryReader, context: ConfigCon
     workflows.push(await readWorkflow({ entries, kindOfProvider, compileInputs }, name, entry));
     // Its schema may have been compiled, which takes longer than everything else here.
     await setImmediate();
+    context.signal?.throwIfAborted();
   }
   const access = readAccess(entries, file.access ?? {});
   return { providers: Object.fromEntries(providers), workflows, access };

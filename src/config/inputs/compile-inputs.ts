@@ -26,13 +26,19 @@ export function createInputsCompiler(): InputsCompiler {
   let reading = 0;
   const guard = createTimeGuard();
   let loading: Promise<SchemaCompiler> | null = null;
+  /** What failed is tried again by the next reading. */
+  const load = () =>
+    (loading ??= loadCompiler().catch((error: unknown) => {
+      loading = null;
+      throw error;
+    }));
   return {
     async compile(schema) {
       const text = canonicalJson(schema);
       if (text.length > SCHEMA_CHARACTERS_MAX) {
         return refuse([whole(`expected a schema of at most ${SCHEMA_CHARACTERS_MAX} characters, written as JSON`)]);
       }
-      const result = compiled.get(text)?.result ?? compile(schema, await (loading ??= loadCompiler()), guard);
+      const result = compiled.get(text)?.result ?? compile(schema, await load(), guard);
       compiled.set(text, { result, usedIn: reading });
       return result;
     },

@@ -42,6 +42,15 @@ describe('rungate.yaml', () => {
     await expect(parse(`${text}\nx: 1`)).rejects.toThrow('rungate.yaml:22:1');
   });
 
+  it('is read no further once that is of no use', async () => {
+    const lines = Array.from({ length: 20 }, (_, i) => `  w${i}: { provider: b3os, workflow: wf_${i} }`);
+    const stopping = new AbortController();
+    const context = { kinds: PROVIDER_KINDS, environment, signal: stopping.signal };
+    const reading = parseConfig(['workflows:', ...lines].join('\n'), 'rungate.yaml', context);
+    stopping.abort(new Error('the process ends'));
+    await expect(reading).rejects.toThrow('the process ends');
+  });
+
   it('says what the registry needs', async () => {
     const config = await parse(`
 workflows:
