@@ -5,13 +5,12 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build, type OutputChunk } from 'rolldown';
 import { reviveJson } from '../../src/core/json.ts';
 import { thirdPartyLicenses } from './third-party-licenses.ts';
@@ -19,6 +18,8 @@ import { thirdPartyLicenses } from './third-party-licenses.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const LICENSE = 'LICENSE';
 const LAUNCHER = 'bin/rungate.js';
+/** Of a build that is under way, or was cut short. */
+const UNFINISHED = '.build-';
 /** Where the launcher keeps what Node.js has compiled: of an earlier build, it is good for nothing. */
 const CODE_CACHE = 'node_modules/.cache/rungate';
 
@@ -30,9 +31,7 @@ const CODE_CACHE = 'node_modules/.cache/rungate';
  */
 export async function buildProgram(directory: string, root = ROOT): Promise<void> {
   mkdirSync(directory, { recursive: true });
-  const target = realpathSync(directory);
-  // Beside it, so that nothing of a build that was cut short is taken for one.
-  const made = mkdtempSync(join(dirname(target), `.${basename(target)}-`));
+  const made = mkdtempSync(resolve(directory, UNFINISHED));
   try {
     const chunks = await bundle(root, made);
     chmodSync(join(made, LAUNCHER), 0o777 & ~process.umask());
@@ -40,12 +39,15 @@ export async function buildProgram(directory: string, root = ROOT): Promise<void
     writeFileSync(join(made, 'THIRD-PARTY-LICENSES'), thirdPartyLicenses(chunks.flatMap(({ moduleIds }) => moduleIds)));
     writeFileSync(join(made, 'package.json'), `${JSON.stringify(packageJson(root), null, 2)}\n`);
     for (const name of readdirSync(made)) {
-      rmSync(join(target, name), { recursive: true, force: true });
-      renameSync(join(made, name), join(target, name));
+      rmSync(join(directory, name), { recursive: true, force: true });
+      renameSync(join(made, name), join(directory, name));
     }
-    rmSync(join(target, CODE_CACHE), { recursive: true, force: true });
+    rmSync(join(directory, CODE_CACHE), { recursive: true, force: true });
   } finally {
     rmSync(made, { recursive: true, force: true });
+  }
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(UNFINISHED)) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
 
