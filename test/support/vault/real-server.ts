@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -46,8 +47,14 @@ export async function startRealServer(program: string): Promise<RealServer> {
     env: { HOME: directory, PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const endWithParent = () => {
+    child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once('exit', endWithParent);
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const close = async () => {
+    process.off('exit', endWithParent);
     child.kill('SIGKILL');
     await gone;
     await rm(directory, { recursive: true, force: true });
