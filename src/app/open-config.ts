@@ -28,7 +28,7 @@ export interface OpenConfigParts {
 export async function openConfig({ source, context, sandbox, ...watching }: OpenConfigParts): Promise<ConfigWatch> {
   const compileInputs = createInputsCompiler();
   const read = async (text: string, signal?: AbortSignal): Promise<Registry> => {
-    const config = await parseConfig(text, source.path, { ...context, compileInputs, ...(signal && { signal }) });
+    const config = await parseConfig(text, source.path, { ...context, compileInputs, signal });
     return toRegistry(config, context.kinds, { sandbox, log: watching.log });
   };
   const text = await loadConfigText(source);

@@ -30,7 +30,7 @@ export interface ConfigContext {
   /** Remembers what an earlier reading compiled. */
   compileInputs?: InputsCompiler;
   /** Ends the reading, which throws the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**
