@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Agent, request, type Dispatcher } from 'undici';
 import { reviveJson, type JsonObject } from '../../../src/core/json.ts';
+import { freePort } from '../scripted-vendor.ts';
 
 const ROOT_TOKEN = 'root-token-of-a-test';
 const STARTED_MS_MAX = 60_000;
@@ -124,12 +124,4 @@ async function authorityIn(directory: string): Promise<string> {
   const name = (await readdir(directory)).find((file) => file.endsWith('-ca.pem'));
   if (name === undefined) throw new Error('it made no certificate of an authority');
   return join(directory, name);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
