@@ -92,9 +92,9 @@ async function measure(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'rungate-build-'));
   running.defer(() => rmSync(directory, { recursive: true, force: true }));
   const root = values.source === true ? SOURCE : directory;
-  await buildProgram(directory);
+  if (root !== SOURCE) await buildProgram(directory);
   // Once without counting, to fill the disk's cache and the compile caches.
-  for (const each of [SOURCE, directory, ...(beside === undefined ? [] : [beside])]) {
+  for (const each of new Set([SOURCE, root, beside ?? root])) {
     await (await startGateway(vendor.url, each)).stop();
   }
   for (let set = 0; set < sets; set++) await measureSet(vendor.url, root);
