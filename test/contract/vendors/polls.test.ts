@@ -51,7 +51,7 @@ const lookedUp: Case[] = PROVIDER_KINDS.filter(({ lookup }) => lookup !== undefi
   })),
 ]);
 const cases = [...passing, ...lasting, ...lookedUp];
-const results = allAtOnce(cases, nameOf, run, AT_A_TIME_MAX);
+const results = allAtOnce(cases, nameOf, run, { atATimeMax: AT_A_TIME_MAX });
 let gateway: TestGateway;
 
 function hangs(workflow: string): boolean {

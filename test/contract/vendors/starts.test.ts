@@ -39,7 +39,10 @@ const ordinary = PROVIDER_KINDS.map((kind) => ({
   workflow: 'an-ordinary-one',
   expected: startExpectation(kind, 'runs-0')!,
 }));
-const results = allAtOnce([...cases, ...ordinary], nameOf, startTwice);
+// A run that soon goes on by the vendor's clock has to be seen waiting before.
+const results = allAtOnce([...cases, ...ordinary], nameOf, startTwice, {
+  first: ({ expected }) => 'run' in expected && expected.endsLater === true,
+});
 let gateway: TestGateway;
 
 beforeAll(async () => {
