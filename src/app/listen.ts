@@ -17,7 +17,9 @@ export async function closeApp(app: App): Promise<void> {
 
 /** Resolves to the origin, with the port that was really taken. Rejects, and says which setting names another address. */
 export async function listen(app: App, { host, port }: ListenAddress, setting: string): Promise<string> {
-  await app.listen({ host, port }).catch((cause: NodeJS.ErrnoException) => {
+  // After a restart all who follow a run come back at once; of more than wait here the system resets some. It may allow less.
+  const backlog = app.server.maxConnections;
+  await app.listen({ host, port, backlog }).catch((cause: NodeJS.ErrnoException) => {
     const message = `cannot listen on ${host} port ${port} (${cause.code ?? cause.message}); ${setting} sets another`;
     throw new Error(message, { cause });
   });

@@ -63,7 +63,8 @@ function readOnce(
     const socket = connect({ host: '127.0.0.1', port });
     let bytes = 0;
     let wasCut = false;
-    socket.on('error', () => undefined);
+    let trouble = 'no answer';
+    socket.on('error', (error) => (trouble = error.message));
     socket.on('data', (chunk: Buffer) => {
       if (wasCut) return;
       const left = bytesMax - bytes;
@@ -76,7 +77,7 @@ function readOnce(
     socket.on('close', () => {
       const status = answer.status();
       if (wasCut || status === 200 || status === 204) resolve({ status, bytes, wasCut });
-      else reject(new Error(`answered with ${status}`));
+      else reject(new Error(status === 0 ? trouble : `answered with ${status}`));
     });
     socket.write(`GET ${path} HTTP/1.1\r\n${head}\r\n`);
     if (eventsMax === 0) answer.cutAtHead();
