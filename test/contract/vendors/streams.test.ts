@@ -22,8 +22,8 @@ interface Streamed {
 
 /** A silent vendor is given up after a while, twice where its run is polled afterwards. */
 const SILENT_MS = 40_000;
-/** How soon a run ends whose vendor is not silent, on a busy machine; a run that nobody cares for is found later. */
-const PROMPT_MS = 8_000;
+/** How soon a run ends whose vendor is not silent, on a busy machine; one that nobody cares for is found after 15 s. */
+const PROMPT_MS = 14_000;
 /** `<the key>.token-<damage>` at the sandbox is a good credential whose tokens cannot be had. */
 const TOKEN_DAMAGES = DAMAGE_RULES.flatMap(({ examples }) => examples);
 const TROUBLES = [
