@@ -1,5 +1,5 @@
 /** Writes `docs/metrics.md`, every metric and alert, from the table in `src/observability/metrics-table.ts`. */
-import { TEXT_SETTINGS } from '../src/config/settings-table.ts';
+import { TEXT_SETTINGS } from '../src/config/text-settings.ts';
 import { METRIC_GROUPS } from '../src/observability/metrics-table.ts';
 import {
   CHILDREN_MAX,

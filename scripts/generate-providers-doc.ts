@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { LIMIT_SETTINGS } from '../src/config/settings-table.ts';
+import { LIMIT_SETTINGS } from '../src/config/limit-settings.ts';
 import { isJsonObject, type Json, type JsonObject } from '../src/core/json.ts';
 import { PROVIDER_KINDS } from '../src/providers/catalog.generated.ts';
 import { RUN_TIMEOUT_DEFAULT_S, type AnyProviderKind } from '../src/providers/define-provider.ts';

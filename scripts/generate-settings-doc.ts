@@ -1,5 +1,6 @@
-/** Writes `docs/settings.md`, every environment variable, from the tables in `src/config/settings-table.ts`. */
-import { LIMIT_SETTINGS, TEXT_SETTINGS, type LimitSetting, type TextSetting } from '../src/config/settings-table.ts';
+/** Writes `docs/settings.md`, every environment variable, from the tables of `src/config`. */
+import { LIMIT_SETTINGS, type LimitSetting } from '../src/config/limit-settings.ts';
+import { TEXT_SETTINGS, type TextSetting } from '../src/config/text-settings.ts';
 import { TRACE_SETTINGS } from '../src/config/trace-settings.ts';
 import { VAULT_SETTINGS } from '../src/config/vault-settings.ts';
 import { writeOrCheck } from './support/generated-file.ts';

@@ -1,4 +1,4 @@
-import type { Limits } from '../config/settings-table.ts';
+import type { Limits } from '../config/limit-settings.ts';
 import { FIXED_HTTP_LIMITS, type HttpLimits } from '../http/app.ts';
 import type { ShedLimits } from '../http/plugins/load-shedder.ts';
 import type { EngineLimits } from '../runs/limits.ts';

@@ -1,6 +1,6 @@
 import type { Environment } from '../config/environment.ts';
 import type { Settings } from '../config/load-settings.ts';
-import { TEXT_SETTINGS } from '../config/settings-table.ts';
+import { TEXT_SETTINGS } from '../config/text-settings.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';

@@ -4,20 +4,16 @@ import { ConfigError, type ConfigFault } from './config-error.ts';
 import { variable, type Environment } from './environment.ts';
 import { didYouMean } from './nearest-name.ts';
 import { readBoolean, type SettingReader } from './setting-reader.ts';
+import { LIMIT_SETTINGS, type Limits, type LimitSetting } from './limit-settings.ts';
+import { CLIENT_VARIABLES, LATER_VARIABLES, SETTING_VARIABLES } from './setting-variables.ts';
 import {
-  CLIENT_VARIABLES,
-  LATER_VARIABLES,
-  LIMIT_SETTINGS,
   LOG_FORMATS,
   LOG_LEVELS,
-  SETTING_VARIABLES,
   TEXT_SETTINGS,
-  type Limits,
-  type LimitSetting,
   type LogFormat,
   type LogLevel,
   type TextSetting,
-} from './settings-table.ts';
+} from './text-settings.ts';
 import { readTraceSettings, type TraceSettings } from './trace-settings.ts';
 import { readVaultSettings, type VaultSettings } from './vault-settings.ts';
 

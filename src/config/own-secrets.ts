@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { MASTER_KEY_FILE } from '../core/master-key-file.ts';
 import { variable, type Environment } from './environment.ts';
-import { CLIENT_VARIABLES, LATER_VARIABLES, SETTING_VARIABLES, TEXT_SETTINGS } from './settings-table.ts';
+import { CLIENT_VARIABLES, LATER_VARIABLES, SETTING_VARIABLES } from './setting-variables.ts';
+import { TEXT_SETTINGS } from './text-settings.ts';
 import { VAULT_SETTINGS } from './vault-settings.ts';
 
 /** What a fault says of a reference to one; it goes on after "it" or "this". */

@@ -1,4 +1,4 @@
-import type { TextSetting } from './settings-table.ts';
+import type { TextSetting } from './text-settings.ts';
 
 /** Reads a setting, and takes notes of what is wrong. */
 export interface SettingReader {

@@ -1,6 +1,6 @@
 import { Secret } from '../core/secret.ts';
 import type { SettingReader } from './setting-reader.ts';
-import type { TextSetting } from './settings-table.ts';
+import type { TextSetting } from './text-settings.ts';
 
 /**
  * OpenTelemetry's own variables, as far as they mean something here. Each is read as its specification says, except

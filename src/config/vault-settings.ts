@@ -1,7 +1,7 @@
 import { Secret } from '../core/secret.ts';
 import type { SecretsServerLogin } from '../core/secrets-server-login.ts';
 import { readBoolean, type SettingReader } from './setting-reader.ts';
-import type { TextSetting } from './settings-table.ts';
+import type { TextSetting } from './text-settings.ts';
 
 /** How to reach the server behind `vault:` references. */
 export const VAULT_SETTINGS = {

@@ -6,7 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { LIMIT_SETTINGS, SETTING_VARIABLES, TEXT_SETTINGS } from '../../src/config/settings-table.ts';
+import { LIMIT_SETTINGS } from '../../src/config/limit-settings.ts';
+import { SETTING_VARIABLES } from '../../src/config/setting-variables.ts';
+import { TEXT_SETTINGS } from '../../src/config/text-settings.ts';
 import { reviveJson } from '../../src/core/json.ts';
 import { ROOT } from '../support/documents.ts';
 

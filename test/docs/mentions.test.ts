@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandHelps } from '../../scripts/support/command-helps.ts';
 import { VERSION } from '../../src/app/version.ts';
-import { SETTING_VARIABLES } from '../../src/config/settings-table.ts';
+import { SETTING_VARIABLES } from '../../src/config/setting-variables.ts';
 import { reviveJson } from '../../src/core/json.ts';
 import { codeOf, codeRows, plain, readDocument, readDocuments, ROOT, sectionOf } from '../support/documents.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { commandHelps } from '../../scripts/support/command-helps.ts';
-import { SETTING_VARIABLES } from '../../src/config/settings-table.ts';
+import { SETTING_VARIABLES } from '../../src/config/setting-variables.ts';
 import { ERROR_CATALOGUE, type CatalogueEntry } from '../../src/core/error-catalogue.ts';
 import { buildAdminApp } from '../../src/http/build-admin-app.ts';
 import { buildRunsApp } from '../../src/http/build-runs-app.ts';

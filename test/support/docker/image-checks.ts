@@ -1,4 +1,4 @@
-import { LIMIT_SETTINGS } from '../../../src/config/settings-table.ts';
+import { LIMIT_SETTINGS } from '../../../src/config/limit-settings.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { HARDENED, makeKey, objectIn, startContainer, textIn, untilHealthy, type Container } from './container.ts';
 import { command, tryCommand } from './run-command.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { engineLimits, httpLimits, secretsServerLimits, shedLimits, upstreamLimits } from '../../../src/app/limits.ts';
-import { LIMIT_SETTINGS, type Limits, type LimitSetting } from '../../../src/config/settings-table.ts';
+import { LIMIT_SETTINGS, type Limits, type LimitSetting } from '../../../src/config/limit-settings.ts';
 
 /** A value of its own for each setting. */
 const named = Object.fromEntries(

@@ -3,7 +3,8 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/config-error.ts';
 import { loadSettings, settingsFor } from '../../../src/config/load-settings.ts';
-import { LIMIT_SETTINGS, SETTING_VARIABLES } from '../../../src/config/settings-table.ts';
+import { LIMIT_SETTINGS } from '../../../src/config/limit-settings.ts';
+import { SETTING_VARIABLES } from '../../../src/config/setting-variables.ts';
 
 const KEY = randomBytes(32).toString('base64');
 
