@@ -6,6 +6,7 @@ import { createKey } from '../../src/access/keys.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { reviveJson } from '../../src/core/json.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
+import { freePort } from '../support/free-port.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { linesUntil, startChild } from '../support/processes/child.ts';
 
@@ -31,7 +32,7 @@ export async function startBrowserWorld(): Promise<BrowserWorld> {
   const workflows = { story: { provider: 'ai-tutor', workflow: STORY } };
   const gateway = await startTestGateway({ workflows });
   undo.defer(() => gateway.stop());
-  const port = await freePort();
+  const port = await freePort('localhost');
   const ours = `http://localhost:${port}`;
   const key = await keyFor(gateway, ours);
 
@@ -91,13 +92,4 @@ async function keyFor(gateway: TestGateway, origin: string): Promise<string> {
   );
   await gateway.command(({ store }) => store.keys.insert(stored));
   return key.open();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -114,13 +114,3 @@ function answer(
 export function mostAtOnce(calls: readonly VendorCall[]): number {
   return Math.max(0, ...calls.map(({ at }) => calls.filter((other) => other.at <= at && at < other.endedAt).length));
 }
-
-/** A port of loopback on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { startTestGateway, vendorOf, type TestGateway, type TestProvider } from '../../support/gateway.ts';
-import { freePort, startScriptedVendor, type Behaviour, type ScriptedVendor } from '../../support/scripted-vendor.ts';
+import { freePort } from '../../support/free-port.ts';
+import { startScriptedVendor, type Behaviour, type ScriptedVendor } from '../../support/scripted-vendor.ts';
 import { stopCleanly } from '../../support/stop-cleanly.ts';
 import { QUICK_KINDS } from '../vendors/contract-table.ts';
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
-import { freePort, startScriptedVendor, type ScriptedVendor } from '../../support/scripted-vendor.ts';
+import { freePort } from '../../support/free-port.ts';
+import { startScriptedVendor, type ScriptedVendor } from '../../support/scripted-vendor.ts';
 import { serveBeside, type ServingProcess } from '../../support/serving-process.ts';
 import { prepareTestGateway, vendorOf, type TestGateway, type TestProvider } from '../../support/gateway.ts';
 import { stopCleanly } from '../../support/stop-cleanly.ts';

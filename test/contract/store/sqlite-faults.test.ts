@@ -1,30 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../../src/store/open-store.ts';
+import { fillDisk, mountSmallDisk, removeSmallDisk } from '../../support/small-disk.ts';
 import { createTestPlace, type TestPlace } from './open-test-store.ts';
 import { newRun, success } from './sample-run.ts';
 
-const SMALL_DISK = mountSmallDisk();
-
-/** Two megabytes that can really be full; null where this user may not mount. */
-function mountSmallDisk(): string | null {
-  const directory = mkdtempSync(join(tmpdir(), 'rungate-small-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', directory], { stdio: 'ignore' });
-    return directory;
-  } catch {
-    rmSync(directory, { recursive: true });
-    return null;
-  }
-}
-
+const SMALL_DISK = mountSmallDisk(2);
 afterAll(() => {
-  if (SMALL_DISK === null) return;
-  execFileSync('umount', [SMALL_DISK]);
-  rmSync(SMALL_DISK, { recursive: true });
+  if (SMALL_DISK !== null) removeSmallDisk(SMALL_DISK);
 });
 
 describe.each(['worker', 'inline'] as const)('a store whose disk fails (writer: %s)', (writer) => {
@@ -121,16 +105,5 @@ describe.each(['worker', 'inline'] as const)('a store whose disk fails (writer: 
 function move(path: string, directory: string): void {
   for (const suffix of ['', '-wal', '-shm']) {
     renameSync(path + suffix, join(directory, `rungate.db${suffix}`));
-  }
-}
-
-/** Writes until nothing fits any more. */
-function fillDisk(path: string): void {
-  for (let chunk = 1 << 20; chunk >= 1; chunk >>= 1) {
-    try {
-      for (;;) writeFileSync(path, Buffer.alloc(chunk), { flag: 'a' });
-    } catch {
-      // Full for this size of chunk.
-    }
   }
 }

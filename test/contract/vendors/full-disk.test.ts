@@ -1,42 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { startTestGateway, type TestGateway } from '../../support/gateway.ts';
+import { fillDisk, mountSmallDisk, removeSmallDisk } from '../../support/small-disk.ts';
 import { QUICK_KINDS } from './contract-table.ts';
 
-const SMALL_DISK = mountSmallDisk();
-
-/** Four megabytes that can really be full; null where this user may not mount. */
-function mountSmallDisk(): string | null {
-  const directory = mkdtempSync(join(tmpdir(), 'rungate-small-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'ignore' });
-    return directory;
-  } catch {
-    rmSync(directory, { recursive: true });
-    return null;
-  }
-}
-
+const SMALL_DISK = mountSmallDisk(4);
 afterAll(() => {
-  if (SMALL_DISK === null) return;
-  execFileSync('umount', [SMALL_DISK]);
-  rmSync(SMALL_DISK, { recursive: true });
+  if (SMALL_DISK !== null) removeSmallDisk(SMALL_DISK);
 });
-
-/** Writes until nothing fits any more. */
-function fillDisk(path: string): void {
-  for (let chunk = 1 << 20; chunk >= 1; chunk >>= 1) {
-    try {
-      for (;;) writeFileSync(path, Buffer.alloc(chunk), { flag: 'a' });
-    } catch {
-      // Full for this size of chunk.
-    }
-  }
-}
 
 describe('a gateway whose disk fails', () => {
   let gateway: TestGateway;

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isJsonObject } from '../../../src/core/json.ts';
 import { ROOT } from '../documents.ts';
+import { freePort } from '../free-port.ts';
 import { attach, makeKey, untilHealthy, type Container } from './container.ts';
 import { command, tryCommand } from './run-command.ts';
 import { must, type Steps } from '../processes/steps.ts';
@@ -115,14 +115,4 @@ async function makeProject(
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Agent, request, type Dispatcher } from 'undici';
 import { reviveJson, type JsonObject } from '../../../src/core/json.ts';
-import { freePort } from '../scripted-vendor.ts';
+import { freePort } from '../free-port.ts';
 
 const ROOT_TOKEN = 'root-token-of-a-test';
 const STARTED_MS_MAX = 60_000;
