@@ -172,14 +172,15 @@ describe('concurrency', () => {
   it('lets keys take turns, however many runs one of them has queued', async () => {
     await up({ concurrency: 1 });
     const other = await gateway.client('runs', 'other');
-    const flood: string[] = [];
-    for (const i of numbers(10)) flood.push(await begin(`slow-100.runs-0.flood-${i}`));
+    // While the first one has the only place, all others come.
+    const flood = [await begin('slow-2000.runs-0.flood')];
+    for (const i of numbers(9)) flood.push(await begin(`runs-0.flood-${i}`));
     const few: string[] = [];
-    for (const i of numbers(3)) few.push(await begin(`slow-100.runs-0.other-${i}`, other));
+    for (const i of numbers(3)) few.push(await begin(`runs-0.other-${i}`, other));
     for (const id of few) await other.end(id);
     const order = startedInOrder().map((workflow) => (workflow?.includes('other') ? 'other' : 'flood'));
     const first = order.indexOf('other');
-    expect(first).toBeLessThan(5);
+    expect(first).toBeLessThanOrEqual(2);
     expect(order.slice(first, first + 5)).toEqual(['other', 'flood', 'other', 'flood', 'other']);
     for (const id of flood) expect(await gateway.end(id)).toMatchObject({ status: 'succeeded' });
     expect(mostAtOnce(vendor.starts())).toBe(1);
