@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import type { ListenAddress } from '../config/load-settings.ts';
 import type { Log } from '../core/log.ts';
 import type { App } from '../http/app.ts';
@@ -19,12 +20,18 @@ export async function closeApp(app: App): Promise<void> {
 export async function listen(app: App, { host, port }: ListenAddress, setting: string): Promise<string> {
   // After a restart all who follow a run come back at once; of more than wait here the system resets some. It may allow less.
   const backlog = app.server.maxConnections;
-  await app.listen({ host, port, backlog }).catch((cause: NodeJS.ErrnoException) => {
-    const message = `cannot listen on ${host} port ${port} (${cause.code ?? cause.message}); ${setting} sets another`;
-    throw new Error(message, { cause });
-  });
-  const address = app.server.address();
-  const taken = typeof address === 'object' && address ? address.port : port;
+  try {
+    // For `localhost` Fastify would listen at each of its addresses, at all but one with a server that knows none of our bounds.
+    const { address } = await lookup(host, { order: 'ipv4first' });
+    await app.listen({ host: address, port, backlog });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`cannot listen on ${host} port ${port} (${code ?? message}); ${setting} sets another`, {
+      cause: error,
+    });
+  }
+  const bound = app.server.address();
+  const taken = typeof bound === 'object' && bound ? bound.port : port;
   return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
 }
 
