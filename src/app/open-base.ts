@@ -20,7 +20,7 @@ export async function openBase(
   undo: AsyncDisposableStack,
   onCommitted: NonNullable<StoreOptions['onCommitted']>,
 ) {
-  const { settings, sandbox: withSandbox, log, kinds = PROVIDER_KINDS, writerThread } = options;
+  const { settings, sandbox: withSandbox, log, kinds = PROVIDER_KINDS, writerThread, stop } = options;
   const random = createSystemRandom();
   const ids = createIds({ clock, random });
 
@@ -52,7 +52,7 @@ export async function openBase(
   const audited = createAudited({ store: store.audit, clock, log });
   const audit = createConfigAudit(audited);
   const used = createIssuerWarnings({ keys: store.keys, clock, log });
-  const config = await openConfig({ source: settings.config, context, sandbox, audit, used, clock, log });
+  const config = await openConfig({ source: settings.config, context, sandbox, audit, used, clock, log, stop });
   undo.defer(() => config.stop());
   return { store, references, secrets, sandbox, config, audited, ids, random };
 }

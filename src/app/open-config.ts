@@ -21,18 +21,26 @@ export interface OpenConfigParts {
   used?: (registry: Registry) => Promise<void>;
   clock: Clock;
   log: Log;
+  /** Ends the first reading, which throws the signal's reason; later ones end with the watch. */
+  stop?: AbortSignal | undefined;
   pollMs?: number;
 }
 
 /** Reads the configuration and keeps it equal to its file. Throws `ConfigError` where the server cannot start with it. */
-export async function openConfig({ source, context, sandbox, ...watching }: OpenConfigParts): Promise<ConfigWatch> {
+export async function openConfig({
+  source,
+  context,
+  sandbox,
+  stop,
+  ...watching
+}: OpenConfigParts): Promise<ConfigWatch> {
   const compileInputs = createInputsCompiler();
   const read = async (text: string, signal?: AbortSignal): Promise<Registry> => {
     const config = await parseConfig(text, source.path, { ...context, compileInputs, signal });
     return toRegistry(config, context.kinds, { sandbox, log: watching.log });
   };
   const text = await loadConfigText(source);
-  const registry = await read(text ?? '');
+  const registry = await read(text ?? '', stop);
   await watching.audit.loaded(text, registry);
   await watching.used?.(registry);
   return watchConfig({ path: source.path, started: { registry, text }, read, ...watching });

@@ -5,7 +5,8 @@ import type { Log } from '../core/log.ts';
 import { openLogOutlet, type LogDestination } from '../observability/log-outlet.ts';
 import { createLogger } from '../observability/logger.ts';
 import type { WriterThread } from '../store/writer-thread.ts';
-import { startGateway, type Gateway } from './start-gateway.ts';
+import type { Signals } from './listen-to-signals.ts';
+import { startGateway, type Gateway, type GatewayOptions } from './start-gateway.ts';
 
 const STANDARD_ERROR = 2;
 
@@ -17,34 +18,60 @@ export interface ServeOptions {
   sandbox: boolean;
   stdout: { write(text: string): unknown };
   writerThread: WriterThread;
+  signals: Signals;
 }
 
 /**
- * Runs the gateway until SIGTERM or SIGINT, then drains it; a second signal ends the process at once.
- * SIGHUP reads the configuration file again, unless it comes because the terminal that shows the log was closed.
+ * Runs the gateway until a signal ends it, then drains it; one that comes during the start ends the start. SIGHUP reads the
+ * configuration file again.
  * People read standard output: the addresses. The log goes to standard error: one JSON document a line, or readable lines
  * where that is a terminal.
  */
-export async function serve({ environment, configFile, sandbox, stdout, writerThread }: ServeOptions): Promise<void> {
+export async function serve(options: ServeOptions): Promise<void> {
+  const { environment, configFile, sandbox, signals } = options;
   const settings = withFile(settingsFor(environment, { sandbox }), configFile);
   const outlet = openLogOutlet();
   const destination = await readableWhereWanted(outlet, settings, environment);
   const log = createLogger({ level: settings.logLevel, destination });
   outlet.onLost((lines) => log.warn({ lines }, 'log lines were lost: standard error did not take them'));
   for (const warning of settings.warnings) log.warn({}, warning);
-  const signals = listenToSignals(log);
-  const gateway = await startGateway({ settings, environment, sandbox, log, writerThread });
-  signals.onReload(() => void gateway.reload());
-  stdout.write(banner(gateway));
-  log.info({ sandbox }, 'ready');
-  const signal = await signals.stop;
-  log.info(
-    { signal, drain_timeout_s: settings.limits.drainTimeoutS },
-    'stopping: runs that wait for a vendor may finish',
+  void signals.stopped.then((signal) =>
+    log.info(
+      { signal, drain_timeout_s: settings.limits.drainTimeoutS },
+      'stopping: runs that wait for a vendor may finish',
+    ),
   );
-  await gateway.stop();
+  const gateway = await startUnlessStopped({ ...options, settings, log });
+  if (gateway !== null) await serveUntilStopped(gateway, { ...options, log });
   log.info({}, 'stopped');
   await outlet.close();
+}
+
+/** Null where the process was told to end before the gateway was ready. */
+async function startUnlessStopped({
+  signals,
+  ...options
+}: Omit<GatewayOptions, 'stop'> & { signals: Signals }): Promise<Gateway | null> {
+  try {
+    return await startGateway({ ...options, stop: signals.stop });
+  } catch (error) {
+    if (signals.stop.aborted && error === signals.stop.reason) return null;
+    throw error;
+  }
+}
+
+async function serveUntilStopped(
+  gateway: Gateway,
+  { signals, sandbox, stdout, log }: Pick<ServeOptions, 'signals' | 'sandbox' | 'stdout'> & { log: Log },
+): Promise<void> {
+  signals.onReload(() => {
+    log.info({}, 'SIGHUP: reading the configuration again');
+    void gateway.reload();
+  });
+  stdout.write(banner(gateway));
+  log.info({ sandbox }, 'ready');
+  await signals.stopped;
+  await gateway.stop();
 }
 
 /** What makes lines readable is loaded only where somebody reads them. `NO_COLOR` is what people set who want none. */
@@ -61,43 +88,6 @@ async function readableWhereWanted(
 
 function withFile(settings: Settings, configFile: string | null): Settings {
   return configFile === null ? settings : { ...settings, config: { path: configFile, mayBeAbsent: false } };
-}
-
-interface Signals {
-  /** Resolves with the first signal that ends the process. */
-  stop: Promise<string>;
-  onReload(reload: () => void): void;
-}
-
-/** Listens from the beginning, so that a signal during the start is not lost, nor ends what it should not. */
-function listenToSignals(log: Log): Signals {
-  const terminal = isatty(STANDARD_ERROR);
-  let reload: (() => void) | null = null;
-  let hungUp = false;
-  const stop = new Promise<string>((resolve) => {
-    let told = false;
-    const tell = (signal: string) => {
-      if (told) process.exit(1);
-      told = true;
-      resolve(signal);
-    };
-    process.on('SIGTERM', tell);
-    process.on('SIGINT', tell);
-    process.on('SIGHUP', () => {
-      // A closed terminal hangs up too, and then nobody is there to look after the process.
-      if (terminal && !isatty(STANDARD_ERROR)) return resolve('SIGHUP');
-      log.info({}, 'SIGHUP: reading the configuration again');
-      if (reload === null) hungUp = true;
-      else reload();
-    });
-  });
-  return {
-    stop,
-    onReload(fn) {
-      reload = fn;
-      if (hungUp) fn();
-    },
-  };
 }
 
 function banner({ runsUrl, adminUrl, sandbox }: Gateway): string {

@@ -41,6 +41,8 @@ export interface GatewayOptions {
   kinds?: readonly AnyProviderKind[];
   /** For the store; none: it begins its own. */
   writerThread?: WriterThread;
+  /** Ends the start, which then undoes what it has done and throws the signal's reason. Means nothing once it is ready. */
+  stop?: AbortSignal;
 }
 
 /** The composition root: makes every part from the settings, takes over unfinished runs, and listens. */
@@ -98,8 +100,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   // The program is loaded; what is taken over now may be much.
   letYoungHeapGrow();
+  options.stop?.throwIfAborted();
   await engine.start();
   undo.defer(() => engine.drain());
+  options.stop?.throwIfAborted();
   const runsUrl = await listen(runsApp, settings.listen, TEXT_SETTINGS.port.variable);
   const adminUrl = await listen(adminApp, settings.admin, TEXT_SETTINGS.adminPort.variable);
   warnOfReach(adminApp, log);

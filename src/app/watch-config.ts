@@ -20,6 +20,7 @@ import { findChanges, type RegistryChanges } from './registry-changes.ts';
  *                                changed is logged
  *   other content, with faults → the last good one stays; every fault is logged, once for this content
  *   gone, or empty             → the last good one stays; logged once. `{}` is how a file says that there is nothing
+ *   not to be read             → the last good one stays; logged once, and tried again each second
  *
  * One reading at a time: a second SIGHUP waits for the first.
  */
@@ -29,6 +30,7 @@ const POLL_MS = 1_000;
 const SETTLE_MS = 100;
 const SETTLE_TRIES_MAX = 20;
 const FAULTS_LOGGED_MAX = 100;
+const STILL_WRITTEN = 'the configuration file is still being written; it is looked at again';
 /** A file system that does not answer must not keep the process from ending. */
 const STOP_MS_MAX = 2_000;
 
@@ -107,13 +109,16 @@ class ConfigWatcher {
 
   /** One after another; what fails in a way that nobody foresaw is logged, and the configuration stays. */
   inTurn(work: () => Promise<void>): Promise<void> {
+    const { log, path } = this.#parts;
     this.#turn = this.#turn
       .then(work)
-      .catch((err: unknown) => this.#parts.log.error({ err }, 'configuration could not be read again'));
+      .catch((err: unknown) => log.error({ err, file: path }, 'configuration could not be read again'));
     return this.#turn;
   }
 
   async look({ asked }: { asked: boolean }): Promise<void> {
+    // Those that were asked for before the stop may be many.
+    if (this.stopped.signal.aborted) return;
     const mark = await markOf(this.#parts.path);
     if (mark === this.#mark && !this.#lookAgain && !asked) return;
     this.#lookAgain = mark !== this.#mark;
@@ -122,8 +127,11 @@ class ConfigWatcher {
     if (content === null) {
       // Still being written, or the process stops.
       this.#lookAgain = true;
+      if (asked && !this.stopped.signal.aborted) this.#parts.log.warn({ file: this.#parts.path }, STILL_WRITTEN);
       return;
     }
+    // What stood in the way may pass and leave no mark on the file: too many open files, say.
+    if (content.is === 'unreadable') this.#lookAgain = true;
     const judged = fingerprint(content);
     if (judged === this.#judged && !asked) return;
     this.#judged = judged;

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createConfigAudit } from '../../../src/app/audit-config.ts';
 import { openConfig } from '../../../src/app/open-config.ts';
 import { watchConfig, type ConfigWatch } from '../../../src/app/watch-config.ts';
@@ -46,6 +47,8 @@ beforeEach(async () => {
   auditIsBroken = false;
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
   await watch?.stop();
   await rm(directory, { recursive: true, force: true });
 });
@@ -56,7 +59,7 @@ const write = (level: keyof Log) => (fields: LogFields, message: string) => {
 };
 const log: Log = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 
-async function open({ mayBeAbsent = false } = {}): Promise<ConfigWatch> {
+async function open({ mayBeAbsent = false, stop }: { mayBeAbsent?: boolean; stop?: AbortSignal } = {}) {
   watch = await openConfig({
     source: { path: file, mayBeAbsent },
     context: { kinds: PROVIDER_KINDS, environment: {} },
@@ -68,6 +71,7 @@ async function open({ mayBeAbsent = false } = {}): Promise<ConfigWatch> {
     }),
     clock: systemClock,
     log,
+    stop,
     pollMs: POLL_MS,
   });
   return watch;
@@ -89,6 +93,13 @@ async function logged(message: string, count = 1): Promise<Line[]> {
     if (found.length >= count) return found;
     await new Promise<void>((resolve) => woken.push(resolve));
   }
+}
+
+/** Of all files, by whoever loads the function from now on or has loaded it before. */
+function spyOnOpening() {
+  const spy = vi.spyOn(fs, 'open');
+  syncBuiltinESMExports();
+  return spy;
 }
 
 async function putInPlace(text: string): Promise<void> {
@@ -139,6 +150,38 @@ describe('the configuration in use', () => {
     await rename(join(directory, '..data_tmp'), join(directory, '..data'));
     await logged(RELOADED);
     expect(workflows()).toEqual(['two']);
+  });
+
+  it('takes a good file that could not be read for a while, although nothing about it has changed since', async () => {
+    await writeFile(file, ONE);
+    await open();
+    const full = spyOnOpening();
+    full.mockRejectedValue(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    await putInPlace(TWO);
+    await logged(KEPT);
+    const tries = full.mock.calls.length;
+    await expect.poll(() => full.mock.calls.length).toBeGreaterThan(tries + 5);
+    full.mockRestore();
+    syncBuiltinESMExports();
+    await logged(RELOADED);
+    expect(workflows()).toEqual(['two']);
+    expect(await logged(KEPT)).toHaveLength(1);
+  });
+
+  it('is not read for those who asked before it was stopped', async () => {
+    await writeFile(file, ONE);
+    const config = await open();
+    const opened = spyOnOpening();
+    const asked = Array.from({ length: 50 }, () => config.reload());
+    await config.stop();
+    await Promise.all(asked);
+    expect(opened.mock.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  it('is not begun with where the process is told to stop before it is read', async () => {
+    await writeFile(file, ONE);
+    await expect(open({ stop: AbortSignal.abort('SIGTERM') })).rejects.toBe('SIGTERM');
+    expect(told).toEqual([]);
   });
 
   it('stays where the new file has faults, each of which is logged, once', async () => {
