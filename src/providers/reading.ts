@@ -30,6 +30,9 @@ export function shortText(value: unknown, max = MESSAGE_CHARACTERS_MAX): string 
   return (text.length > max ? `${text.slice(0, max - 1)}…` : text).toWellFormed();
 }
 
+/** What a vendor hints at may have so many characters as JSON. */
+export const HINT_CHARACTERS_MAX = 2_000;
+
 /** The text of an `error` field, which vendors fill with a string, or with an object that has a `message`. */
 export function reasonText(error: Json | undefined): string | null {
   return isJsonObject(error) ? shortText(error.message) : shortText(error);

@@ -2,6 +2,7 @@ import { isJsonObject, type Json } from '../core/json.ts';
 import { OutboundError, type OutboundStream, type OutputScrub } from '../core/outbound.ts';
 import type { StreamReader } from '../providers/define-provider.ts';
 import type { Outcome, RunOutput } from '../providers/outcome.ts';
+import { HINT_CHARACTERS_MAX, shortText } from '../providers/reading.ts';
 import type { OutputLog } from './output-logs.ts';
 
 /** How a stream ended. Whatever it said before is on disk by then. */
@@ -103,7 +104,7 @@ function scrubOutcome(outcome: Outcome, scrub: OutputScrub): Outcome {
     case 'timed_out':
       return { ...outcome, message: outcome.message && text(outcome.message) };
     case 'waiting':
-      return { ...outcome, waiting: { ...outcome.waiting, hint: scrubJson(outcome.waiting.hint, text) } };
+      return { ...outcome, waiting: { ...outcome.waiting, hint: scrubHint(outcome.waiting.hint, text) } };
     case 'running':
     case 'cancelled':
       return outcome;
@@ -116,6 +117,12 @@ function scrubOutput(output: RunOutput, text: (value: string) => string): RunOut
     data: scrubJson(output.data, text),
     citations: output.citations.map(text),
   };
+}
+
+/** A text is cut only now: of a secret that was cut nothing is found. */
+function scrubHint(hint: Json, text: (value: string) => string): Json {
+  const clean = scrubJson(hint, text);
+  return typeof clean === 'string' ? shortText(clean, HINT_CHARACTERS_MAX) : clean;
 }
 
 function scrubJson(value: Json, text: (value: string) => string): Json {

@@ -14,10 +14,17 @@ import {
 } from '../outcome.ts';
 import { readDetailedFault } from '../readers/detailed-fault.ts';
 import { createInteractlyEventReader, loopingReason } from '../readers/interactly-events.ts';
-import { anyJson, anyJsonObject, firstId, lenient, refusedBeforeStart, shortText } from '../reading.ts';
+import {
+  anyJson,
+  anyJsonObject,
+  firstId,
+  HINT_CHARACTERS_MAX,
+  lenient,
+  refusedBeforeStart,
+  shortText,
+} from '../reading.ts';
 
 const START_TIMEOUT_MS = 300_000;
-const HINT_CHARACTERS_MAX = 2_000;
 const SAFE_HEADER = /^[A-Za-z0-9._:@-]{1,100}$/;
 
 const objectId = z

@@ -2,9 +2,16 @@ import * as z from 'zod';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import type { StreamReader, StreamSignal } from '../define-provider.ts';
 import { cancelled, failed, running, succeeded, waiting, type Outcome, type RunOutput } from '../outcome.ts';
-import { anyJson, anyJsonObject, firstId, lenient, progress, shortText, valueAt } from '../reading.ts';
-
-const HINT_CHARACTERS_MAX = 2_000;
+import {
+  anyJson,
+  anyJsonObject,
+  firstId,
+  HINT_CHARACTERS_MAX,
+  lenient,
+  progress,
+  shortText,
+  valueAt,
+} from '../reading.ts';
 
 const objectId = z.string().regex(/^[0-9a-fA-F]{24}$/);
 
@@ -143,9 +150,11 @@ function anyOutputOf(seen: Seen): Partial<RunOutput> | null {
   return output.text === null && seen.outputs === null ? null : output;
 }
 
+/** As text it is whole: `readStream` cuts it, once no secret can be cut with it. */
 function hintOf({ said }: Seen, { next_input_hint: hint = null }: Event): Json {
   if (hint !== null && JSON.stringify(hint).length <= HINT_CHARACTERS_MAX) return hint;
-  return shortText(said.text(), HINT_CHARACTERS_MAX);
+  const text = said.text().trim();
+  return text === '' ? null : text;
 }
 
 function step(type: string, value: Json): StreamSignal {
