@@ -1,13 +1,5 @@
 import type { EchoForms, State } from './echo-forms.ts';
 
-/**
- * Steps are taken where a text leads to something new. Ordinary texts do so rarely; each way to write a secret is new once.
- * Ten million take two seconds.
- */
-const STEPS_AT_FIRST = 2_000_000;
-const STEPS_PER_SECRET_CHARACTER = 1_000;
-const STEPS_PER_CHARACTER = 1;
-const STEPS_MAX = 10_000_000;
 const MASK = '[secret]';
 
 interface Echo {
@@ -34,14 +26,12 @@ export class EchoBlotter {
   #done = 0;
   /** How the last of them was dealt with. */
   #endsBlotted = false;
-  #stepsLeft: number;
   #gaveUp = false;
 
   constructor(forms: EchoForms, onGivenUp: () => void) {
     this.#forms = forms;
     this.#onGivenUp = onGivenUp;
     this.#state = forms.begin();
-    this.#stepsLeft = STEPS_AT_FIRST + forms.length * STEPS_PER_SECRET_CHARACTER;
   }
 
   /** Whether something was held back. */
@@ -53,11 +43,11 @@ export class EchoBlotter {
   push(text: string): string {
     if (this.#gaveUp) return '';
     const forms = this.#forms;
-    const stepsMax = forms.steps + Math.min(this.#stepsLeft + text.length * STEPS_PER_CHARACTER, STEPS_MAX);
+    forms.rest(text.length);
     // After an end, an echo may have begun in what was told then.
     const start = this.#came - this.#held.length;
     let state = this.#state;
-    for (let i = 0; i < text.length && forms.steps <= stepsMax; i++) {
+    for (let i = 0; i < text.length && !forms.isTired; i++) {
       state = forms.after(state, text.charCodeAt(i));
       const to = this.#came + i + 1;
       if (state.echo > 0) this.#found({ from: Math.max(start, to - state.echo), to });
@@ -65,8 +55,7 @@ export class EchoBlotter {
     this.#state = state;
     this.#held += text;
     this.#came += text.length;
-    this.#stepsLeft = stepsMax - forms.steps;
-    return this.#stepsLeft < 0 ? this.#giveUp() : this.#tell(Math.max(start, this.#came - state.open));
+    return forms.isTired ? this.#giveUp() : this.#tell(Math.max(start, this.#came - state.open));
   }
 
   /**

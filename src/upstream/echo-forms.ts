@@ -1,12 +1,20 @@
 import { formTrie, NO_FORMS, type FormTrie } from './form-trie.ts';
-import { textsOf } from './secret-forms.ts';
+import { base64TextsOf, formsBehindBreak, formsOfCharacter, textsOf, type Form } from './secret-forms.ts';
 
 /** A position is a character of a secret's text and a node of its trie, in one number. No trie has so many nodes. */
 export const NODES_MAX = 1_024;
-/** States are forgotten once they hold so many positions together, some 20 MB, and are made anew where they are met again. */
-const POSITIONS_KEPT_MAX = 1_000_000;
+/** States are forgotten once they hold so many positions together, some 7 MB, and are made anew where they are met again. */
+const POSITIONS_KEPT_MAX = 150_000;
 /** What a state weighs beside its positions, in positions. */
 const STATE_WEIGHT = 16;
+/**
+ * Steps are taken where a text leads to something new. Ordinary texts do so rarely; each way to write a secret is new once.
+ * Ten million take two seconds.
+ */
+const STEPS_AT_FIRST = 2_000_000;
+const STEPS_PER_SECRET_CHARACTER = 1_000;
+const STEPS_PER_CHARACTER = 1;
+const STEPS_MAX = 10_000_000;
 
 /** All that a text may be in the middle of. */
 export interface State {
@@ -28,29 +36,37 @@ export interface State {
  * and one that repeats itself no more than another.
  */
 export class EchoForms {
-  /** How many characters the secrets have. */
-  readonly length: number;
   /** One trie for each character of each text, and one without forms behind each. */
   readonly #tries: FormTrie[] = [];
   /** Where the texts begin. */
   readonly #firsts: number[] = [];
   #known = new Map<number, State[]>();
   #positionsKept = 0;
-  /** How many positions were looked at, over all texts that are read by it. */
-  steps = 0;
+  /** How many positions may still be looked at, in all texts that are read by it; negative: too many were. */
+  #stepsLeft: number;
 
   constructor(secrets: readonly string[]) {
-    this.length = secrets.reduce((sum, secret) => sum + secret.length, 0);
-    const tries = new Map<string, FormTrie>();
+    const length = secrets.reduce((sum, secret) => sum + secret.length, 0);
+    this.#stepsLeft = STEPS_AT_FIRST + length * STEPS_PER_SECRET_CHARACTER;
+    const whole = trieOnce(formsOfCharacter);
+    const broken = trieOnce(formsBehindBreak);
+    const inLines = new Set(secrets.flatMap(base64TextsOf));
     for (const text of new Set(secrets.flatMap(textsOf))) {
       this.#firsts.push(this.#tries.length * NODES_MAX);
-      for (const char of text) {
-        const trie = tries.get(char) ?? formTrie(char);
-        tries.set(char, trie);
-        this.#tries.push(trie);
-      }
-      this.#tries.push(NO_FORMS);
+      const [first = '', ...others] = text;
+      const trieOfOther = inLines.has(text) ? broken : whole;
+      this.#tries.push(whole(first), ...others.map(trieOfOther), NO_FORMS);
     }
+  }
+
+  /** Whether there is more to work out than anybody waits for. */
+  get isTired(): boolean {
+    return this.#stepsLeft < 0;
+  }
+
+  /** Some more steps, for a text of so many characters. */
+  rest(characters: number): void {
+    this.#stepsLeft = Math.min(Math.max(0, this.#stepsLeft) + characters * STEPS_PER_CHARACTER, STEPS_MAX);
   }
 
   /** The state of an empty text, and of any other that is not in the middle of anything. */
@@ -67,7 +83,7 @@ export class EchoForms {
     for (const [i, position] of state.positions.entries()) {
       this.#follow(position, code, (state.ages[i] ?? 0) + 1, reached);
     }
-    this.steps += STATE_WEIGHT + state.positions.length + reached.size;
+    this.#stepsLeft -= STATE_WEIGHT + state.positions.length + reached.size;
     const next = this.#find(reached);
     state.next.set(code, next);
     return next;
@@ -114,6 +130,16 @@ export class EchoForms {
     }
     return { positions, ages, echo, open, next: new Map() };
   }
+}
+
+/** Makes the trie of each character once. */
+function trieOnce(formsOf: (char: string) => Form[]): (char: string) => FormTrie {
+  const tries = new Map<string, FormTrie>();
+  return (char) => {
+    const trie = tries.get(char) ?? formTrie(formsOf(char));
+    tries.set(char, trie);
+    return trie;
+  };
 }
 
 /** Where two matches are at one position, the older one covers the other. */

@@ -1,4 +1,4 @@
-import { formsOfCharacter } from './secret-forms.ts';
+import type { Form } from './secret-forms.ts';
 
 /**
  * A trie of the forms of one character: nodes have numbers, the root has 0, and each edge reads one character of a text.
@@ -14,11 +14,11 @@ export interface FormTrie {
 /** No form at all: what follows the last character of a secret. */
 export const NO_FORMS: FormTrie = { children: [new Map()], accepting: [new Set()] };
 
-/** The trie of a character's forms. */
-export function formTrie(char: string): FormTrie {
+/** The trie of these forms. */
+export function formTrie(forms: readonly Form[]): FormTrie {
   const children: Map<number, number>[] = [new Map()];
   const accepting: Set<number>[] = [new Set()];
-  for (const { text, anyCase } of formsOfCharacter(char)) {
+  for (const { text, anyCase } of forms) {
     let node = 0;
     for (let i = 0; i < text.length - 1; i++) {
       const codes = codesOf(text.charAt(i), anyCase);

@@ -1,7 +1,7 @@
 import type { Secret } from '../core/secret.ts';
 import { EchoBlotter } from './echo-blotter.ts';
 import { EchoForms } from './echo-forms.ts';
-import { escapeSigns, textsOf, worthScrubbing } from './secret-forms.ts';
+import { base64TextsOf, escapeSigns, textsOf, unbrokenPartsOf, worthScrubbing } from './secret-forms.ts';
 
 /** Of a character that JSON need not escape, or could escape in two characters. */
 const NEEDLESS_ESCAPE = /\\(?:u00[2-7][0-9a-f]|\/)/i;
@@ -38,8 +38,8 @@ export interface StreamScrubber {
 
 /**
  * Finds a secret as it is, in capitals or small letters, JSON-escaped (any character as \uXXXX, or in two characters; also in
- * JSON within JSON), HTML-escaped, percent-encoded (any character), as a form writes it, in hexadecimal, and base64
- * (standard and URL alphabet, alone or inside a longer text such as `user:secret`). Nearly every answer holds none of them,
+ * JSON within JSON), HTML-escaped, percent-encoded (any character, also twice), as a form writes it, in hexadecimal, and base64
+ * (standard and URL alphabet, alone or inside a longer text such as `user:secret`, also in lines). Nearly every answer holds none of them,
  * so plain searches come first, and escaped forms are looked for only where escapes are seen.
  */
 export function createScrubber(secrets: readonly string[], onGivenUp: () => void = doNothing): Scrubber {
@@ -72,7 +72,10 @@ interface LookedFor {
 function lookFor(secrets: readonly string[]): LookedFor {
   const wanted = worthScrubbing(secrets);
   const texts = wanted.flatMap(textsOf);
-  const plain = texts.map((text) => Buffer.from(text).toString('latin1').slice(0, PLAIN_LENGTH_MAX));
+  const inLines = new Set(wanted.flatMap(base64TextsOf));
+  const plain = texts.flatMap((text) =>
+    inLines.has(text) ? unbrokenPartsOf(text) : [Buffer.from(text).toString('latin1').slice(0, PLAIN_LENGTH_MAX)],
+  );
   return { wanted, plain: [...new Set(plain)], signs: [...new Set(texts.flatMap(escapeSigns))] };
 }
 

@@ -21,6 +21,18 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\r': 'r',
   '\t': 't',
 };
+/** What stands between lines of base64: as it is, in JSON, also within JSON, and percent-encoded. */
+const LINE_BREAKS: readonly Form[] = [
+  ...['', ...BACKSLASHES]
+    .flatMap((slashes) => (slashes === '' ? ['\n', '\r\n'] : [`${slashes}n`, `${slashes}r${slashes}n`]))
+    .map((text) => ({ text, anyCase: false })),
+  { text: '%0a', anyCase: true },
+  { text: '%0d%0a', anyCase: true },
+];
+/** Whoever breaks base64 into lines makes them this long at least: Ruby 60, OpenSSL 64, MIME 76 characters. */
+const LINE_LENGTH_MIN = 60;
+/** Behind a line break a character is looked for in these forms alone: itself, percent-encoded, or with a backslash or two. */
+const FORM_LENGTH_BEHIND_BREAK_MAX = 3;
 const ENTITIES: Readonly<Record<string, string>> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos' };
 /** What HTML's own rules, or careful templates, escape; the others by their number. */
 const HTML_ESCAPED = /[&<>"'/`=+]/;
@@ -35,28 +47,51 @@ export function worthScrubbing(secrets: readonly string[]): string[] {
  * its three possible offsets, cut to the characters that depend on the secret alone.
  */
 export function textsOf(secret: string): string[] {
-  const padded = Buffer.from(`\0\0${secret}`);
   const texts = [secret];
   if (secret.length >= NO_WORD_LENGTH_MIN) {
-    const hex = padded.toString('hex', 2);
+    const hex = Buffer.from(secret).toString('hex');
     texts.push(secret.toUpperCase(), secret.toLowerCase(), hex, hex.toUpperCase());
   }
-  for (const offset of [0, 1, 2]) {
-    const whole = Math.floor(((padded.length - 2 + offset) * 8) / 6);
-    const standard = padded.toString('base64', 2 - offset).slice(Math.ceil((offset * 8) / 6), whole);
+  for (const standard of base64TextsOf(secret)) {
     texts.push(standard, standard.replaceAll('+', '-').replaceAll('/', '_'));
   }
   return [...new Set(texts)];
 }
 
-/** A character as itself, as JSON, also within JSON, and HTML may escape it, and percent-encoded. */
+/** What base64's standard alphabet, which some break into lines, makes of a secret at each offset. */
+export function base64TextsOf(secret: string): string[] {
+  const padded = Buffer.from(`\0\0${secret}`);
+  return [0, 1, 2].map((offset) => {
+    const whole = Math.floor(((padded.length - 2 + offset) * 8) / 6);
+    return padded.toString('base64', 2 - offset).slice(Math.ceil((offset * 8) / 6), whole);
+  });
+}
+
+/** Two parts of a text of base64, one of which is whole however the text is broken into lines. */
+export function unbrokenPartsOf(text: string): string[] {
+  const line = text.slice(0, LINE_LENGTH_MIN);
+  const middle = Math.ceil(line.length / 2);
+  return [line.slice(0, middle), line.slice(middle)];
+}
+
+/** The forms of a character of base64 where a line may end before it. */
+export function formsBehindBreak(char: string): Form[] {
+  const forms = formsOfCharacter(char);
+  const short = forms.filter(({ text }) => text.length <= FORM_LENGTH_BEHIND_BREAK_MAX);
+  const behind = LINE_BREAKS.flatMap((lines) =>
+    short.map(({ text, anyCase }) => ({ text: lines.text + text, anyCase: lines.anyCase || anyCase })),
+  );
+  return [...forms, ...behind];
+}
+
+/** A character as itself, as JSON, also within JSON, and HTML may escape it, and percent-encoded, also twice. */
 export function formsOfCharacter(char: string): Form[] {
   const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i).toString(16).padStart(4, '0'));
   const bytes = Array.from(Buffer.from(char), (byte) => byte.toString(16).padStart(2, '0'));
   const forms: Form[] = [
     { text: Buffer.from(char).toString('latin1'), anyCase: false },
     ...ESCAPES.map((slashes) => ({ text: units.map((unit) => `${slashes}u${unit}`).join(''), anyCase: true })),
-    { text: bytes.map((byte) => `%${byte}`).join(''), anyCase: true },
+    ...['%', '%25'].map((sign) => ({ text: bytes.map((byte) => sign + byte).join(''), anyCase: true })),
     ...entitiesOf(char).map((text) => ({ text, anyCase: true })),
   ];
   const short = SHORT_ESCAPES[char];

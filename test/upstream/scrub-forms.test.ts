@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import { NODES_MAX } from '../../src/upstream/echo-forms.ts';
 import { formTrie } from '../../src/upstream/form-trie.ts';
+import { formsBehindBreak, formsOfCharacter } from '../../src/upstream/secret-forms.ts';
 import { createOutputScrub } from '../../src/upstream/output-scrub.ts';
 import { createScrubber } from '../../src/upstream/scrubber.ts';
 import { escapedJson } from '../support/processes/canary/echo-texts.ts';
+import { seededRandom, type SeededRandom } from '../support/simulation/seeded-random.ts';
 import { findMarkers, formsOf, makeSecret } from '../support/processes/canary/markers.ts';
 
 const SECRET = makeSecret('forms');
@@ -13,6 +15,7 @@ const FORMS = [
   ...formsOf(SECRET),
   ['in the base64 of a user and a password', Buffer.from(`user:${SECRET}`).toString('base64')],
   ['in the middle of base64', Buffer.from(`a${SECRET}b`).toString('base64url')],
+  ['percent-encoded twice', encodeURIComponent(encodeURIComponent(SECRET))],
 ] as const;
 
 function expectGone(text: string): void {
@@ -46,6 +49,46 @@ describe.each(FORMS)('a secret %s', (_name, form) => {
       const pieces = sentence.match(new RegExp(`.{1,${size}}`, 'gs')) ?? [];
       expectGone(pieces.map((piece) => scrub.push(piece)).join('') + scrub.end());
     }
+  });
+});
+
+describe('a secret in base64 that is broken into lines', () => {
+  /** What is in front decides where the lines end. */
+  const headers = Array.from({ length: 26 }, (_, i) => `Authorization: ${'x'.repeat(i * 3)}`);
+  /** Everything that base64 or a longer text could hide it in, undone. */
+  const undone = (text: string) =>
+    [text, text.replaceAll(/(?:\\+r)?\\+n|%0[da]/gi, ''), text.replaceAll(/\s/g, '')].map((one) =>
+      one.replaceAll(/\\+\//g, '/').replaceAll('%2F', '/').replaceAll('%2B', '+'),
+    );
+
+  it.each([
+    ['Ruby', 60, '\n'],
+    ['OpenSSL', 64, '\n'],
+    ['MIME', 76, '\r\n'],
+  ])('as %s does is blotted out, whole and in pieces', (_name, length, lineBreak) => {
+    for (const header of headers) {
+      const base64 = Buffer.from(header + SECRET).toString('base64');
+      const lines = base64.replaceAll(new RegExp(`.{${length}}`, 'g'), `$&${lineBreak}`);
+      const json = JSON.stringify({ a: lines });
+      const php = json.replaceAll('/', '\\/');
+      for (const text of [lines, json, php, JSON.stringify(json), encodeURIComponent(lines)]) {
+        const scrub = createOutputScrub([new Secret(SECRET)], () => {});
+        const pieces = Array.from({ length: Math.ceil(text.length / 7) }, (_, i) => text.slice(i * 7, i * 7 + 7));
+        for (const clean of [
+          createScrubber([SECRET]).text(text),
+          createScrubber([SECRET]).bytes(Buffer.from(text)).toString(),
+          pieces.map((piece) => scrub.push(piece)).join('') + scrub.end(),
+        ]) {
+          for (const one of undone(clean)) expectGone(one);
+        }
+      }
+    }
+  });
+
+  it('leaves alone what only begins like it', () => {
+    const half = Buffer.from(SECRET).toString('base64').slice(0, 20);
+    const text = `${half}\n${half}\n${half}\nand more`;
+    expect(createScrubber([SECRET]).text(text)).toBe(text);
   });
 });
 
@@ -272,6 +315,22 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
     expect((user + system) / 1e6).toBeLessThan(10);
   });
 
+  it('is given no more time where it comes as many texts of one call', () => {
+    let gaveUp = 0;
+    const scrubber = createScrubber([SECRET], () => gaveUp++);
+    const random = seededRandom(7);
+    const begunAt = process.cpuUsage();
+    let first: number | null = null;
+    for (let i = 0; i < 100; i++) {
+      scrubber.text(beginnings(SECRET, 20_000, random));
+      first ??= gaveUp;
+    }
+    const { user, system } = process.cpuUsage(begunAt);
+    expect(first).toBe(0);
+    expect(gaveUp).toBeGreaterThan(50);
+    expect((user + system) / 1e6).toBeLessThan(5);
+  });
+
   it('is given no more time after a long quiet', () => {
     const stream = createScrubber([`${'A'.repeat(3_000)}b`]).stream();
     for (let i = 0; i < 40; i++) stream.push(Buffer.from('xyz '.repeat(25_000)));
@@ -289,9 +348,22 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
 describe('what a secret is looked for by', () => {
   it('has fewer forms for a character than positions have room for', () => {
     const chars = [...Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)), '€', '\u{1f600}', '\ud800'];
-    expect(chars.filter((char) => formTrie(char).children.length >= NODES_MAX)).toEqual([]);
+    const tooMany = (forms: typeof formsOfCharacter) =>
+      chars.filter((char) => formTrie(forms(char)).children.length >= NODES_MAX);
+    expect([tooMany(formsOfCharacter), tooMany(formsBehindBreak)]).toEqual([[], []]);
   });
 });
+
+/** Ever new ways to begin a secret, none of which ends as one. */
+function beginnings(secret: string, length: number, random: SeededRandom): string {
+  let text = '';
+  while (text.length < length) {
+    const count = 1 + random.below(secret.length - 1);
+    const chars = Array.from(secret).slice(0, count);
+    text += `${chars.map((char) => random.pick(formsOfCharacter(char)).text).join('')}~`;
+  }
+  return text;
+}
 
 function unicode(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`;
