@@ -105,7 +105,7 @@ function openSecretsServer(
   const http = createVaultHttp({ address, namespace, allowPrivateNetwork, timeoutMs, outbound: upstream, signal });
   const tokens = createVaultTokens({ login, http, files, clock, log });
   return {
-    secrets: createKvSecrets({ read: createKvReader({ http, tokens }), limits, clock, log }),
+    secrets: createKvSecrets({ read: createKvReader({ http, tokens, clock }), limits, clock, log }),
     async close() {
       closing.abort();
       await upstream.close();

@@ -59,6 +59,7 @@ export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn
   async function readAgain(entry: KvEntry): Promise<void> {
     const { mount, path } = entry;
     const begunAt = clock.monotonic();
+    entry.isExpired = false;
     try {
       const secret = await parts.read(mount, path);
       if (entry.fault !== null) log.info({ mount, path }, 'the secrets server gives a secret again');
@@ -76,7 +77,6 @@ export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn
       entry.fault = fault;
       entry.failures += 1;
     } finally {
-      entry.isExpired = false;
       const waitMs = entry.fault === null ? 0 : Math.min(RETRY_MS * 2 ** (entry.failures - 1), RETRY_MS_MAX);
       entry.retryAt = clock.monotonic() + waitMs;
     }
@@ -109,6 +109,8 @@ export function createKvSecrets(parts: KvSecretsParts): SecretSource<ReferenceIn
         return pick(entry, reference.field);
       }
       await refresh(entry);
+      // A read that was under way when somebody asked for a newer one may have come too soon.
+      if (entry.isExpired) await refresh(entry);
       if (entry.fault !== null && !mayBridge) throw unavailable(entry, clock.monotonic());
       return pick(entry, reference.field);
     },

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import { isJsonObject, type Json } from '../../core/json.ts';
 import { Secret } from '../../core/secret.ts';
 import type { VaultTokens } from './vault-login.ts';
@@ -9,14 +10,39 @@ export type KvSecret = { is: 'found'; fields: ReadonlyMap<string, Secret | null>
 /** Reads the latest version of a secret. Throws `ServerFault`. */
 export type KvReader = (mount: string, path: string) => Promise<KvSecret>;
 
+export interface KvReaderParts {
+  http: VaultHttp;
+  tokens: VaultTokens;
+  clock: Pick<Clock, 'monotonic'>;
+}
+
+/** For how long a path that refuses new tokens is no reason for another one. */
+const FORBIDDEN_MS = 30_000;
+const FORBIDDEN_MS_MAX = 600_000;
+/** So many paths are remembered. */
+const FORBIDDEN_MAX = 1_000;
+
 /**
  * `GET /v1/<mount>/data/<path>` of a KV version 2 engine: `data.data` holds the fields, and 404 says that there is
  * nothing, that the version was deleted or destroyed (then with `data.data` null), or that the token may not know
  * (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version,
  * https://openbao.org/api-docs/secret/kv/kv-v2/#read-secret-version). A token that was taken before and is refused now
- * (403: revoked, ended or used up) is replaced once, where another can be had.
+ * (403: revoked, ended or used up) is replaced once, where another can be had. A path that refuses the new token too is one
+ * that we have no right to: it is no reason for another token before a while has passed, longer each time.
  */
-export function createKvReader({ http, tokens }: { http: VaultHttp; tokens: VaultTokens }): KvReader {
+export function createKvReader({ http, tokens, clock }: KvReaderParts): KvReader {
+  const forbidden = new Map<string, { untilMs: number; waitMs: number }>();
+
+  function isForbidden(place: string): boolean {
+    return clock.monotonic() < (forbidden.get(place)?.untilMs ?? -Infinity);
+  }
+  function forbid(place: string): void {
+    const { waitMs } = forbidden.get(place) ?? { waitMs: FORBIDDEN_MS / 2 };
+    const longer = Math.min(waitMs * 2, FORBIDDEN_MS_MAX);
+    if (forbidden.size >= FORBIDDEN_MAX) forbidden.clear();
+    forbidden.set(place, { untilMs: clock.monotonic() + longer, waitMs: longer });
+  }
+
   const ask = (mount: string, path: string, token: Secret) =>
     http({
       method: 'GET',
@@ -27,12 +53,15 @@ export function createKvReader({ http, tokens }: { http: VaultHttp; tokens: Vaul
   return async (mount, path) => {
     let token = await tokens.current();
     let answer = await ask(mount, path, token);
-    if (answer.status === 403 && (await tokens.refused(token))) {
+    const place = `${mount}/${path}`;
+    if (answer.status === 403 && !isForbidden(place) && (await tokens.refused(token))) {
       token = await tokens.current();
       answer = await ask(mount, path, token);
+      if (answer.status === 403) forbid(place);
     }
     const secret = readAnswer(answer);
     tokens.worked(token);
+    forbidden.delete(place);
     return secret;
   };
 }

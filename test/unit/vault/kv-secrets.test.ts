@@ -60,6 +60,26 @@ describe('a secret that a server keeps', () => {
     expect(server.reads).toEqual(['kv/tutor']);
   });
 
+  it('is read once more for whoever wants a newer one than a read that is under way may bring', async () => {
+    const { secrets, open, server, pass } = setUp();
+    await open();
+    pass(CACHE_MS);
+    server.held = Promise.withResolvers();
+    const old = { ...server.data };
+    expect(await open()).toBe('sk_1');
+    const rotated = { key: 'sk_2' };
+    secrets.expire?.(KEY);
+    const newer = open();
+    server.data = old;
+    const { resolve } = server.held;
+    server.held = null;
+    resolve();
+    await Promise.resolve();
+    server.data = rotated;
+    expect(await newer).toBe('sk_2');
+    expect(server.reads).toHaveLength(3);
+  });
+
   it('is used for as long as it is fresh, then read anew behind a caller who does not wait', async () => {
     const { open, server, pass, settle } = setUp();
     expect(await open()).toBe('sk_1');
