@@ -7,15 +7,27 @@
 // Loading the program would leave a server 20 MB of young heap that it has no use for, so that heap stays as it is until
 // the server takes over its runs: ADR 0014. Compiled code is good only under the flags that it was made with. So commands,
 // which share the server's cache, have the same flag; and what is compiled into Node.js is loaded before it.
-import 'node:crypto';
-import 'node:https';
-import 'node:sqlite';
-import 'node:stream/web';
-import 'node:worker_threads';
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
+//
+// Nothing is imported before the version of Node.js is known to be one that has it.
+const NODE_MIN = 24;
+const { node: version } = process.versions;
+if (Number.parseInt(version, 10) < NODE_MIN) {
+  process.stderr.write(
+    `rungate: this is Node.js ${version}, and version ${NODE_MIN} or later is needed; \`npm ci\` in a checkout installs it\n`,
+  );
+  process.exit(1);
+}
+const [{ enableCompileCache }, path, { setFlagsFromString }] = await Promise.all([
+  import('node:module'),
+  import('node:path'),
+  import('node:v8'),
+  import('node:crypto'),
+  import('node:https'),
+  import('node:sqlite'),
+  import('node:stream/web'),
+  import('node:worker_threads'),
+]);
 
 setFlagsFromString('--semi-space-growth-factor=1');
-enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/rungate'));
+enableCompileCache(path.join(import.meta.dirname, '../node_modules/.cache/rungate'));
 await import('../src/main.ts');

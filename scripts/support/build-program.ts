@@ -9,7 +9,6 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { isBuiltin } from 'node:module';
 import { join, resolve } from 'node:path';
 import { build, type OutputChunk } from 'rolldown';
 import { reviveJson } from '../../src/core/json.ts';
@@ -58,8 +57,6 @@ async function bundle(root: string, directory: string): Promise<OutputChunk[]> {
     // The writer's thread is begun by its place beside the file that begins it.
     input: { 'bin/rungate': LAUNCHER, 'program/sqlite/writer-worker': 'src/store/sqlite/writer-worker.ts' },
     platform: 'node',
-    // `bin/rungate.js` loads some of Node.js's own modules for their effect alone.
-    treeshake: { moduleSideEffects: (id) => (isBuiltin(id) ? true : undefined) },
     // Else it only warns of a package that is not there, and leaves it out.
     onLog(level, log, next) {
       if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
