@@ -107,6 +107,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const runsUrl = await listen(runsApp, settings.listen, TEXT_SETTINGS.port.variable);
   const adminUrl = await listen(adminApp, settings.admin, TEXT_SETTINGS.adminPort.variable);
   warnOfReach(adminApp, log);
+  options.stop?.throwIfAborted();
   const stopping = undo.move();
   return { runsUrl, adminUrl, sandbox, reload: config.reload, stop: () => stopping.disposeAsync() };
 }
