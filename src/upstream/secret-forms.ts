@@ -21,14 +21,22 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\r': 'r',
   '\t': 't',
 };
-/** What stands between lines of base64: as it is, in JSON, also within JSON, and percent-encoded. */
+/**
+ * What stands between lines of base64: as it is, in JSON, also within JSON, percent-encoded, also twice, and in XML; in any
+ * case. So a letter behind it is taken for its capital too, which does no harm.
+ */
 const LINE_BREAKS: readonly Form[] = [
-  ...['', ...BACKSLASHES]
-    .flatMap((slashes) => (slashes === '' ? ['\n', '\r\n'] : [`${slashes}n`, `${slashes}r${slashes}n`]))
-    .map((text) => ({ text, anyCase: false })),
-  { text: '%0a', anyCase: true },
-  { text: '%0d%0a', anyCase: true },
-];
+  '\n',
+  '\r\n',
+  ...BACKSLASHES.flatMap((slashes) => [`${slashes}n`, `${slashes}r${slashes}n`]),
+  '\\u000a',
+  '\\u000d\\u000a',
+  '%0a',
+  '%0d%0a',
+  '%250a',
+  '%250d%250a',
+  ...['&#13;', '&#xd;'].flatMap((cr) => [`${cr}\n`, `${cr}&#10;`, `${cr}&#xa;`]),
+].map((text) => ({ text, anyCase: true }));
 /** Whoever breaks base64 into lines makes them this long at least: Ruby 60, OpenSSL 64, MIME 76 characters. */
 const LINE_LENGTH_MIN = 60;
 /** Behind a line break a character is looked for in these forms alone: itself, percent-encoded, or with a backslash or two. */
