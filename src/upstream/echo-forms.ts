@@ -48,13 +48,13 @@ export class EchoForms {
   constructor(secrets: readonly string[]) {
     const length = secrets.reduce((sum, secret) => sum + secret.length, 0);
     this.#stepsLeft = STEPS_AT_FIRST + length * STEPS_PER_SECRET_CHARACTER;
-    const whole = trieOnce(formsOfCharacter);
-    const broken = trieOnce(formsBehindBreak);
+    const other = trieOnce(formsOfCharacter);
+    const whole = (char: string) => (char <= LAST_ASCII ? wholeInAscii(char) : other(char));
     const inLines = new Set(secrets.flatMap(base64TextsOf));
     for (const text of new Set(secrets.flatMap(textsOf))) {
       this.#firsts.push(this.#tries.length * NODES_MAX);
       const [first = '', ...others] = text;
-      const trieOfOther = inLines.has(text) ? broken : whole;
+      const trieOfOther = inLines.has(text) ? behindBreak : whole;
       this.#tries.push(whole(first), ...others.map(trieOfOther), NO_FORMS);
     }
   }
@@ -131,6 +131,12 @@ export class EchoForms {
     return { positions, ages, echo, open, next: new Map() };
   }
 }
+
+/** Characters of ASCII are in all secrets, and to list their forms takes longer than to read a short stream. */
+const LAST_ASCII = '\u007f';
+const wholeInAscii = trieOnce(formsOfCharacter);
+/** Of base64's 64 characters. */
+const behindBreak = trieOnce(formsBehindBreak);
 
 /** Makes the trie of each character once. */
 function trieOnce(formsOf: (char: string) => Form[]): (char: string) => FormTrie {
