@@ -53,9 +53,13 @@ export class EchoForms {
     const inLines = new Set(secrets.flatMap(base64TextsOf));
     for (const text of new Set(secrets.flatMap(textsOf))) {
       this.#firsts.push(this.#tries.length * NODES_MAX);
-      const [first = '', ...others] = text;
       const trieOfOther = inLines.has(text) ? behindBreak : whole;
-      this.#tries.push(whole(first), ...others.map(trieOfOther), NO_FORMS);
+      let trieOf = whole;
+      for (const char of text) {
+        this.#tries.push(trieOf(char));
+        trieOf = trieOfOther;
+      }
+      this.#tries.push(NO_FORMS);
     }
   }
 

@@ -38,9 +38,9 @@ export interface StreamScrubber {
 
 /**
  * Finds a secret as it is, in capitals or small letters, JSON-escaped (any character as \uXXXX, or in two characters; also in
- * JSON within JSON), HTML-escaped, percent-encoded (any character, also twice), as a form writes it, in hexadecimal, and base64
- * (standard and URL alphabet, alone or inside a longer text such as `user:secret`, also in lines). Nearly every answer holds none of them,
- * so plain searches come first, and escaped forms are looked for only where escapes are seen.
+ * JSON within JSON), HTML-escaped, percent-encoded (any character, also twice), as a form writes it, in hexadecimal, and
+ * base64 (standard and URL alphabet, alone or inside a longer text such as `user:secret`, also in lines). Nearly every answer
+ * holds none of them, so plain searches come first, and escaped forms are looked for only where escapes are seen.
  */
 export function createScrubber(secrets: readonly string[], onGivenUp: () => void = doNothing): Scrubber {
   return scrubberFor(lookFor(secrets), onGivenUp);

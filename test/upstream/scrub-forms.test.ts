@@ -352,6 +352,12 @@ describe('a text that reads as a secret in more ways than anybody can follow', (
 });
 
 describe('what a secret is looked for by', () => {
+  it('may be as long as a vendor makes a token', () => {
+    const token = 'aB3/'.repeat(100_000);
+    const stream = createScrubber([token]).stream();
+    expect(`${stream.push(Buffer.from('no token'))}${stream.end()}`).toBe('no token');
+  });
+
   it('has fewer forms for a character than positions have room for', () => {
     const chars = [...Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)), '€', '\u{1f600}', '\ud800'];
     const tooMany = (forms: typeof formsOfCharacter) =>
