@@ -32,6 +32,7 @@ export async function openBase(
     limits: { queueOperationsMax: settings.limits.storeQueueMax },
     onCommitted,
     writerThread,
+    stop,
   });
   undo.defer(() => store.close());
   const references = openReferences({ settings, environment: options.environment, clock, random, log });

@@ -59,17 +59,23 @@ export interface StoreOptions {
   limits?: Partial<StoreLimits>;
   /** One that was begun before, for a writer of the kind `worker`; none: the store begins its own. */
   writerThread?: WriterThread | undefined;
+  /** Ends the wait for another server's lock, and throws its reason. */
+  stop?: AbortSignal | undefined;
   /** Hears of each batch of writes that is on disk. */
   onCommitted?: (sample: { operations: number; ms: number }) => void;
 }
 
-/** Opens the store that `url` names. Throws `GatewayError` `store_unavailable` with a message that says what to do. */
+/**
+ * Opens the store that `url` names. Throws `GatewayError` `store_unavailable` with a message that says what to do, or the reason
+ * of `stop`.
+ */
 export async function openStore(options: StoreOptions): Promise<Store> {
   return openSqliteStore({
     ...options,
     path: pathOfUrl(options.url),
     onCommitted: options.onCommitted ?? (() => {}),
     writerThread: options.writerThread,
+    stop: options.stop,
     writer: options.writer ?? (options.role === 'serve' ? 'worker' : 'inline'),
     limits: { ...STORE_LIMITS, ...options.limits },
   });

@@ -34,7 +34,7 @@ const LOCK_RETRY_MS = 50;
 
 export type SqliteOptions = Required<StoreOptions> & { path: string; limits: StoreLimits };
 
-/** Opens the file, making and migrating it where needed. Throws `GatewayError` `store_unavailable` with what to do. */
+/** Opens the file, making and migrating it where needed. Throws as `openStore` does. */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   try {
     if (options.path === MEMORY) return assemble(options, inMemory());
@@ -43,7 +43,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     const lock = await prepareFile(options, file);
     return assemble(options, onDisk(file, lock));
   } catch (error) {
-    if (error instanceof GatewayError) throw error;
+    if (error instanceof GatewayError || (options.stop?.aborted && error === options.stop.reason)) throw error;
     throw openError('The database file cannot be opened. Look at the path, its rights and the disk.', error);
   }
 }
@@ -138,14 +138,18 @@ function createFile(path: string): void {
  * Sees to the lock and the schema. A server waits for the lock and keeps it. A command wants it only to migrate;
  * while another process has it, that one may be migrating, so the command looks again.
  */
-async function prepareFile({ role, clock, limits }: SqliteOptions, file: DatabaseFile): Promise<ServeLock | null> {
+async function prepareFile(
+  { role, clock, limits, stop }: SqliteOptions,
+  file: DatabaseFile,
+): Promise<ServeLock | null> {
   const giveUpAt = clock.monotonic() + limits.lockWaitMs;
   for (;;) {
     if (role === 'command' && inspect(file) === 'current') return null;
     const lock = tryServeLock(file.path);
     if (lock !== null) return underLock(file, role, lock);
     if (clock.monotonic() >= giveUpAt) throw openError(role === 'serve' ? ANOTHER_SERVER : OLDER_SCHEMA_SERVED);
-    await pause(clock, LOCK_RETRY_MS);
+    await pause(clock, LOCK_RETRY_MS, stop);
+    stop?.throwIfAborted();
   }
 }
 
