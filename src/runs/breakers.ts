@@ -15,6 +15,8 @@ export interface Breakers {
   enter(provider: string, credentialId: string): BreakerTicket;
   /** Of all that are not closed, or were used lately. */
   states(): { provider: string; credentialId: string; state: BreakerState }[];
+  /** The worst of a provider's. */
+  worstOf(provider: string): BreakerState;
 }
 
 /** Exactly one of the three is called, once; more calls do nothing. */
@@ -26,6 +28,7 @@ export interface BreakerTicket {
   dropped(): void;
 }
 
+const WORST_FIRST = ['open', 'half_open', 'closed'] as const satisfies readonly BreakerState[];
 /** One that is not closed, and that nobody has asked for so long, belongs to a credential that is no longer used. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 
@@ -62,16 +65,22 @@ export function createBreakers({
     return breaker;
   }
 
+  function states() {
+    sweep();
+    return Array.from(breakers.entries(), ({ provider, credentialId, value }) => ({
+      provider,
+      credentialId,
+      state: value.state(),
+    }));
+  }
+
   return {
     retryAfterMs: (provider, credentialId) => breakers.get(provider, credentialId)?.retryAfterMs() ?? 0,
     enter: (provider, credentialId) => (breakers.get(provider, credentialId) ?? add(provider, credentialId)).enter(),
-    states() {
-      sweep();
-      return Array.from(breakers.entries(), ({ provider, credentialId, value }) => ({
-        provider,
-        credentialId,
-        state: value.state(),
-      }));
+    states,
+    worstOf(provider) {
+      const found = new Set(states().flatMap((breaker) => (breaker.provider === provider ? breaker.state : [])));
+      return WORST_FIRST.find((state) => found.has(state)) ?? 'closed';
     },
   };
 }

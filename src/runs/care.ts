@@ -25,8 +25,17 @@ import type { ReadOperation, VendorCalls } from './vendor-calls.ts';
  */
 export interface Carer {
   attend(run: Run): Promise<void>;
-  /** Polls a run that is followed. `keep`: it stays ours while it goes on. Resolves to the run where it does, and is ours. */
-  poll(run: Run, options: { keep: boolean }): Promise<Run | null>;
+  /** Polls a run that is followed. Resolves to it where it is kept, with the time until its next poll is due; else to null. */
+  poll(run: Run, options: PollOptions): Promise<{ run: Run; dueInMs: number } | null>;
+}
+
+export interface PollOptions {
+  /** The run stays ours while it goes on. */
+  keep: boolean;
+  /** Awaited before what the vendor answered is written. */
+  before?: () => Promise<void>;
+  /** Gives the call up. */
+  signal?: AbortSignal;
 }
 
 const FAULT_WAIT_MS = 5_000;
@@ -106,18 +115,22 @@ export function createCarer(parts: CarerParts): Carer {
     );
   }
 
-  async function poll(run: Run, { keep }: { keep: boolean }): Promise<Run | null> {
-    const { reading, answer } = await callVendor(parts, run, 'poll');
+  async function poll(run: Run, { keep, before, signal }: PollOptions) {
+    const { reading, answer } = await callVendor(parts, run, { operation: 'poll', signal });
+    await before?.();
+    let dueInMs = 0;
     const moved = await settle(run, (latest) => {
       const change = afterRead(latest, { reading, answer, operation: 'poll' }, momentOf(parts, latest, answer));
       if (!stillOurs(parts, latest, run)) return hasEnded(change) ? change : null;
-      return keep && change.status === 'running' ? { ...change, owner: parts.owner, dueInMs: null } : change;
+      if (!keep || change.status !== 'running') return change;
+      dueInMs = change.dueInMs ?? 0;
+      return { ...change, owner: parts.owner, dueInMs: null };
     });
-    return moved?.status === 'running' && moved.owner === parts.owner ? moved : null;
+    return moved?.status === 'running' && moved.owner === parts.owner ? { run: moved, dueInMs } : null;
   }
 
   async function read(run: Run, operation: ReadOperation): Promise<void> {
-    const result = await callVendor(parts, run, operation);
+    const result = await callVendor(parts, run, { operation });
     await settle(run, (latest) => {
       const change = afterRead(latest, { ...result, operation }, momentOf(parts, latest, result.answer));
       return stillOurs(parts, latest, run) || hasEnded(change) ? change : null;
@@ -137,17 +150,22 @@ function stillOurs({ owner }: CarerParts, latest: Run, asked: Run): boolean {
   return latest.owner === owner && latest.care.step === asked.care.step && isAsAsked;
 }
 
-async function callVendor(parts: CarerParts, run: Run, operation: ReadOperation): Promise<ReadResult> {
+async function callVendor(
+  parts: CarerParts,
+  run: Run,
+  { operation, signal }: { operation: ReadOperation; signal?: AbortSignal | undefined },
+): Promise<ReadResult> {
   const kind = parts.kindOf(run);
   const late = new AbortController();
   const leftMs = Math.max(0, run.deadlineAt - parts.clock.now());
   const stopTimer = parts.clock.after(Math.min(leftMs, READ_MS_MAX), () => late.abort());
+  const given = AbortSignal.any([parts.stopped, ...(signal ? [signal] : [])]);
   try {
-    const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([parts.stopped, late.signal]));
+    const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([given, late.signal]));
     return { answer, reading: readAnswer(kind[operation] as Operation<never>, answer) };
   } catch (cause) {
-    if (!parts.stopped.aborted) logFailure(parts.log, run, { operation, cause });
-    const isCutShort = parts.stopped.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);
+    if (!given.aborted) logFailure(parts.log, run, { operation, cause });
+    const isCutShort = given.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);
     if (isCutShort) return { answer: null, reading: { is: 'cut_short' } };
     const error = cause instanceof GatewayError ? errorBodyOf(cause, { provider: run.provider }) : null;
     return { answer: null, reading: { is: 'failed', error } };

@@ -1,6 +1,5 @@
 import type { Caller } from '../core/caller.ts';
-import type { Clock } from '../core/clock.ts';
-import { pause } from '../core/clock.ts';
+import { pause, type Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Ids, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
@@ -92,11 +91,12 @@ export interface RunEngine {
   drain(): Promise<void>;
 }
 
+/** The streams beside runs write what they have said; where the store fails, they are not waited for before the calls are. */
+const FOLLOWS_CLOSE_MS = 1_000;
 /** Once the blocking calls are aborted, their last moves get this long. */
 const LAST_WRITES_MS = 5_000;
 /** Runs looked at in one turn because a write of them has failed. */
 const UNSURE_MAX = 256;
-const WORST_FIRST = ['open', 'half_open', 'closed'] as const satisfies readonly BreakerState[];
 
 export function createRunEngine(parts: EngineParts): RunEngine {
   const { store, clock, log, ids, limits, observer, registry, random } = parts;
@@ -237,7 +237,12 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     hasCounted = true;
   }
 
-  const inbound = createInboundWebhooks({ ...parts, verify: parts.webhooks.verify, soon: () => sweep.soon() });
+  const inbound = createInboundWebhooks({
+    ...parts,
+    verify: parts.webhooks.verify,
+    soon: () => sweep.soon(),
+    onHint: (id) => follows.hint(id),
+  });
 
   return {
     service,
@@ -264,23 +269,21 @@ export function createRunEngine(parts: EngineParts): RunEngine {
       allowances: pacing.allowances(),
     }),
     usedBy: (caller) => callerLimits.usedBy(caller),
-    breakerOf(provider) {
-      const states = breakers.states().flatMap((breaker) => (breaker.provider === provider ? breaker.state : []));
-      return WORST_FIRST.find((state) => states.includes(state)) ?? 'closed';
-    },
+    breakerOf: (provider) => breakers.worstOf(provider),
     async drain() {
       draining = true;
       sweep.stop();
       waits.releaseAll();
       feed.releaseAll();
-      await follows.close();
-      await giveBack([...flights.ids(), ...deliverer.runIds()]);
+      const followed = follows.close();
+      await Promise.race([followed, pause(clock, FOLLOWS_CLOSE_MS)]);
+      await giveBack([...flights.ids(), ...others()]);
       await Promise.race([Promise.all([flights.idle(), deliverer.idle()]), pause(clock, limits.drainTimeoutMs)]);
       for (const id of flights.ids()) flights.abort(id, 'drain');
       await Promise.race([flights.idle(), pause(clock, LAST_WRITES_MS)]);
       stop.abort();
       await Promise.race([sweep.end(), pause(clock, LAST_WRITES_MS)]);
-      await Promise.all([claims.idle(), deliverer.idle()]);
+      await Promise.all([followed, claims.idle(), deliverer.idle()]);
       // A run whose message was under way was kept until now, though nobody cares for it here any more.
       await giveBack(flights.ids());
     },

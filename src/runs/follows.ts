@@ -3,23 +3,27 @@ import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind, StreamOperation } from '../providers/define-provider.ts';
 import { logFailure } from './call-once.ts';
+import type { Carer } from './care.ts';
 import type { Run } from './model.ts';
-import type { OutputLogs } from './output-logs.ts';
+import { pacePolls, type PacedPolls } from './paced-polls.ts';
+import type { OutputLog, OutputLogs } from './output-logs.ts';
 import { readStream } from './read-stream.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
 /**
  * Streams of runs that go on at a vendor which lets one attach to them (`follow`), while somebody reads their events.
  *
- * A followed run stays this process's, without a due time: the stream says when a poll would learn something. It is only
- * a hint, so the poll alone says what became of the run; and when the stream ends, breaks, or is silent for long, the run
- * is polled and goes on as any other, until the next poll finds a reader and follows again. Nothing is lost with a stream
- * but what it would have said.
+ * A followed run stays this process's, without a due time, and is polled from here: at its usual pace, since what a stream
+ * said before it was opened was missed, and what it says is not documented; and soon where the stream, or the vendor's
+ * webhook, hints at news. The poll alone says what became of the run. When the stream ends, breaks, or is silent for long,
+ * the run goes on as any other, until the next poll finds a reader and follows again. Nothing is lost with a stream but
+ * what it would have said.
  */
 export interface Follows {
   /** Follows the run if that is of use; false: it is to be polled as usual. */
   take(run: Run): boolean;
-  has(id: RunId): boolean;
+  /** The vendor may have news of the run: where it is followed, it is polled soon. */
+  hint(id: RunId): void;
   ids(): RunId[];
   /** Lets go of runs whose deadline has come or whom nobody reads any more. */
   sweep(): void;
@@ -29,8 +33,6 @@ export interface Follows {
 
 /** Open streams of one process; beyond it runs are polled. */
 const FOLLOWS_MAX = 1_000;
-/** A stream that says again and again that something has changed is no reason to poll faster. */
-const ASK_GAP_MS = 1_000;
 
 interface Parts {
   calls: VendorCalls;
@@ -39,65 +41,76 @@ interface Parts {
   isFollowed: (id: RunId) => boolean;
   clock: Clock;
   log: Log;
-  /** Asks the vendor and writes what it says; `keep`: the run stays ours while it goes on. Null: it does not. */
-  poll(run: Run, options: { keep: boolean }): Promise<Run | null>;
+  poll: Carer['poll'];
 }
 
 interface Following {
   run: Run;
+  /** Aborted: the stream is closed. */
   controller: AbortController;
+  polls: PacedPolls;
   done: Promise<void>;
 }
 
 export function createFollows(parts: Parts): Follows {
   const { clock, log } = parts;
   const following = new Map<RunId, Following>();
-  let closed = false;
+  const closing = new AbortController();
 
   function take(run: Run): boolean {
     const operation: StreamOperation<unknown> | undefined = parts.kindOf(run).follow;
     const wanted = operation !== undefined && run.status === 'running' && run.upstream.runId !== null;
-    if (!wanted || closed || following.size >= FOLLOWS_MAX || following.has(run.id)) return false;
+    if (!wanted || closing.signal.aborted || following.size >= FOLLOWS_MAX || following.has(run.id)) return false;
     if (!parts.isFollowed(run.id)) return false;
     const controller = new AbortController();
-    const done = follow(run, operation, controller.signal)
+    const output = parts.outputLogs.open(run);
+    const polls = pacePolls(run, { ...parts, output, closing: closing.signal, onLost: () => controller.abort() });
+    const done = follow(run, { operation, output, polls, signal: controller.signal })
       .catch((err: unknown) => log.error({ err, run_id: run.id }, 'run could not be followed'))
       .finally(() => following.delete(run.id));
-    following.set(run.id, { run, controller, done });
+    following.set(run.id, { run, controller, polls, done });
     return true;
   }
 
-  async function follow(run: Run, operation: StreamOperation<unknown>, signal: AbortSignal): Promise<void> {
-    // The run as this process last wrote it; null: it is no longer ours to poll.
-    let current: Run | null = run;
-    let askedMs = -Infinity;
+  async function follow(
+    run: Run,
+    {
+      operation,
+      output,
+      polls,
+      signal,
+    }: { operation: StreamOperation<unknown>; output: OutputLog; polls: PacedPolls; signal: AbortSignal },
+  ): Promise<void> {
     const listener = {
       named: async () => {},
       async ask() {
-        const now = clock.monotonic();
-        if (now - askedMs < ASK_GAP_MS) return true;
-        askedMs = now;
-        current &&= await parts.poll(current, { keep: true });
-        return current !== null;
+        polls.hint();
+        return true;
       },
     };
+    let polled: Promise<Run | null> = Promise.resolve(run);
+    let isStale = false;
+    const over = new AbortController();
     try {
       const opened = await parts.calls.follow(run, signal);
       if (opened.is === 'stream') {
         const { stream } = opened;
         const reader = operation.open({ headers: stream.headers });
-        const end = await readStream(stream, reader, { log: parts.outputLogs.open(run), listener, signal });
-        if (end.is === 'stale') current = null;
+        polled = polls.until(over.signal);
+        const end = await readStream(stream, reader, { log: output, listener, signal });
+        isStale = end.is === 'stale';
       }
     } catch (cause) {
       if (!signal.aborted) logFailure(log, run, { operation: 'follow', cause });
     }
-    if (current !== null && !closed) await parts.poll(current, { keep: false });
+    over.abort();
+    const current = await polled;
+    if (current !== null && !isStale && !closing.signal.aborted) await parts.poll(current, { keep: false });
   }
 
   return {
     take,
-    has: (id) => following.has(id),
+    hint: (id) => following.get(id)?.polls.hint(),
     ids: () => [...following.keys()],
     sweep() {
       const now = clock.now();
@@ -106,7 +119,7 @@ export function createFollows(parts: Parts): Follows {
       }
     },
     async close() {
-      closed = true;
+      closing.abort();
       for (const { controller } of following.values()) controller.abort();
       await Promise.all(Array.from(following.values(), ({ done }) => done));
     },

@@ -40,6 +40,8 @@ export interface InboundParts {
   log: Log;
   /** A run was made due. */
   soon: () => void;
+  /** A run that is followed has no due time; it is this process's to poll. */
+  onHint: (id: RunId) => void;
 }
 
 const QUIET_MS = 1_000;
@@ -55,7 +57,15 @@ interface Hurried {
   again: boolean;
 }
 
-export function createInboundWebhooks({ registry, verify, store, clock, log, soon }: InboundParts): InboundWebhooks {
+export function createInboundWebhooks({
+  registry,
+  verify,
+  store,
+  clock,
+  log,
+  soon,
+  onHint,
+}: InboundParts): InboundWebhooks {
   const hurried = new BusyMap<RunId, Hurried>();
   let ticking = false;
   /** By provider, of which the configuration names a few; monotonic. */
@@ -73,6 +83,7 @@ export function createInboundWebhooks({ registry, verify, store, clock, log, soo
   }
 
   async function hurry(id: RunId): Promise<void> {
+    onHint(id);
     if (await store.hurry(id)) soon();
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
+import type { AnyProviderKind } from '../../../src/providers/define-provider.ts';
 import { VENDOR_SANDBOXES } from '../../../src/sandbox/vendors.ts';
 import type { EventClient } from '../../support/event-client.ts';
 import { startTestGateway, vendorOf, type TestGateway } from '../../support/gateway.ts';
@@ -19,6 +20,9 @@ import { QUICK_KINDS } from './contract-table.ts';
 /** What only a run with a listener asks a vendor for. */
 const STREAMS = /\/(stream|ws|token)$/;
 const FOLLOW = /\/stream$/;
+const POLL = /\/v1\/runs\/[^/]+$/;
+/** Polled once a minute, where nothing hints at news. */
+const SLOW_KINDS = PROVIDER_KINDS.map((kind) => ({ ...kind, pollPace: { firstMs: 60_000, factor: 1, maxMs: 60_000 } }));
 /** On a busy machine; nothing is measured here, but what comes by a time-out of its own would come later. */
 const SOON = { timeout: 5_000, interval: 20 };
 
@@ -42,11 +46,12 @@ async function recorded<T>(
   kind: string,
   environment: Record<string, string>,
   use: (world: { own: TestGateway; proxy: RecordingProxy }) => Promise<T>,
+  kinds: readonly AnyProviderKind[] = QUICK_KINDS,
 ): Promise<T> {
   const { origin, baseUrl } = vendorOf(gateway.sandbox, kind);
   const proxy = await startRecordingProxy(origin);
   const own = await startTestGateway({
-    kinds: QUICK_KINDS,
+    kinds,
     environment: { RUNGATE_DELTA_GROUP_MS: '5', ...environment },
     providers: () => ({ [kind]: { kind, baseUrl: baseUrl.replace(origin, proxy.origin) } }),
   });
@@ -201,7 +206,7 @@ describe.each(followed)('the stream beside a run of $kind', ({ kind }) => {
       expect(events.at(-1)?.type).toBe('run.succeeded');
       expect(events.filter(isEnd)).toHaveLength(1);
       expect(events.some(({ data }) => data?.name === 'node.completed')).toBe(true);
-      expect(proxy.requests(/\/v1\/runs\/[^/]+$/).length).toBeGreaterThan(0);
+      expect(proxy.requests(POLL).length).toBeGreaterThan(0);
     }),
   );
 
@@ -216,13 +221,31 @@ describe.each(followed)('the stream beside a run of $kind', ({ kind }) => {
       expect(gateway.sandbox.starts({ kind, workflow: 'cut-twice.deltas-20.runs-3000' })).toHaveLength(1);
     }));
 
-  it('tells the end before the next poll would have', () =>
+  // The one of 400 ms ends within the second after the first poll, in which no other is sent.
+  it.each([400, 1_500])('tells the end, after %d ms, before the next poll would have', (ms) =>
+    recorded(
+      kind,
+      {},
+      async ({ own, proxy }) => {
+        const client = listen(own, kind, `hinted.deltas-3.runs-${ms}`);
+        expect((await readToEnd(client)).at(-1)?.type).toBe('run.succeeded');
+        // One when the stream is opened; another when it says that something has changed.
+        expect(proxy.requests(POLL).length).toBeLessThanOrEqual(3);
+      },
+      SLOW_KINDS,
+    ),
+  );
+
+  it.each(['stalls-0', 'stalls-2'])('that %s is no reason to wait for more: the run is polled as ever', (fault) =>
     recorded(kind, {}, async ({ own, proxy }) => {
-      const client = listen(own, kind, 'hinted.deltas-3.runs-1500');
-      await readToEnd(client);
-      // The first poll follows; another is made when the stream says that something has changed.
-      expect(proxy.requests(/\/v1\/runs\/[^/]+$/).length).toBeLessThanOrEqual(3);
-    }));
+      const client = listen(own, kind, `${fault}.runs-700`);
+      const begunAt = performance.now();
+      expect((await readToEnd(client)).at(-1)?.type).toBe('run.succeeded');
+      // A silent stream is given up after 30 s.
+      expect(performance.now() - begunAt).toBeLessThan(20_000);
+      await expect.poll(() => open(proxy), SOON).toBe(0);
+    }),
+  );
 
   it('ends with a run that is cancelled', async () => {
     const client = listen(gateway, kind, 'cancelled-beside.deltas-600.runs-60000');

@@ -39,6 +39,7 @@ async function setUp() {
   const time = { monotonic: 0 };
   const timers: (() => void)[] = [];
   const seen = { hurried: [] as RunId[], soon: 0 };
+  const hints: RunId[] = [];
   const told: string[] = [];
   const inbound = createInboundWebhooks({
     registry: () => registry,
@@ -62,6 +63,7 @@ async function setUp() {
     },
     log: { ...silentLog, info: (_, message) => void told.push(message) },
     soon: () => seen.soon++,
+    onHint: (id) => void hints.push(id),
   });
 
   return {
@@ -69,6 +71,7 @@ async function setUp() {
     store,
     clock: place.clock,
     seen,
+    hints,
     told,
     /** Lets a second pass. */
     async second() {
@@ -112,6 +115,7 @@ describe('a vendor’s webhook', () => {
     expect(await world.receive('b3os', { type: 'run.completed', runId: 'run_theirs_1' })).toBe('taken');
     expect(await world.receive('b3os', { type: 'run.completed', runId: ours.id })).toBe('taken');
     expect(world.seen).toEqual({ hurried: [theirs.id, ours.id], soon: 2 });
+    expect(world.hints).toEqual([theirs.id, ours.id]);
     expect((await world.store.runs.claim('own_a' as Owner, 5)).map(({ id }) => id).sort()).toEqual(
       [theirs.id, ours.id].sort(),
     );
