@@ -69,7 +69,8 @@ interface Entry extends OpenFlight {
   upstreamMs: number;
   /** The vendor has spoken; only the result has yet to be written. */
   answered: boolean;
-  readonly deadlineAt: number;
+  /** Monotonic: a clock that is set ends no call. */
+  readonly deadlineMs: number;
   readonly operation: 'start' | 'resume';
   readonly controller: AbortController;
 }
@@ -142,7 +143,7 @@ export function createFlights({
         vendorHeaders: {},
         upstreamMs: 0,
         answered: false,
-        deadlineAt: run.deadlineAt,
+        deadlineMs: clock.monotonic() + run.deadlineAt - clock.now(),
         operation: flown.operation,
         controller,
         signal,
@@ -164,8 +165,8 @@ export function createFlights({
       if (flights.get(id)?.operation === 'start') abort(id, 'cancelled');
     },
     sweep() {
-      const now = clock.now();
-      for (const id of flights.keys()) if ((flights.get(id)?.deadlineAt ?? Infinity) <= now) abort(id, 'deadline');
+      const now = clock.monotonic();
+      for (const id of flights.keys()) if ((flights.get(id)?.deadlineMs ?? Infinity) <= now) abort(id, 'deadline');
     },
     idle() {
       const { promise, resolve } = Promise.withResolvers<void>();
