@@ -61,7 +61,8 @@ export function eventsAfter(
   }
   const events = mergeEvents(log, rows, page);
   const cutAt = characters >= page.charactersMax ? (rows.at(-1)?.[0] as number) : Infinity;
-  return cutAt === Infinity ? events : events.filter(({ seq }) => seq <= cutAt);
+  // What was written between the two reads is seen in one of the places only: the numbers have no gaps, so the page ends there.
+  return events.filter(({ seq }, i) => seq === page.after + 1 + i && seq <= cutAt);
 }
 
 /** How many runs wait to be begun, by provider and key lineage. */

@@ -156,6 +156,24 @@ export function liveRunsSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await store.runs.peek(run.id)).toMatchObject({ seq: 222, version: 21 });
       });
 
+      it('shows no event before those that come before it, while moves and appends race', async () => {
+        const read: number[] = [];
+        for (let i = 0; i < 30; i++) {
+          const run = await created();
+          const moving = store.runs.move({ run, owner: FIRST }, progress());
+          const appending = store.runs.append(run.id, FIRST, [delta('later')]);
+          for (let j = 0; j < 20; j++) {
+            const page = await store.runs.eventsAfter(run.id, 0, 10);
+            expect(page.map(({ seq }) => seq)).toEqual(page.map((_, at) => at + 1));
+            read.push(page.length);
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          await Promise.all([moving, appending]);
+          expect(await logOf(run)).toHaveLength(4);
+        }
+        expect(read.some((length) => length > 2)).toBe(true);
+      });
+
       it('pages 10,000 events in order together with those of moves', async () => {
         let run = await created();
         const written = ['created', 'started'];
