@@ -48,6 +48,14 @@ export function createKeyManager({ keys, webhookSecrets, audited, clock, random 
   /** Made before the key is stored: nobody is to hold one that came without it. */
   const secretFor = ({ role, lineage }: StoredKey) => (role === 'runs' ? webhookSecrets.ensure(lineage) : null);
 
+  /** Another command was faster. */
+  async function whyNotReplaced(id: string): Promise<GatewayError> {
+    const key = await keys.find(id);
+    return key === null || key.revokedAt !== null
+      ? cannotRotate(key)
+      : alreadyReplaced(id, newestOf(await keys.list(), key));
+  }
+
   return {
     list: () => keys.list(),
     async create(wanted, actor) {
@@ -69,7 +77,7 @@ export function createKeyManager({ keys, webhookSecrets, audited, clock, random 
       return audited(deed(actor, 'key.rotate', old, details), async () => {
         // The line's secret goes on to sign; one made before there were any gets its first.
         const webhookSecret = await secretFor(stored);
-        if (!(await keys.replace(id, stored, now + overlapMs))) throw cannotRotate(await keys.find(id));
+        if (!(await keys.replace(id, stored, now + overlapMs))) throw await whyNotReplaced(id);
         return { stored, key, webhookSecret, replaced: (await keys.find(id)) ?? old };
       });
     },

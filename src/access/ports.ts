@@ -28,7 +28,10 @@ export interface KeyStore {
   find(id: string): Promise<StoredKey | null>;
   /** Newest first. */
   list(): Promise<StoredKey[]>;
-  /** Both in one commit: `successor` is there, and the key `id` expires at `expiresAt` at the latest. False, with nothing done, where there is none or it is revoked. */
+  /**
+   * Both in one commit: `successor` is there, and the key `id` expires at `expiresAt` at the latest. False, with nothing done,
+   * where there is no such key, or it is revoked, or has a successor that is not.
+   */
   replace(id: string, successor: StoredKey, expiresAt: number): Promise<boolean>;
   /** False where there is no such key; revoking twice keeps the first time. */
   revoke(id: string, at: number): Promise<boolean>;

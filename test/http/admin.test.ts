@@ -192,6 +192,16 @@ describe('/admin/keys', () => {
     expect((await ask('POST', '/admin/keys/nobody/rotate', {})).status).toBe(404);
   });
 
+  it('gives a key one successor, however many are asked for at once', async () => {
+    const { body: old } = await ask('POST', '/admin/keys', { name: 'hurried' });
+    const answers = await Promise.all([1, 2, 3].map(() => ask('POST', `/admin/keys/${old.id}/rotate`, {})));
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 400, 400]);
+    const refused = answers.find(({ status }) => status === 400);
+    expect(refused?.body.error.message).toContain('already replaced');
+    const { body } = await ask('GET', '/admin/keys');
+    expect(body.data.filter(({ name }: { name: string }) => name === 'hurried')).toHaveLength(2);
+  });
+
   it('revokes one, for good', async () => {
     const { body: made } = await ask('POST', '/admin/keys', { name: 'short-lived' });
     const revoked = await ask('DELETE', `/admin/keys/${made.id}`);

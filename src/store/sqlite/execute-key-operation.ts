@@ -18,12 +18,12 @@ export function insertKey(plain: Plain, row: Row, origins: readonly string[]): n
   return null;
 }
 
-/** False, with nothing done, where there is no key `id` or it is revoked. */
+/** False, with nothing done, where there is no key `id`, or it is revoked or replaced already. */
 export function replaceKey(
   plain: Plain,
   [, successor, origins, id, expiresAt]: Operation & { 0: 'replaceKey' },
 ): boolean {
-  if (changes(plain('expireKey'), [expiresAt, id]) === 0) return false;
+  if (changes(plain('expireReplacedKey'), [expiresAt, id]) === 0) return false;
   insertKey(plain, successor, origins);
   return true;
 }

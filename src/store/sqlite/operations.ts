@@ -189,7 +189,10 @@ export const PLAIN_STATEMENTS = {
   forgetKeyOrigins: `DELETE FROM key_origins WHERE key_id = ?1
     AND origin IN (SELECT value FROM json_each((SELECT origins FROM keys WHERE id = ?1)))`,
   useKey: 'UPDATE keys SET last_used_at = ?2 WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)',
-  expireKey: `UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 AND revoked_at IS NULL`,
+  // A key of a line has one successor at most that is not revoked, however many are asked for at once.
+  expireReplacedKey: `UPDATE keys SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE id = ?2 AND revoked_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM keys AS younger WHERE younger.lineage = keys.lineage
+      AND younger.rowid > keys.rowid AND younger.revoked_at IS NULL)`,
   revokeKey: 'UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
   insertSigningKey: 'INSERT INTO signing_keys VALUES (?, ?, ?, ?)',
   deleteExpiredSigningKeys: 'DELETE FROM signing_keys WHERE expires_at <= ?',

@@ -84,13 +84,18 @@ describe.each(ENGINES)('keys and credentials (%s)', (_name, options) => {
     const successor = key({ id: 'a2', createdAt: 2_000 });
     expect(await store.keys.replace('a1', successor, 9_000)).toBe(true);
     expect(await store.keys.list()).toEqual([successor, key({ expiresAt: 9_000 })]);
-    expect(await store.keys.replace('a1', key({ id: 'a3', createdAt: 3_000 }), 99_000)).toBe(true);
+    const another = key({ id: 'a3', createdAt: 3_000 });
+    // One successor at a time.
+    expect(await store.keys.replace('a1', another, 99_000)).toBe(false);
+    expect(await store.keys.find('a3')).toBeNull();
+    await store.keys.revoke('a2', 3_000);
+    expect(await store.keys.replace('a1', another, 99_000)).toBe(true);
     expect(await store.keys.find('a1')).toEqual(key({ expiresAt: 9_000 }));
   });
 
   it('replaces no key that is revoked or unknown, and changes nothing where the new one cannot be', async () => {
     await store.keys.insert(key());
-    await store.keys.insert(key({ id: 'a2' }));
+    await store.keys.insert(key({ id: 'a2', lineage: 'another' }));
     await expect(store.keys.replace('a1', key({ id: 'a2' }), 9_000)).rejects.toMatchObject({ code: 'internal' });
     expect(await store.keys.find('a1')).toEqual(key());
     await store.keys.revoke('a1', 3_000);
