@@ -53,11 +53,23 @@ function withCause(error: Error): string {
     : error.message;
 }
 
+/** What could be a mistyped name of a command or an option, which have neither digits nor capitals. */
+const NAME = /^-{0,2}[a-z][a-z-]{0,15}$/;
+
+/** `unknown option '…'` and the like, with what is quoted only where it looks like a name; a value behind `=` never is. */
+function quoteNamesOnly(message: string): string {
+  const [, what = message, quoted = '', rest = ''] = /^(unknown \w+) '([^\n]*)'(.*)$/s.exec(message) ?? [];
+  const [name = '', value] = quoted.split('=', 2);
+  if (!NAME.test(name)) return `${what}. A secret is never an argument.`;
+  return `${what} '${name}${value === undefined ? '' : '=…'}'${rest}`;
+}
+
 /** Commander quotes what it did not understand, which may be a secret that was put in the wrong place. */
 function usageMessage({ code, message }: CommanderError): string {
   const plain = message.replace(/^error: /, '').replace(/\n\(Did you mean/, ' (did you mean');
   if (code === 'commander.excessArguments') return plain.replace(/: .*$/s, '. A secret is never an argument.');
-  if (code === 'commander.unknownOption') return plain.replace(/=[^\n]*/s, "=…'");
+  if (code === 'commander.invalidArgument') return plain.replace(/ argument '.*' is invalid/s, ' argument is invalid');
+  if (code === 'commander.unknownOption' || code === 'commander.unknownCommand') return quoteNamesOnly(plain);
   if (code === 'commander.help') return 'a command is missing';
   return plain;
 }

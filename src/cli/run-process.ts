@@ -13,8 +13,11 @@ type CommandProcess = Pick<NodeJS.Process, 'argv' | 'stdin' | 'stdout' | 'stderr
 /** Runs the command line that the process was started with, and resolves to its exit status. */
 export async function runProcess(own: CommandProcess): Promise<number> {
   const { stdin, stdout, stderr } = own;
+  let serving = false;
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      // A server goes on and drains in order, whoever reads its addresses and its log.
+      if (serving) return;
       // Who reads us may stop reading (`| head`): that is no fault, and nobody is left to tell.
       if (error.code === 'EPIPE') return own.exit();
       if (stream === stdout) stderr.write(`rungate: the answer could not be written: ${error.code ?? error.message}\n`);
@@ -31,7 +34,13 @@ export async function runProcess(own: CommandProcess): Promise<number> {
       stderr,
       clock: systemClock,
       random: createSystemRandom(),
-      parts: appParts,
+      parts: {
+        ...appParts,
+        serve(options) {
+          serving = true;
+          return appParts.serve(options);
+        },
+      },
     });
   } finally {
     clearInterval(alive);

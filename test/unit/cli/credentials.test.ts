@@ -123,6 +123,10 @@ describe('credentials add', () => {
   it.each<[string, string[], Parameters<CommandLine['run']>[1]]>([
     ['the secret is an argument', ['add', 'ai-tutor', MARKER, '--stdin'], {}],
     ['the secret is an argument of an unknown option', ['add', 'ai-tutor', `--secret=${MARKER}`], {}],
+    ['the secret looks like an option', ['add', 'ai-tutor', `-${MARKER}`], {}],
+    ['the secret looks like an option behind --', ['add', 'ai-tutor', `--${MARKER}`], {}],
+    ['the secret stands for a choice', ['add', 'ai-tutor', '--stdin', '--purpose', MARKER], {}],
+    ['the secret stands for a command', [MARKER], {}],
     ['the secret is given as the variable', ['add', 'ai-tutor', '--env', MARKER], {}],
     ['nothing says where the secret comes from', ['add', 'ai-tutor'], {}],
     ['two things say it', ['add', 'ai-tutor', '--stdin', '--env', 'X'], { stdin: MARKER }],
@@ -143,6 +147,7 @@ describe('credentials add', () => {
     const { exitCode, stdout, stderr } = await run(argv, given);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toMatch(/^rungate: .+\n/);
+    expect(stderr).not.toContain(MARKER);
     expect((await line.document<Listed>(['credentials', 'list'])).data).toEqual([]);
   });
 

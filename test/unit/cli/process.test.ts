@@ -1,8 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VERSION } from '../../../src/app/version.ts';
 import { reviveJson } from '../../../src/core/json.ts';
+import { PROGRAM } from '../../support/program.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
 
 let line: CommandLine;
@@ -53,6 +58,26 @@ describe('the program', () => {
       exitCode: 1,
       stderr: 'rungate: the answer could not be written: ENOSPC\n',
     });
+  });
+
+  it('serves and stops in order, whether or not anybody reads its addresses', async () => {
+    const full = await open('/dev/full', 'w');
+    const server = spawn(process.execPath, [PROGRAM, 'serve'], {
+      env: { RUNGATE_DATA_DIR: line.dataDir, RUNGATE_PORT: '0', RUNGATE_ADMIN_PORT: '0' },
+      stdio: ['ignore', full.fd, 'pipe'],
+    });
+    await full.close();
+    const log: string[] = [];
+    const lines = createInterface(server.stderr!);
+    lines.on('line', (text) => log.push(text));
+    const said = (message: string) => log.some((text) => text.includes(`"msg":"${message}"`));
+    const gone = once(server, 'exit');
+    await expect.poll(() => said('ready'), { timeout: 20_000 }).toBe(true);
+    await sleep(300);
+    expect(server.exitCode).toBe(null);
+    server.kill('SIGTERM');
+    expect(await gone).toEqual([0, null]);
+    await expect.poll(() => said('stopped')).toBe(true);
   });
 
   it('exits 2 on wrong usage', async () => {
