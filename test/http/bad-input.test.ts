@@ -70,6 +70,7 @@ describe('a wrong field of POST /runs', () => {
     ['metadata of 33 pairs', 'metadata', { metadata: pairs(33) }],
     ['a metadata value that is a number', 'metadata.k', { metadata: { k: 1 } }],
     ['a metadata value of 513 characters', 'metadata.k', { metadata: { k: 'x'.repeat(513) } }],
+    ['a metadata value of 513 emoji', 'metadata.k', { metadata: { k: '😀'.repeat(513) } }],
     ['a metadata key of 65 characters', `metadata.${'k'.repeat(65)}`, { metadata: { ['k'.repeat(65)]: '' } }],
     ['an empty metadata key', 'metadata.', { metadata: { '': 'x' } }],
     ['tags that are a string', 'tags', { tags: 'a' }],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IncomingMessage } from 'node:http';
-import { acceptsJson, preferredType } from '../../src/http/headers/accept.ts';
+import { accepts, preferredType } from '../../src/http/headers/accept.ts';
 import { readIdempotencyKey } from '../../src/http/headers/idempotency-key.ts';
 import { isUtf8 } from '../../src/http/headers/media-type.ts';
 import { holdOfRead, holdOfStart } from '../../src/http/headers/prefer.ts';
@@ -72,7 +72,19 @@ describe('Accept', () => {
     ['json', false],
     ['constructor', false],
   ])('%j: JSON is acceptable: %s', (accept, expected) => {
-    expect(acceptsJson(accept)).toBe(expected);
+    expect(accepts('json', accept)).toBe(expected);
+  });
+
+  it.each([
+    ['text/plain', true],
+    ['text/plain; version=0.0.4', true],
+    ['application/vnd.google.protobuf;q=0.7,text/plain;version=0.0.4;q=0.3', true],
+    ['text/*', true],
+    ['*/*;q=0.1', true],
+    ['application/json', false],
+    ['text/html', false],
+  ])('%j: plain text is acceptable: %s', (accept, expected) => {
+    expect(accepts('text', accept)).toBe(expected);
   });
 
   it.each([

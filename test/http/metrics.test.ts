@@ -49,6 +49,13 @@ describe('GET /metrics', () => {
     expect((await admin.scrape('viewer')).status).toBe(200);
   });
 
+  it('is given to who asks for text, and not to who wants something else', async () => {
+    await using admin = await startAdmin();
+    const status = async (accept: string) => (await admin.scrape('viewer', { accept })).status;
+    expect([await status('text/plain'), await status('text/plain; version=0.0.4')]).toEqual([200, 200]);
+    expect(await status('application/json')).toBe(406);
+  });
+
   it('takes HEAD, and no other method', async () => {
     await using admin = await startAdmin();
     expect((await admin.scrape('viewer', {}, 'HEAD')).status).toBe(200);

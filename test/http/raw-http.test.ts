@@ -65,6 +65,7 @@ describe('what is no HTTP', () => {
     ],
     ['CONNECT', `CONNECT evil.example:443 HTTP/1.1\r\n${LINES}\r\n`, 405, 'method_not_allowed'],
     ['no Host', 'GET /runs HTTP/1.1\r\nAuthorization: Bearer runs\r\n\r\n', 400, 'invalid_request'],
+    ['two Hosts', 'GET /healthz HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n', 400, 'invalid_request'],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'invalid_request'],
   ])('%s is answered with the envelope', async (_what, bytes, status, code) => {
     await expectEnvelope(bytes, status, code);
@@ -73,6 +74,7 @@ describe('what is no HTTP', () => {
   it.each<[string, string, number, string]>([
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
     ['an absolute target', `GET http://evil.example/runz HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
+    ['a semicolon in the path', `GET /healthz;a=b HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
     ['dot segments', `GET /healthz/../runs HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
     [
       'a wish to upgrade',

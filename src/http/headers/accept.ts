@@ -1,13 +1,14 @@
 import { splitList } from './split-list.ts';
 
-/** The forms in which a route can answer. */
-export type AnswerType = 'json' | 'event-stream';
+/** The forms in which a route can answer; errors are JSON, whatever was asked for. */
+export type AnswerType = 'json' | 'event-stream' | 'text';
 
 const QUALITY = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i;
 /** How exactly a range names a type; the most exact one that does decides (RFC 9110, 12.5.1). */
 const PRECISION = {
   json: ['*/*', 'application/*', 'application/json'],
   'event-stream': ['*/*', 'text/*', 'text/event-stream'],
+  text: ['*/*', 'text/*', 'text/plain'],
 } as const satisfies Record<AnswerType, readonly string[]>;
 
 interface Wish {
@@ -15,18 +16,18 @@ interface Wish {
   precision: number;
 }
 
-/** Whether `Accept` lets us answer in JSON. None, or an empty one, lets us. */
-export function acceptsJson(accept: string | undefined): boolean {
-  if (accept === undefined || accept === '*/*' || accept === 'application/json') return true;
+/** Whether `Accept` lets us answer in this form. None, or an empty one, lets us. */
+export function accepts(type: AnswerType, accept: string | undefined): boolean {
+  if (accept === undefined || accept === '*/*') return true;
   const ranges = splitList(accept, ',');
-  return ranges.length === 0 || wishFor('json', ranges).quality > 0;
+  return ranges.length === 0 || wishFor(type, ranges).quality > 0;
 }
 
 /**
  * What `Accept` would rather have; null where it takes neither. On a tie the type that is named more exactly counts, and
  * JSON where both are named alike.
  */
-export function preferredType(accept: string | undefined): AnswerType | null {
+export function preferredType(accept: string | undefined): 'json' | 'event-stream' | null {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return 'json';
   if (accept === 'text/event-stream') return 'event-stream';
   const ranges = splitList(accept, ',');

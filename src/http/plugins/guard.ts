@@ -3,7 +3,7 @@ import type { Role } from '../../core/caller.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { HOP_HEADER } from '../../core/hop.ts';
 import type { App, AppParts, RouteRoles } from '../app.ts';
-import { acceptsJson, preferredType } from '../headers/accept.ts';
+import { accepts, preferredType } from '../headers/accept.ts';
 import { presentedBy } from '../presented.ts';
 import { setBaseHeaders } from '../reply.ts';
 import type { CountRequest } from './request-limits.ts';
@@ -46,10 +46,23 @@ function noSuchRoute(app: App, { raw }: FastifyRequest): GatewayError {
   return new GatewayError('method_not_allowed', { headers: { Allow: methods.join(', ') } });
 }
 
+/** HTTP/1.1 asks for exactly one, so that whoever stands before us has read the same (RFC 9112, 3.2). */
 function requireHost({ raw }: FastifyRequest): void {
-  if (raw.headers.host === undefined && raw.httpVersion === '1.1') {
-    throw new GatewayError('invalid_request', { param: 'Host', message: 'The request has no `Host` header.' });
+  const { host } = raw.headers;
+  if (host === undefined ? raw.httpVersion === '1.1' : isRepeated(raw.rawHeaders, 'host')) {
+    const message = `The request has ${host === undefined ? 'no' : 'more than one'} \`Host\` header.`;
+    throw new GatewayError('invalid_request', { param: 'Host', message });
   }
+}
+
+/** Of a raw list of names and values. */
+function isRepeated(headers: readonly string[], name: string): boolean {
+  let found = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    const given = headers[i];
+    if (given?.length === name.length && given.toLowerCase() === name) found++;
+  }
+  return found > 1;
 }
 
 function requireRole(roles: Exclude<RouteRoles, 'anyone'> | undefined, role: Role): void {
@@ -59,8 +72,9 @@ function requireRole(roles: Exclude<RouteRoles, 'anyone'> | undefined, role: Rol
 }
 
 function requireForm({ headers, routeOptions }: FastifyRequest): void {
-  const streams = routeOptions.config.streams === true;
-  const acceptable = streams ? preferredType(headers.accept) !== null : acceptsJson(headers.accept);
+  const { streams, operation } = routeOptions.config;
+  const type = operation?.answers[200]?.mediaType === 'text/plain' ? 'text' : 'json';
+  const acceptable = streams === true ? preferredType(headers.accept) !== null : accepts(type, headers.accept);
   if (!acceptable) throw new GatewayError('not_acceptable');
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new GatewayError('unsupported_media_type');

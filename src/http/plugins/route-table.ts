@@ -25,7 +25,7 @@ export function allowedMethods(table: readonly RouteEntry[], target: string): st
 }
 
 function pathOf(target: string): string {
-  const end = target.search(/[?#;]/);
+  const end = target.search(/[?#]/);
   return end === -1 ? target : target.slice(0, end);
 }
 

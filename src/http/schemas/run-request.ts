@@ -51,11 +51,16 @@ function metadataFault(value: Readonly<Record<string, unknown>>): { path: string
         message: `a key has 1 to ${METADATA_KEY_LENGTH_MAX} characters, none of them a control character`,
       };
     }
-    if (typeof text !== 'string' || text.length > METADATA_VALUE_LENGTH_MAX) {
+    if (typeof text !== 'string' || isLonger(text, METADATA_VALUE_LENGTH_MAX)) {
       return { path: [key], message: `must be a string of at most ${METADATA_VALUE_LENGTH_MAX} characters` };
     }
   }
   return null;
+}
+
+/** In code points, as JSON Schema counts. */
+function isLonger(text: string, max: number): boolean {
+  return text.length > max && (text.length > 2 * max || Array.from(text).length > max);
 }
 
 /** The body of `POST /runs`, checked for form; what exists and what a vendor takes is checked by runs. */

@@ -78,6 +78,7 @@ A fault that is found before the run is written leaves no run and uses up no ide
     'vault_unavailable',
     'upstream_rejected_input',
     'upstream_auth_failed',
+    'credentials_exhausted',
     'upstream_payment_required',
     'upstream_forbidden',
     'upstream_workflow_not_found',
