@@ -90,6 +90,8 @@ function firstOfEach(errors: readonly YAMLError[], lines: LineCounter): YAMLErro
 function syntaxMessage({ code, message }: YAMLError): string {
   if (code === 'MULTIPLE_DOCS') return 'expected one document';
   if (code === 'RESOURCE_EXHAUSTION') return 'expected fewer levels';
+  // It quotes the whole line.
+  if (message.startsWith('Unknown directive')) return 'not valid YAML: Unknown directive';
   return `not valid YAML: ${message.split(':')[0] ?? ''}`;
 }
 

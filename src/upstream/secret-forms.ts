@@ -22,8 +22,8 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\t': 't',
 };
 /**
- * What stands between lines of base64: as it is, in JSON, also within JSON, percent-encoded, also twice, and in XML; in any
- * case. So a letter behind it is taken for its capital too, which does no harm.
+ * What stands between lines of base64: as it is, in JSON, also within JSON, percent-encoded, also twice, and in XML, also in
+ * JSON; in any case. So a letter behind it is taken for its capital too, which does no harm.
  */
 const LINE_BREAKS: readonly Form[] = [
   '\n',
@@ -35,7 +35,9 @@ const LINE_BREAKS: readonly Form[] = [
   '%0d%0a',
   '%250a',
   '%250d%250a',
-  ...['&#13;', '&#xd;'].flatMap((cr) => [`${cr}\n`, `${cr}&#10;`, `${cr}&#xa;`]),
+  ...['&#13;', '&#xd;'].flatMap((cr) =>
+    ['\n', '&#10;', '&#xa;', ...BACKSLASHES.map((slashes) => `${slashes}n`)].map((lf) => cr + lf),
+  ),
 ].map((text) => ({ text, anyCase: true }));
 /** Whoever breaks base64 into lines makes them this long at least: Ruby 60, OpenSSL 64, MIME 76 characters. */
 const LINE_LENGTH_MIN = 60;
@@ -107,7 +109,13 @@ export function formsOfCharacter(char: string): Form[] {
   else if (char === '\\') forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + slashes, anyCase: false })));
   else if (short !== undefined)
     forms.push(...BACKSLASHES.map((slashes) => ({ text: slashes + short, anyCase: false })));
-  if (char === ' ') forms.push({ text: '+', anyCase: false });
+  // .NET's JSON escapes the plus sign of a form.
+  if (char === ' ') {
+    forms.push(
+      { text: '+', anyCase: false },
+      ...ESCAPES.map((slashes) => ({ text: `${slashes}u002b`, anyCase: true })),
+    );
+  }
   return forms;
 }
 

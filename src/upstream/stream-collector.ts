@@ -35,9 +35,12 @@ export interface SettleStream {
   reject(error: unknown): void;
 }
 
-/** The bytes are scrubbed already; but JSON may escape an escaped secret once more, which whoever parses it undoes. */
+/**
+ * The bytes are scrubbed already; but JSON may escape an escaped secret once more, which whoever parses it undoes, and an
+ * event of several lines had `data:` between them, where its text has nothing.
+ */
 function scrubbed(frame: StreamFrame, scrub: OutputScrub): StreamFrame {
-  if (frame.kind !== 'event' || !hasNeedlessEscapes(frame.data)) return frame;
+  if (frame.kind !== 'event' || !(hasNeedlessEscapes(frame.data) || frame.data.includes('\n'))) return frame;
   return { ...frame, data: scrub.text(frame.data) };
 }
 

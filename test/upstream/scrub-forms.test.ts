@@ -52,6 +52,15 @@ describe.each(FORMS)('a secret %s', (_name, form) => {
   });
 });
 
+describe('a secret with spaces', () => {
+  it('is blotted out of a form whose plus signs JSON escapes, also within JSON', () => {
+    const json = '{"q":"x=correct\\u002Bhorse\\u002Bbattery"}';
+    for (const text of [json, JSON.stringify(json)]) {
+      expect(createScrubber(['correct horse battery']).text(text)).toContain('x=[secret]');
+    }
+  });
+});
+
 describe('a secret in base64 that is broken into lines', () => {
   /** What is in front decides where the lines end. */
   const headers = Array.from({ length: 13 }, (_, i) => `Authorization: ${'x'.repeat(i * 5)}`);
@@ -77,7 +86,9 @@ describe('a secret in base64 that is broken into lines', () => {
       const url = encodeURIComponent(lines);
       const xml = lines.replaceAll('\r', '&#13;');
       const escaped = json.replaceAll('\\n', '\\u000a').replaceAll('\\r', '\\u000D');
-      for (const text of [lines, json, php, JSON.stringify(json), url, encodeURIComponent(url), xml, escaped]) {
+      const inXml = [xml, JSON.stringify(xml), JSON.stringify({ xml: JSON.stringify(xml) })];
+      const texts = [lines, json, php, JSON.stringify(json), url, encodeURIComponent(url), ...inXml, escaped];
+      for (const text of texts) {
         const scrub = createOutputScrub([new Secret(SECRET)], () => {});
         const pieces = Array.from({ length: Math.ceil(text.length / 7) }, (_, i) => text.slice(i * 7, i * 7 + 7));
         for (const clean of [

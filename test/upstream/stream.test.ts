@@ -296,4 +296,19 @@ describe('a stream that echoes our credential', () => {
       expect(text).toContain('<[secret]>');
     }
   });
+
+  it('is scrubbed of it where the lines of its base64 are lines of one event', async () => {
+    const secret = 'sk-live-0123456789'.repeat(4);
+    const base64 = Buffer.from(`Authorization: Bearer ${secret}`).toString('base64');
+    const event = base64.replaceAll(/.{60}/g, (line) => `${line}\ndata: `);
+    const server = await rawServer(({ socket }) => {
+      socket.write(`${HEAD}transfer-encoding: chunked\r\n\r\n${chunk(`data: ${event}\n\n`).toString()}0\r\n\r\n`);
+    });
+    const credential = sealed(server.origin, secret);
+    const { frames } = await readAll(await testUpstream().stream(server.origin, { format: 'sse', credential }));
+    const [frame] = frames;
+    const data = frame?.kind === 'event' ? frame.data : '';
+    expect(data).toContain('[secret]');
+    expect(Buffer.from(data.replaceAll(/\s/g, ''), 'base64').toString()).not.toContain(secret.slice(0, 40));
+  });
 });

@@ -14,6 +14,7 @@ export const FAULTS: [string, string, string][] = [
     'providers: [',
     '1:13: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
   ],
+  ['a directive', '%sk-live-0123 hunter2', '1:1: not valid YAML: Unknown directive'],
   ['a tab', 'providers:\n\tb3os: {}', '2:1: not valid YAML: Tabs are not allowed as indentation'],
   ['two documents', '{}\n---\n{}', '2:1: expected one document'],
   ['a tag', provider('kind: !secret hunter2'), '1:28: not valid YAML: Unresolved tag'],
