@@ -6,7 +6,7 @@ import type { Attempt, RateLimitSeen, Run, RunOutput, RunStatus, RunWithPayloads
 
 export interface Rendering {
   include: { inputs: boolean; output: boolean };
-  /** Whether whose run it is is told: those who see every key's runs are. */
+  /** Whether whose run it is, and where its credentials lie, is told: those who see every key's runs are. */
   showKey: boolean;
 }
 
@@ -54,7 +54,7 @@ export function renderRun(run: Run | RunWithPayloads, { include, showKey }: Rend
     waiting: run.waiting,
     partial: run.partial,
     upstream: renderUpstream(run),
-    attempts: run.attempts.map(renderAttempt),
+    attempts: run.attempts.map((attempt) => renderAttempt(attempt, showKey)),
     resolution: run.resolution,
     metadata: run.metadata,
     tags: run.tags,
@@ -81,8 +81,14 @@ function renderRateLimit({ limit, remaining, reset, observedAt }: RateLimitSeen)
   return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: isoTime(observedAt) };
 }
 
-function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt) {
-  return { provider, workflow, credential: credentialId, error_code: errorCode, at: isoTime(at) };
+function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt, showPlace: boolean) {
+  const credential = showPlace ? credentialId : withoutPath(credentialId);
+  return { provider, workflow, credential, error_code: errorCode, at: isoTime(at) };
+}
+
+/** Of a reference that is a path, on this machine or in a secret manager, what kind it is. */
+function withoutPath(credentialId: string | null): string | null {
+  return /^(?:file|vault)(?=:)/.exec(credentialId ?? '')?.[0] ?? credentialId;
 }
 
 function renderTimeOrNull(ms: number | null): string | null {

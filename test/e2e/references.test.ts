@@ -114,7 +114,10 @@ describe('a gateway whose vendors’ secrets lie elsewhere', () => {
     const { body } = await run(client, 'either');
     expect(body).toMatchObject({
       status: 'succeeded',
-      attempts: [{ error_code: 'vault_unavailable' }, { credential: 'env:EITHER_KEY', error_code: null }],
+      attempts: [
+        { credential: 'file', error_code: 'vault_unavailable' },
+        { credential: 'env:EITHER_KEY', error_code: null },
+      ],
     });
   });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { errorBody, GatewayError } from '../../src/core/errors.ts';
+import type { Attempt } from '../../src/runs/model.ts';
 import type { RenderedRun } from '../../src/runs/render-run.ts';
 import { endedWell, refused } from '../support/memory-runs.ts';
 import { startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
@@ -272,6 +273,32 @@ describe('GET /runs/{id}', () => {
 });
 
 describe('a rendered run', () => {
+  const attemptWith = (credentialId: string, at: number): Attempt => ({
+    number: 1,
+    step: 'start',
+    provider: 'p',
+    kind: 'k',
+    origin: 'https://vendor.example',
+    credentialId,
+    workflow: 'wf',
+    at,
+    state: 'began',
+    errorCode: null,
+  });
+
+  it.each([
+    ['file:/etc/secrets/tutor', 'file'],
+    ['vault:kv/vendors/tutor#key', 'vault'],
+    ['env:TUTOR_KEY', 'env:TUTOR_KEY'],
+    ['cred_1', 'cred_1'],
+  ])('tells callers of the credential %s only that it is %s, and operators all', async (credentialId, shown) => {
+    const at = Date.now();
+    app.runs.behave({ ...endedWell(at), attempts: [attemptWith(credentialId, at)] });
+    const { id } = await runOf(await start());
+    const seenBy = async (key: string) => (await runOf(await send(`/runs/${id}`, { key }))).attempts[0]?.credential;
+    expect([await seenBy('runs'), await seenBy('viewer')]).toEqual([shown, credentialId]);
+  });
+
   it('gives times in RFC 3339 with milliseconds and names in snake_case', async () => {
     const at = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
     app.runs.behave({
@@ -285,20 +312,7 @@ describe('a rendered run', () => {
         pollError: null,
         rateLimit: { limit: 100, remaining: 99, reset: at, observedAt: at },
       },
-      attempts: [
-        {
-          number: 1,
-          step: 'start',
-          provider: 'p',
-          kind: 'k',
-          origin: 'https://vendor.example',
-          credentialId: 'cred_1',
-          workflow: 'wf',
-          at,
-          state: 'began',
-          errorCode: null,
-        },
-      ],
+      attempts: [attemptWith('cred_1', at)],
     });
     const run = await runOf(await start());
     const time = '2026-01-02T03:04:05.006Z';

@@ -25,7 +25,10 @@ const upstreamSchema = z
 const attemptSchema = z.object({
   provider: z.string(),
   workflow: z.string().meta({ description: 'The vendor’s own id of the workflow.' }),
-  credential: z.string().nullable().meta({ description: 'The credential’s id; never a secret.' }),
+  credential: z.string().nullable().meta({
+    description:
+      'The credential’s id; never a secret. Of a reference that is a path, callers see `file` or `vault` alone.',
+  }),
   error_code: errorCodeSchema.nullable(),
   at: time,
 });
