@@ -12,7 +12,8 @@ export type AbortReason = 'deadline' | 'cancelled' | 'drain';
 
 /** How a call that must not be repeated ended, before it is decided what the run makes of it. */
 export type OnceResult =
-  | { is: 'answered'; reading: Reading; answer: OutboundAnswer; rateLimit: RateLimitSeen | null }
+  /** `byToken`: the call showed a token that the credential had just bought, and not the credential. */
+  | { is: 'answered'; reading: Reading; answer: OutboundAnswer; rateLimit: RateLimitSeen | null; byToken?: boolean }
   /** No byte left, or nothing began; `attemptError`: what the last attempt came to, where the run ends with another error. */
   | { is: 'not_sent'; error: ErrorBody; attemptError?: ErrorBody }
   | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }

@@ -162,7 +162,19 @@ async function callVendor(
   const given = AbortSignal.any([parts.stopped, ...(signal ? [signal] : [])]);
   try {
     const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([given, late.signal]));
-    return { answer, reading: readAnswer(kind[operation] as Operation<never>, answer) };
+    const reading = readAnswer(kind[operation] as Operation<never>, answer);
+    // Else a word that the vendor has added since would let every run time out, and nobody could tell why.
+    if (reading.is === 'unreadable') {
+      const about = {
+        run_id: run.id,
+        provider: run.provider,
+        operation,
+        status: answer.status,
+        reason: reading.reason,
+      };
+      parts.log.warn(about, 'an answer of the vendor was not understood');
+    }
+    return { answer, reading };
   } catch (cause) {
     if (!given.aborted) logFailure(parts.log, run, { operation, cause });
     const isCutShort = given.aborted || (late.signal.aborted && leftMs <= READ_MS_MAX);

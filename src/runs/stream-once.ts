@@ -109,7 +109,8 @@ async function startStream(
     }
     const reading = readAnswer(kind.start, answer);
     if (reading.is === 'broken' && signal.aborted) return aborted(flight, true);
-    return { is: 'answered', answer, reading, rateLimit: rateLimitSeen(kind, answer, parts.now()) };
+    const rateLimit = rateLimitSeen(kind, answer, parts.now());
+    return { is: 'answered', answer, reading, rateLimit, byToken: call.token !== null };
   } catch (cause) {
     if (!signal.aborted) logFailure(parts.log, run, { operation: 'startStream', cause });
     return failedOnce(kind, run, { cause, signal });

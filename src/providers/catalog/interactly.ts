@@ -13,7 +13,7 @@ import {
   type RunOutput,
 } from '../outcome.ts';
 import { readDetailedFault } from '../readers/detailed-fault.ts';
-import { createInteractlyEventReader, loopingReason } from '../readers/interactly-events.ts';
+import { createInteractlyEventReader, loopingReason, saidBy } from '../readers/interactly-events.ts';
 import {
   anyJson,
   anyJsonObject,
@@ -69,7 +69,8 @@ const ResumeOptions = z.strictObject({ thread_to_node_inputs: threadInputs });
 /** Types that are not listed in the documents come too, and new ones will: nothing is asked of an event. */
 const Event = z.object({
   type: lenient(z.string()),
-  content: lenient(z.string()),
+  content: lenient(anyJson),
+  message: lenient(anyJson),
   error_message: lenient(z.string()),
   next_input_hint: lenient(anyJson),
 });
@@ -269,7 +270,10 @@ function textOf(events: readonly Event[]): string | null {
 }
 
 function contentsOf(events: readonly Event[], wanted: (type: string) => boolean): string[] {
-  return events.flatMap(({ type = '', content = '' }) => (wanted(type) && content.trim() !== '' ? [content] : []));
+  return events.flatMap((event) => {
+    const said = wanted(event.type ?? '') ? saidBy(event) : '';
+    return said.trim() === '' ? [] : [said];
+  });
 }
 
 /** What the vendor says of the input it waits for, else what the assistant asked last. */

@@ -49,7 +49,7 @@ const STEP_FIELDS = [
 const Event = z.object({
   type: lenient(z.string()),
   status: lenient(z.string()),
-  content: lenient(z.string()),
+  content: lenient(anyJson),
   message: lenient(anyJson),
   origin_node_run_id: lenient(z.string()),
   error_message: lenient(z.string()),
@@ -177,7 +177,7 @@ function createSaid(): Said {
   let last: { type: string; content: string; node: string | null } | null = null;
   return {
     add(event, type) {
-      const content = event.content ?? contentOf(event.message);
+      const content = saidBy(event);
       if (content === '') return [];
       if (last !== null && last.type !== type && last.content.trim() === content.trim()) return [];
       const node = event.origin_node_run_id ?? null;
@@ -191,9 +191,18 @@ function createSaid(): Said {
   };
 }
 
-/** A say node's message: a text, or an object that has one. */
-function contentOf(message: Json | undefined): string {
-  if (typeof message === 'string') return message;
-  const content = isJsonObject(message) ? message.content : undefined;
-  return typeof content === 'string' ? content : '';
+/**
+ * The words of an event. The assistant's are its `content`; those of a say node are its `message`, which is a text, or an
+ * object with `content`. Content may be a text or a list of blocks, of which some have a `text`.
+ */
+export function saidBy({ content, message }: { content?: Json | undefined; message?: Json | undefined }): string {
+  const own = wordsOf(content);
+  return own === '' ? wordsOf(isJsonObject(message) ? message.content : message) : own;
+}
+
+function wordsOf(content: Json | undefined): string {
+  if (typeof content === 'string') return content;
+  if (!Array.isArray(content)) return '';
+  const texts = content.map((block) => (isJsonObject(block) ? block.text : block));
+  return texts.filter((text) => typeof text === 'string').join('');
 }

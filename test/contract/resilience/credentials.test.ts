@@ -3,6 +3,7 @@ import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { createCommandLine, type CommandLine } from '../../support/command-line.ts';
 import { startTestGateway, vendorOf, type TestGateway, type TestProvider } from '../../support/gateway.ts';
 import { startScriptedVendor, type Behaviour, type ScriptedVendor } from '../../support/scripted-vendor.ts';
+import { beginStream, readToEnd } from '../../support/streams.ts';
 import { stopCleanly } from '../../support/stop-cleanly.ts';
 import { QUICK_KINDS } from '../vendors/contract-table.ts';
 
@@ -18,7 +19,7 @@ let gateway: TestGateway;
 let commandLine: CommandLine;
 
 /** Each concern has its own providers, whose credentials no other test has spoilt. */
-const CONCERNS = ['refused', 'unpaid', 'forbidden', 'limited', 'exhausted', 'resting'];
+const CONCERNS = ['tokens', 'refused', 'unpaid', 'forbidden', 'limited', 'exhausted', 'resting'];
 
 beforeAll(async () => {
   commandLine = await createCommandLine();
@@ -188,6 +189,23 @@ describe.each(PROVIDER_KINDS)('two credentials at $kind', ({ kind, verify }) => 
       expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(300);
     });
     expect(calls).toBe(0);
+  });
+});
+
+const byToken = PROVIDER_KINDS.filter(({ startStream }) => startStream?.token !== undefined);
+
+describe.each(byToken)('a single-use token of $kind that the vendor refuses', ({ kind }) => {
+  it('is no fault of the credential that bought it', async () => {
+    const provider = `${kind}-tokens`;
+    vendors.get(kind)!.script = () => 'works';
+    const body = { provider, workflow: gateway.workflowId(kind, 'status-401'), inputs: { a: 1 } };
+    const events = await readToEnd(beginStream(gateway, body));
+    expect(events.at(-1)).toMatchObject({
+      type: 'run.failed',
+      data: { run: { error: { code: 'upstream_auth_failed' } } },
+    });
+    expect([await stateOf(provider, FIRST), await stateOf(provider, SECOND)]).toEqual(['usable', 'usable']);
+    expect((await start(kind, provider)).body).toMatchObject({ status: 'succeeded' });
   });
 });
 

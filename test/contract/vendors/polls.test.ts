@@ -131,6 +131,18 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a poll a
     expect(seen.upstream.poll_error).toMatchObject({ code: 'upstream_auth_failed', upstream: { status: 401 } });
   });
 
+  it('tells the log of an answer that it does not understand', async () => {
+    const workflow = gateway.workflowId(kind.kind, 'poll-wrong-shape');
+    const id = await gateway.begin({ provider: kind.kind, workflow, timeout_s: DEADLINE_S });
+    const about = { run_id: id, provider: kind.kind, operation: 'poll', status: 200 };
+    await expect
+      .poll(() => gateway.warnings, { timeout: 10_000 })
+      .toContainEqual({
+        message: 'an answer of the vendor was not understood',
+        fields: expect.objectContaining(about),
+      });
+  });
+
   it('still shows it where the deadline has cut the next poll short', async () => {
     const workflow = gateway.workflowId(kind.kind, 'poll-status-401-x1.poll-never-answers');
     const timeoutS = READ_TIMEOUT_MS / 1_000 - 1;

@@ -3,6 +3,7 @@ import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
 import b3os from '../../../src/providers/catalog/b3os.ts';
 import draftAndGoal from '../../../src/providers/catalog/draft-and-goal.ts';
+import type { Json } from '../../../src/core/json.ts';
 import interactly from '../../../src/providers/catalog/interactly.ts';
 
 const FIRST = PROVIDER_KINDS.filter(({ kind }) => ['ai-tutor', 'b3os', 'draft-and-goal', 'interactly'].includes(kind));
@@ -97,6 +98,34 @@ describe('b3os', () => {
 });
 
 describe('interactly', () => {
+  const recordWith = (status: string, events: Json[]) => ({
+    status: 200,
+    headers: {},
+    body: {
+      workflow_run: {
+        _id: '0'.repeat(24),
+        workflow_run: { status, input_output_pairs: [{ run_output: { events } }] },
+      },
+    },
+  });
+  const SAID: Json[] = [
+    { type: 'say_static', message: 'Hello there' },
+    { type: 'say_llm', message: { content: 'World' } },
+    { type: 'say_llm', message: { content: [{ type: 'text', text: 'in ' }, { type: 'image' }, { text: 'blocks' }] } },
+    { type: 'say_static', content: 'Bye' },
+    { type: 'say_static', message: 7 },
+  ];
+
+  it('takes for text what say nodes said, in each of its forms, where the assistant answered nothing', () => {
+    const text = 'Hello there\n\nWorld\n\nin blocks\n\nBye';
+    expect(interactly.poll?.read(recordWith('completed', SAID))).toMatchObject({ is: 'succeeded', output: { text } });
+    expect(interactly.poll?.read(recordWith('waiting_for_user_input', SAID))).toMatchObject({
+      waiting: { hint: text },
+    });
+    const answered = [...SAID, { type: 'assistant_response', content: [{ type: 'text', text: 'Blocks' }] }];
+    expect(interactly.poll?.read(recordWith('completed', answered))).toMatchObject({ output: { text: 'Blocks' } });
+  });
+
   it.each([
     ['5eb7cf5a86d9755df3a6c593', true],
     ['5EB7CF5A86D9755DF3A6C593', true],
