@@ -9,13 +9,14 @@ export const JSON_DEPTH_MAX = 100;
 export type JsonFault = 'not_utf8' | 'not_json' | 'too_deep';
 export type ParsedJson = { ok: true; value: Json } | { ok: false; fault: JsonFault };
 
-/** Only texts with so many digits in a row, or an exponent, can hold a number that parsing changes. */
-const MAY_BE_INEXACT = /\d{16}|\d[eE]/;
-const INTEGER = /^-?\d+$/;
+/** Only texts with so many digits in a row, a point among them, or an exponent, can hold a number that parsing changes. */
+const MAY_BE_INEXACT = /\d[\d.]{15}|\d[eE]/;
+/** Programs write so many at most of a number as they hold it, and then it is the same one here. */
+const SIGNIFICANT_DIGITS_MAX = 17;
 
 /**
- * The path of a number that cannot be handed on as it was sent: an integer beyond 2^53, or one so large that
- * it becomes infinite. Null where there is none. Amounts of money are what this is about.
+ * The path of a number that cannot be handed on as it was sent: a whole one beyond 2^53, one of more digits than a number
+ * has here, or one so large that it becomes infinite. Null where there is none. Amounts of money are what this is about.
  */
 export function findInexactNumber(text: string): string | null {
   if (!MAY_BE_INEXACT.test(text)) return null;
@@ -23,9 +24,17 @@ export function findInexactNumber(text: string): string | null {
   const marked: unknown = JSON.parse(text, (_key, value: unknown, context?: { source?: string }) => {
     const { source = '' } = context ?? {};
     if (typeof value !== 'number' || source === '') return value;
-    return Number.isFinite(value) && (!INTEGER.test(source) || Number.isSafeInteger(value)) ? value : changed;
+    return isKept(value, source) ? value : changed;
   });
   return pathTo(marked, changed);
+}
+
+function isKept(value: number, source: string): boolean {
+  if (!Number.isFinite(value)) return false;
+  const [mantissa = '', exponent] = source.split(/[eE]/, 2);
+  const digits = mantissa.replaceAll(/\D/g, '').replaceAll(/^0+|0+$/g, '');
+  if (digits.length > SIGNIFICANT_DIGITS_MAX) return false;
+  return exponent !== undefined || !Number.isInteger(value) || Number.isSafeInteger(value);
 }
 
 function pathTo(value: unknown, wanted: symbol): string | null {

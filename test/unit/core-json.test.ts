@@ -5,6 +5,10 @@ describe('a number that parsing would change', () => {
   it.each([
     ['{"amount": 1e400}', 'amount'],
     ['{"inputs": {"wei": 9007199254740993}}', 'inputs.wei'],
+    ['{"inputs": {"amount": 12345678901234567.89}}', 'inputs.amount'],
+    ['{"amount": 9007199254740993.0}', 'amount'],
+    ['{"amount": 1.000000000000000001}', 'amount'],
+    ['{"amount": 1234567890.1234567890}', 'amount'],
     ['{"inputs": {"list": [1, {"n": -123456789012345678901234567890}]}}', 'inputs.list.1.n'],
     ['{"a": "1234567890123456789", "b": 1e400}', 'b'],
   ])('is found in %s', (text, path) => {
@@ -14,6 +18,9 @@ describe('a number that parsing would change', () => {
   it.each([
     '{"amount": 9007199254740991}',
     '{"amount": "9007199254740993"}',
+    // As C and PHP print what others print as 0.1.
+    '{"rate": 0.10000000000000001}',
+    '{"rate": 0.1234567890123456, "fee": 1.0, "none": 0.00000000000000000}',
     '{"amount": 1e21, "rate": 0.1, "small": 5e-324}',
     '{"text": "1e400", "12345678901234567890": true}',
     '{}',

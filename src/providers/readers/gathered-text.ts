@@ -4,9 +4,11 @@ import type { Outcome } from '../outcome.ts';
 /** An answer that comes in pieces, each of which is told at once. What one stream may bring is bounded where it is read. */
 export interface GatheredText {
   delta(text: string): readonly StreamSignal[];
+  /** Something came in which no piece was found. */
+  missed(): void;
   /** Everything so far. */
   text(): string;
-  /** The stream has said that this was all. */
+  /** The stream has said that this was all. Throws where all that came was missed: that was no empty answer. */
   finished(): readonly StreamSignal[];
 }
 
@@ -14,13 +16,18 @@ export interface GatheredText {
 export function createGatheredText(finish: (text: string) => Outcome): GatheredText {
   const pieces: string[] = [];
   const text = () => pieces.join('');
+  let hasMissed = false;
   return {
     delta(piece) {
       if (piece === '') return [];
       pieces.push(piece);
       return [{ is: 'delta', text: piece }];
     },
+    missed: () => void (hasMissed = true),
     text,
-    finished: () => [{ is: 'outcome', outcome: finish(text()) }],
+    finished() {
+      if (hasMissed && pieces.length === 0) throw new TypeError('expected an answer in a form that is known');
+      return [{ is: 'outcome', outcome: finish(text()) }];
+    },
   };
 }

@@ -87,7 +87,19 @@ export function failure(message: string | null): readonly StreamSignal[] {
 
 function readUntyped(gathered: GatheredText, chunk: JsonObject): readonly StreamSignal[] {
   if (chunk.success === false || (chunk.error !== undefined && chunk.error !== null)) return failure(reasonOf(chunk));
-  return gathered.delta(firstString(chunk.text, chunk.delta, chunk.content, chunk.token));
+  const piece = firstString(chunk.text, chunk.delta, chunk.content, chunk.token, openAiDelta(chunk));
+  if (piece !== '') return gathered.delta(piece);
+  // The blocking call's own form: the answer as a whole, behind its pieces or instead of them.
+  if (gathered.text() === '' && typeof chunk.result === 'string') return gathered.delta(chunk.result);
+  gathered.missed();
+  return [];
+}
+
+/** `{"choices":[{"delta":{"content":"…"}}]}`, as OpenAI and many after it write a piece. */
+function openAiDelta({ choices }: JsonObject): Json | undefined {
+  const [choice] = Array.isArray(choices) ? choices : [];
+  const delta = isJsonObject(choice) ? choice.delta : undefined;
+  return isJsonObject(delta) ? delta.content : undefined;
 }
 
 function brokenBy(data: string): readonly StreamSignal[] {

@@ -157,6 +157,37 @@ describe('the stream of ai-tutor', () => {
   });
 });
 
+describe('an answer in chunks that no document describes', () => {
+  const operation = aiTutor.startStream as unknown as StreamOperation<never>;
+  const read = (...chunks: Json[]) => {
+    const frames = chunks.map((chunk): StreamFrame => ({
+      kind: 'event',
+      event: 'message',
+      data: chunk === '[DONE]' ? chunk : JSON.stringify(chunk),
+    }));
+    return readAll(operation, { headers: { 'content-type': 'text/event-stream' } }, frames);
+  };
+
+  it.each<[string, Json[], string]>([
+    [
+      'as OpenAI writes them',
+      [{ choices: [{ delta: { role: 'x' } }] }, { choices: [{ delta: { content: 'Once' } }] }],
+      'Once',
+    ],
+    ['as the call without a stream', [{ success: true, result: 'Once upon' }], 'Once upon'],
+    ['as both, which are not said twice', [{ text: 'Once ' }, { text: 'upon' }, { result: 'Once upon' }], 'Once upon'],
+    ['and nothing', [], ''],
+  ])('is read %s', (_what, chunks, text) => {
+    const reading = read(...chunks, '[DONE]');
+    expect([textOf(reading.signals), reading.end]).toEqual([text, 'ended before']);
+    expect(reading.signals.at(-1)).toMatchObject({ outcome: { is: 'succeeded', output: { text } } });
+  });
+
+  it('is no empty answer', () => {
+    expect(read({ novel: 'Once upon a time' }, '[DONE]').end).toBe('unreadable');
+  });
+});
+
 describe('the stream of interactly', () => {
   it('is not for a start that brings its own state, which the vendor refuses there', () => {
     expect(interactly.startStream?.suits?.({ options: {} })).toBe(true);
