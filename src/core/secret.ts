@@ -8,11 +8,14 @@ const MASK = '[secret]';
  */
 export class Secret {
   readonly #value: string;
+  /** Those that lay in the same place before, newest first: what was sent with them may still be repeated. */
+  readonly before: readonly Secret[];
   #derived: unknown;
-  #deriveBy: ((value: string) => unknown) | null = null;
+  #deriveBy: ((secret: Secret) => unknown) | null = null;
 
-  constructor(value: string) {
+  constructor(value: string, before: readonly Secret[] = []) {
     this.#value = value;
+    this.before = before;
   }
 
   open(): string {
@@ -20,12 +23,12 @@ export class Secret {
   }
 
   /**
-   * What `make` makes of the value, which is as secret as that, and forgotten with it. The last one is kept, so that what
+   * What `make` makes of the secret, which is as secret as that, and forgotten with it. The last one is kept, so that what
    * is derived for every call is made once while a place hands out the same object.
    */
-  derive<T>(make: (value: string) => T): T {
+  derive<T>(make: (secret: Secret) => T): T {
     if (this.#deriveBy !== make) {
-      this.#derived = make(this.#value);
+      this.#derived = make(this);
       this.#deriveBy = make;
     }
     return this.#derived as T;

@@ -54,10 +54,7 @@ export function scrubberOf(secrets: readonly Secret[], onGivenUp: () => void): S
   const [only, ...more] = secrets;
   if (only === undefined) throw new Error('an answer without a request');
   if (more.length === 0) return scrubberFor(only.derive(lookForOne), onGivenUp);
-  return createScrubber(
-    secrets.map((secret) => secret.open()),
-    onGivenUp,
-  );
+  return createScrubber(secrets.flatMap(textsToFind), onGivenUp);
 }
 
 function doNothing(): void {}
@@ -79,8 +76,13 @@ function lookFor(secrets: readonly string[]): LookedFor {
   return { wanted, plain: [...new Set(plain)], signs: [...new Set(texts.flatMap(escapeSigns))] };
 }
 
-function lookForOne(secret: string): LookedFor {
-  return lookFor([secret]);
+function lookForOne(secret: Secret): LookedFor {
+  return lookFor(textsToFind(secret));
+}
+
+/** A run outlives a rotation, and the record that a vendor has of it may repeat what it was begun with. */
+function textsToFind(secret: Secret): string[] {
+  return [secret, ...secret.before].map((one) => one.open());
 }
 
 function scrubberFor({ wanted, plain, signs }: LookedFor, onGivenUp: () => void): Scrubber {

@@ -92,8 +92,8 @@ export function readSecret(secret: Secret): ReadSecret {
 
 type ReadSecret = { usable: Secret; fault: null } | { usable: null; fault: string };
 
-function readText(raw: string): ReadSecret {
-  const text = raw.replace(/\r?\n$/, '');
+function readText(secret: Secret): ReadSecret {
+  const text = secret.open().replace(/\r?\n$/, '');
   if (text === '') return { usable: null, fault: 'it is empty' };
   if (text.length > SECRET_LENGTH_MAX) {
     return { usable: null, fault: `it is longer than ${SECRET_LENGTH_MAX} characters` };
@@ -101,5 +101,6 @@ function readText(raw: string): ReadSecret {
   if (!VISIBLE_ASCII.test(text)) {
     return { usable: null, fault: 'it has a space, a line break or another character that no header can carry' };
   }
-  return { usable: new Secret(text), fault: null };
+  const before = secret.before.flatMap((one) => readSecret(one).usable ?? []);
+  return { usable: new Secret(text, before), fault: null };
 }

@@ -52,6 +52,17 @@ describe.each(FORMS)('a secret %s', (_name, form) => {
   });
 });
 
+describe('a secret that was rotated', () => {
+  it('is blotted out with those before it, for as long as a vendor may repeat them', () => {
+    const [first, second, third] = ['the-first-secret', 'the-second-secret', 'the-third-secret'] as const;
+    const secret = new Secret(third, [new Secret(second), new Secret(first)]);
+    for (const secrets of [[secret], [secret, new Secret('a-token-besides')]]) {
+      const scrub = createOutputScrub(secrets, () => {});
+      expect(scrub.text(`${first} ${second} ${third}`)).toBe('[secret] [secret] [secret]');
+    }
+  });
+});
+
 describe('a secret with spaces', () => {
   it('is blotted out of a form whose plus signs JSON escapes, also within JSON', () => {
     const json = '{"q":"x=correct\\u002Bhorse\\u002Bbattery"}';

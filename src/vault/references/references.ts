@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import type { Secret } from '../../core/secret.ts';
+import { Secret } from '../../core/secret.ts';
 import { parseReference, type SecretReference } from '../../core/secret-reference.ts';
 import type { ReferenceIn, SecretSource } from './secret-source.ts';
 
@@ -28,6 +28,8 @@ export interface ReferencesParts {
 
 /** So many references, of this and of earlier configurations, are remembered. */
 const REFERENCES_MAX = 1_000;
+/** So many earlier secrets of a reference are looked for in vendors' answers. */
+const EARLIER_MAX = 2;
 const LOOK_AGAIN_MS = 5_000;
 /** For so long after a change, calls that were made with the secret before may still be refused. */
 const CHANGE_SETTLES_MS = 30_000;
@@ -37,7 +39,8 @@ interface Bound {
   isSet(): boolean;
   read(): Promise<Secret | null>;
   expire: (() => void) | null;
-  /** What was read last; null: nothing. */
+  /** What its place handed out last, and what of that is handed on: the same, with those before it. */
+  given: Secret | null;
   last: Secret | null;
   changedAt: number;
   lookedAt: number;
@@ -67,13 +70,17 @@ export function createReferences(parts: ReferencesParts): References {
 
   async function readChanging(text: string, bound: Bound): Promise<Secret | null> {
     const secret = await bound.read();
-    if (secret === null || secret === bound.last) return secret;
-    if (bound.last !== null && bound.last.open() !== secret.open()) {
+    if (secret === null) return null;
+    if (secret === bound.given) return bound.last;
+    bound.given = secret;
+    const { last } = bound;
+    if (last === null) bound.last = secret;
+    else if (last.open() !== secret.open()) {
       bound.changedAt = clock.monotonic();
       log.info({ credential: text }, 'the secret behind a reference has changed');
+      bound.last = new Secret(secret.open(), [last, ...last.before].slice(0, EARLIER_MAX));
     }
-    bound.last = secret;
-    return secret;
+    return bound.last;
   }
 
   return {
@@ -111,6 +118,7 @@ function boundTo<Reference extends SecretReference>(source: SecretSource<Referen
     isSet: () => source.isSet(reference),
     read: () => source.read(reference),
     expire: expire === null ? null : () => expire(reference),
+    given: null,
     last: null,
     changedAt: -Infinity,
     lookedAt: -Infinity,

@@ -79,6 +79,22 @@ describe('a reference whose secret was refused', () => {
     expect(told).toEqual([{ credential: VAULT }]);
   });
 
+  it('hands out the last two before it too, for vendors’ answers to be searched for them', async () => {
+    const { references, values } = setUp();
+    for (const [secret, before] of [
+      ['sk_1', []],
+      ['sk_1', []],
+      ['sk_2', ['sk_1']],
+      ['sk_2', ['sk_1']],
+      ['sk_3', ['sk_2', 'sk_1']],
+      ['sk_4', ['sk_3', 'sk_2']],
+    ] as const) {
+      values['kv/tutor#key'] = secret;
+      const read = await references.read(VAULT);
+      expect([read?.open(), read?.before.map((one) => one.open())]).toEqual([secret, before]);
+    }
+  });
+
   it('is looked at again at once, and then every few seconds at most', async () => {
     const { references, values, expired, clock } = setUp();
     await references.read(VAULT);
