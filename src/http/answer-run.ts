@@ -38,7 +38,6 @@ export function answerStart(
 ): void {
   const upstreamMs = context.held && !started.replayed ? started.upstreamMs() : 0;
   reply.request.runId = run.id;
-  reply.header('location', `/runs/${run.id}`);
   if (started.replayed) reply.header('idempotent-replayed', 'true');
   else if (context.held) setVendorHeaders(reply, started.vendorHeaders());
   const refusal = started.refusal();

@@ -42,6 +42,8 @@ export async function holdRun(
   { reply, openCalls, inputs, holdMs }: RunToHold,
 ): Promise<Run | RunWithPayloads> {
   const { request } = reply;
+  // Also where the caller ends meanwhile: the run is there.
+  reply.header('location', `/runs/${run.id}`);
   const own = replayed ? null : inputs;
   if (holdMs === 0) return own ? { ...run, inputs: own, output: null } : runs.get(callerOf(request), run.id);
   const small = Number(request.headers['content-length'] ?? Infinity) <= KEPT_BYTES_MAX;

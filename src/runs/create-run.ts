@@ -61,6 +61,7 @@ export function createRunCreator(parts: CreateRunParts) {
     try {
       const earlier = claim === null ? null : await store.findByKey(claim);
       if (earlier) return replay(earlier);
+      context.mayBegin?.();
       if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
       if (!parts.heartbeatIsYoung()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
       const resolved = resolveRun(registry(), request, () => parts.random.float());

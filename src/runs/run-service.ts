@@ -33,6 +33,8 @@ export interface RequestContext {
   idempotencyKey: string | null;
   /** The caller reads the run's events as they come, so that a vendor's stream is worth opening. */
   listening: boolean;
+  /** Throws what a new run is refused for, and the copy of an earlier request is not. */
+  mayBegin?: () => void;
 }
 
 export interface StartedRun {

@@ -134,6 +134,7 @@ describe('POST /runs, held', () => {
     expect(app.runs.created[0]?.context).toEqual({
       idempotencyKey: 'k-1',
       listening: false,
+      mayBegin: expect.any(Function),
       requestId: 'mine',
       trace: { traceparent, tracestate: null },
     });

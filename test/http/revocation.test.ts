@@ -95,6 +95,7 @@ describe('a key that is revoked', () => {
     expectUnauthorized(resumed, id);
     expectUnauthorized(read, id);
     expectUnauthorized(begun, newest);
+    expect(begun.header('location')).toBe(`/runs/${newest}`);
     await sleep(300);
     expect(other.isWhole()).toBe(false);
     app.runs.change(newest, { status: 'succeeded', finishedAt: Date.now() });

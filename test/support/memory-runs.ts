@@ -94,6 +94,7 @@ export function createMemoryRuns({ ids, clock, ...parts }: MemoryRunsParts): Mem
       const claimed = context.idempotencyKey === null ? undefined : keys.get(context.idempotencyKey);
       if (claimed && claimed.body !== body) throw new GatewayError('idempotency_key_reused');
       if (claimed) return started(own(caller, claimed.id), true, {});
+      context.mayBegin?.();
       created.push({ request, context });
       const id = ids.run();
       const { status = 'running' } = behaviour.patch;

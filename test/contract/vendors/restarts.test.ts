@@ -45,6 +45,23 @@ describe('a gateway that is told to stop', () => {
     gateway = await startTestGateway({ kinds: QUICK_KINDS, environment });
   };
 
+  it('answers the copy of a request afterwards that it would refuse by then', async () => {
+    await up({ RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'true' });
+    const body = {
+      provider: FIRST,
+      workflow: gateway.workflowId(FIRST, 'ok'),
+      webhook: { url: 'http://127.0.0.1:9/hook' },
+    };
+    const send = (key: string) => gateway.post('/runs', body, { 'idempotency-key': key });
+    const first = await send('copied');
+    expect(first.status).toBe(200);
+    await gateway.shutDown();
+    Object.assign(gateway.environment, { RUNGATE_WEBHOOK_ALLOW_PRIVATE_NETWORK: 'false' });
+    await gateway.startUp();
+    expect(await send('copied')).toMatchObject({ status: 200, body: { id: first.body.id } });
+    expect(await send('new')).toMatchObject({ status: 400, body: { error: { param: 'webhook.url' } } });
+  });
+
   it('waits for starts under way, refuses new runs meanwhile, and hands the polled ones over', async () => {
     await up({ RUNGATE_DRAIN_TIMEOUT_S: '20' });
     const slow = await beginEach('slow-1500.runs-1500');

@@ -104,12 +104,12 @@ export function addCreateRun(app: App, { runs, shedder, openCalls, webhooks, pol
     async (request, reply) => {
       const caller = callerOf(request);
       const listening = preferredType(request.headers.accept) === 'event-stream';
-      const context = contextOf(request, { listening });
       const asked = toRunRequest(request.body);
+      const mayBegin = () => requireWebhook(caller, asked.webhook, webhooks.checkTarget);
+      const context = { ...contextOf(request, { listening }), mayBegin };
       // Fastify keeps the body for as long as the caller waits; nobody reads it again.
       request.body = {} as RunRequestBody;
       policy.mayStart(caller, asked);
-      requireWebhook(caller, asked.webhook, webhooks.checkTarget);
       const hold = holdOfStart(request.headers.prefer as string | undefined);
       // Holds the run's place among those that are let in at once, until it is written or refused.
       const leave = shedder.admit(caller.keyId);
