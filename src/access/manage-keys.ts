@@ -48,12 +48,12 @@ export function createKeyManager({ keys, webhookSecrets, audited, clock, random 
   /** Made before the key is stored: nobody is to hold one that came without it. */
   const secretFor = ({ role, lineage }: StoredKey) => (role === 'runs' ? webhookSecrets.ensure(lineage) : null);
 
-  /** Another command was faster. */
+  /** Why the store did not replace it: another command was faster. */
   async function whyNotReplaced(id: string): Promise<GatewayError> {
     const key = await keys.find(id);
-    return key === null || key.revokedAt !== null
-      ? cannotRotate(key)
-      : alreadyReplaced(id, newestOf(await keys.list(), key));
+    if (key === null || key.revokedAt !== null) return cannotRotate(key);
+    const inUse = (await keys.list()).filter(({ revokedAt }) => revokedAt === null);
+    return alreadyReplaced(id, newestOf(inUse, key));
   }
 
   return {

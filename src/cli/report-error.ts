@@ -58,7 +58,7 @@ const NAME = /^-{0,2}[a-z][a-z-]{0,15}$/;
 
 /** `unknown option '…'` and the like, with what is quoted only where it looks like a name; a value behind `=` never is. */
 function quoteNamesOnly(message: string): string {
-  const [, what = message, quoted = '', rest = ''] = /^(unknown \w+) '([^\n]*)'(.*)$/s.exec(message) ?? [];
+  const [, what = 'wrong usage', quoted = '', rest = ''] = /^(unknown \w+) '(.*)'([^']*)$/s.exec(message) ?? [];
   const [name = '', value] = quoted.split('=', 2);
   if (!NAME.test(name)) return `${what}. A secret is never an argument.`;
   return `${what} '${name}${value === undefined ? '' : '=…'}'${rest}`;

@@ -16,7 +16,7 @@ export async function runProcess(own: CommandProcess): Promise<number> {
   let serving = false;
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // A server goes on and drains in order, whoever reads its addresses and its log.
+      // A server goes on and drains in order, whether or not anybody reads its addresses and its log.
       if (serving) return;
       // Who reads us may stop reading (`| head`): that is no fault, and nobody is left to tell.
       if (error.code === 'EPIPE') return own.exit();

@@ -90,9 +90,9 @@ function firstOfEach(errors: readonly YAMLError[], lines: LineCounter): YAMLErro
 function syntaxMessage({ code, message }: YAMLError): string {
   if (code === 'MULTIPLE_DOCS') return 'expected one document';
   if (code === 'RESOURCE_EXHAUSTION') return 'expected fewer levels';
-  // It quotes the whole line.
-  if (message.startsWith('Unknown directive')) return 'not valid YAML: Unknown directive';
-  return `not valid YAML: ${message.split(':')[0] ?? ''}`;
+  // Its messages quote what they found, which may be a secret.
+  if (code === 'BAD_DIRECTIVE') return 'not valid YAML: a directive that is not known';
+  return `not valid YAML: ${(message.split(':')[0] ?? '').replaceAll(/!\S+ /g, '')}`;
 }
 
 function placeKey(path: YamlPath): string {

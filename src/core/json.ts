@@ -15,8 +15,9 @@ const MAY_BE_INEXACT = /\d[\d.]{15}|\d[eE]/;
 const SIGNIFICANT_DIGITS_MAX = 17;
 
 /**
- * The path of a number that cannot be handed on as it was sent: a whole one beyond 2^53, one of more digits than a number
- * has here, or one so large that it becomes infinite. Null where there is none. Amounts of money are what this is about.
+ * The path of a number that cannot be handed on as it was sent: a whole one beyond 2^53, one of more than 17 digits, or one
+ * so large that it becomes infinite, or so small that nothing is left. Null where there is none. One of 17 digits is the
+ * nearest number that there is. Amounts of money are what this is about.
  */
 export function findInexactNumber(text: string): string | null {
   if (!MAY_BE_INEXACT.test(text)) return null;
@@ -32,9 +33,19 @@ export function findInexactNumber(text: string): string | null {
 function isKept(value: number, source: string): boolean {
   if (!Number.isFinite(value)) return false;
   const [mantissa = '', exponent] = source.split(/[eE]/, 2);
-  const digits = mantissa.replaceAll(/\D/g, '').replaceAll(/^0+|0+$/g, '');
-  if (digits.length > SIGNIFICANT_DIGITS_MAX) return false;
-  return exponent !== undefined || !Number.isInteger(value) || Number.isSafeInteger(value);
+  const digits = significantDigits(mantissa);
+  if (digits > SIGNIFICANT_DIGITS_MAX || (value === 0 && digits > 0)) return false;
+  return Number(exponent ?? 0) > 0 || !Number.isInteger(value) || Number.isSafeInteger(value);
+}
+
+/** From the first digit that is not zero to the last one. By hand, because a regular expression takes squared time for zeros. */
+function significantDigits(mantissa: string): number {
+  const digits = mantissa.replaceAll(/[-.]/g, '');
+  let from = 0;
+  let to = digits.length;
+  while (digits[from] === '0') from++;
+  while (to > from && digits[to - 1] === '0') to--;
+  return to - from;
 }
 
 function pathTo(value: unknown, wanted: symbol): string | null {

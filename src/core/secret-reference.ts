@@ -18,6 +18,12 @@ const SEGMENT = /^(?:[A-Za-z0-9_.~@:+=,-]|%[0-9A-Fa-f]{2})+$/;
 const FIELD_LENGTH_MAX = 200;
 const VAULT_FORM = 'expected vault:<mount>/<path>#<field>, such as vault:kv/vendors/ai-tutor#api_key';
 
+/** What callers may see of a credential's id: of a reference that is a path, only where it lies, `file` or `vault`. */
+export function shownToCallers(id: string): string {
+  const where = /^([a-z]+):/.exec(id)?.[1];
+  return where === undefined || where === 'env' ? id : where;
+}
+
 /** Reads a reference. Faults never quote it: people paste the secret itself. */
 export function parseReference(text: string): ParsedReference {
   if (text.startsWith('env:')) return parseVariable(text.slice('env:'.length));

@@ -33,7 +33,7 @@ export interface RunToHold {
 }
 
 /**
- * The run when it has ended or waits, or as it is when the caller's time is up. Throws `unauthorized` where the caller's
+ * The run when it has ended or waits, or as it is when the caller's time is up; `Location` names it before. Throws `unauthorized` where the caller's
  * key or token ends before.
  */
 export async function holdRun(

@@ -67,8 +67,10 @@ function afterAnswer(run: Run, { reading, answer }: OnceResult & { is: 'answered
   const upstream = { ...run.upstream, rateLimit: moment.rateLimit };
   switch (reading.is) {
     case 'outcome':
-      if (!canGoOn(run, reading.outcome, kind)) break;
-      return applyOutcome(run, reading.outcome, moment);
+      if (canGoOn(run, reading.outcome, kind)) return applyOutcome(run, reading.outcome, moment);
+      // It waits at the vendor, under a name that no event of its stream has told.
+      if (reading.outcome.is === 'waiting') return afterUnknown(run, 'outcome_unknown', moment);
+      break;
     case 'broken':
       return afterUnknown(run, 'outcome_unknown', moment);
     case 'refused': {

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { pause, type Clock } from '../core/clock.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { addToCount } from './add-to-count.ts';
@@ -19,6 +19,8 @@ import type { Queue } from './queue.ts';
 export interface Claims {
   /** Takes what is due and what there is room for. True: there may be more. */
   claim(): Promise<boolean>;
+  /** `Carer.poll`, as soon as there is room for it among the reads. */
+  poll: Carer['poll'];
   /** Looks for queued runs that this process was not told of. */
   countAgain(): Promise<void>;
   /** Gives back rows that are ours and that nobody here knows of: the answer to their claim or creation was lost. */
@@ -29,6 +31,7 @@ export interface Claims {
   idle(): Promise<void>;
 }
 
+const ROOM_WAIT_MS = 200;
 /** Few at a time, so that the providers' shares are looked at in between. */
 const CLAIM_MAX = 16;
 /** Queued runs begun in one turn: each needs its inputs read and its attempt written. */
@@ -69,6 +72,10 @@ export function createClaims(parts: ClaimsParts): Claims {
   function count(provider: string, by: 1 | -1): void {
     reads += by;
     addToCount(readsOf, provider, by);
+  }
+
+  function isFull(provider: string): boolean {
+    return reads >= limits.pollsMax || (readsOf.get(provider) ?? 0) >= limits.pollsPerProviderMax;
   }
 
   function care(run: Run): void {
@@ -114,6 +121,16 @@ export function createClaims(parts: ClaimsParts): Claims {
       const runs = await store.claim(owner, room, crowded);
       for (const run of runs) care(run);
       return more || runs.length >= room;
+    },
+    async poll(run, options) {
+      while (isFull(run.provider) && !options.signal?.aborted) await pause(parts.clock, ROOM_WAIT_MS, options.signal);
+      count(run.provider, 1);
+      try {
+        return await parts.carer.poll(run, options);
+      } finally {
+        count(run.provider, -1);
+        if (left) parts.onRoom();
+      }
     },
     reads: () => reads,
     async countAgain() {

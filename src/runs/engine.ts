@@ -91,7 +91,7 @@ export interface RunEngine {
   drain(): Promise<void>;
 }
 
-/** The streams beside runs write what they have said; where the store fails, they are not waited for before the calls are. */
+/** Streams beside runs get this long to write what they have said, before the runs are given back. */
 const FOLLOWS_CLOSE_MS = 1_000;
 /** Once the blocking calls are aborted, their last moves get this long. */
 const LAST_WRITES_MS = 5_000;
@@ -145,7 +145,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   const starts = { flights, places, heartbeatIsYoung, outputLogs, isFollowed, draining: () => draining };
   const attempts = createAttempts({ ...shared, ...starts, nextStarts });
   const carer = createCarer({ ...shared, flights, attempts, isFollowed, follow: (run) => follows.take(run) });
-  const follows = createFollows({ ...shared, outputLogs, isFollowed, poll: (run, how) => carer.poll(run, how) });
+  const follows = createFollows({ ...shared, outputLogs, isFollowed, poll: (run, how) => claims.poll(run, how) });
   const others = () => [...follows.ids(), ...deliverer.runIds()];
   const queued = { places, queue, fairShares: createFairShares(), roomsOf };
   const claims = createClaims({ ...shared, ...queued, carer, flights, others, limits, onRoom: () => sweep.soon() });

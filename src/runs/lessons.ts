@@ -15,11 +15,10 @@ export function lessonOf(
   switch (result.is) {
     case 'answered': {
       const { reading, answer } = result;
-      // The vendor has refused its own token, which says nothing of the credential that it was given for.
-      if (result.byToken && reading.is === 'refused' && reading.status === 401) return null;
       return {
         error: answeredError(kind, run, { reading, answer, nowMs }),
         rateLimit: result.rateLimit,
+        isOfToken: result.byToken === true && reading.is === 'refused' && reading.status === 401,
       };
     }
     case 'not_sent':

@@ -11,7 +11,7 @@ export interface PacedPolls {
   until(over: AbortSignal): Promise<Run | null>;
 }
 
-/** Hints that come again and again are no reason to poll faster; one that comes within this time is heeded after it. */
+/** Hints that come again and again are no reason to poll faster: within this time of a hinted poll, one is heeded after it. */
 const GAP_MS = 1_000;
 
 export function pacePolls(
@@ -29,31 +29,42 @@ export function pacePolls(
     output: Pick<OutputLog, 'flush'>;
     /** The process drains: the poll under way is given up. */
     closing: AbortSignal;
-    /** The run is no longer ours to poll. */
+    /** The run is polled from here no more. */
     onLost: () => void;
   },
 ): PacedPolls {
   let hinted = new AbortController();
 
+  async function pollUntil(over: AbortSignal): Promise<Run | null> {
+    // A stream that never pauses is not waited for.
+    const before = () => Promise.race([output.flush(), pause(clock, GAP_MS)]);
+    let current = run;
+    // At once: what was said before the stream was opened was missed.
+    let dueInMs = 0;
+    for (;;) {
+      await pause(clock, dueInMs, AbortSignal.any([over, hinted.signal]));
+      if (over.aborted) return current;
+      const gapMs = hinted.signal.aborted ? GAP_MS : 0;
+      hinted = new AbortController();
+      const polled = await poll(current, { keep: true, before, signal: closing });
+      if (polled === null) {
+        onLost();
+        return null;
+      }
+      current = polled.run;
+      await pause(clock, gapMs, over);
+      // At its deadline a run is due at once, until the sweep ends it.
+      dueInMs = Math.max(GAP_MS, polled.dueInMs) - gapMs;
+    }
+  }
+
   return {
     hint: () => hinted.abort(),
-    async until(over) {
-      const before = () => output.flush();
-      let current = run;
-      // At once: what was said before the stream was opened was missed.
-      for (let dueInMs = 0; ;) {
-        await pause(clock, dueInMs, AbortSignal.any([over, hinted.signal]));
-        if (over.aborted) return current;
-        hinted = new AbortController();
-        const polled = await poll(current, { keep: true, before, signal: closing });
-        if (polled === null) {
-          onLost();
-          return null;
-        }
-        current = polled.run;
-        await pause(clock, GAP_MS, over);
-        dueInMs = Math.max(0, polled.dueInMs - GAP_MS);
-      }
+    until(over) {
+      const polled = pollUntil(over);
+      // Nobody looks at it while the stream is read, and a stream without polls beside it is of no use.
+      polled.catch(onLost);
+      return polled;
     },
   };
 }

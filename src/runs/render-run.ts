@@ -1,6 +1,7 @@
 import { subjectOf } from '../core/caller.ts';
 import { isoTime } from '../core/iso-time.ts';
 import type { JsonObject } from '../core/json.ts';
+import { shownToCallers } from '../core/secret-reference.ts';
 import type { ErrorBody } from '../core/errors.ts';
 import type { Attempt, RateLimitSeen, Run, RunOutput, RunStatus, RunWithPayloads, WaitingFor } from './model.ts';
 
@@ -81,14 +82,9 @@ function renderRateLimit({ limit, remaining, reset, observedAt }: RateLimitSeen)
   return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: isoTime(observedAt) };
 }
 
-function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt, showPlace: boolean) {
-  const credential = showPlace ? credentialId : withoutPath(credentialId);
+function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt, showKey: boolean) {
+  const credential = showKey ? credentialId : credentialId && shownToCallers(credentialId);
   return { provider, workflow, credential, error_code: errorCode, at: isoTime(at) };
-}
-
-/** Of a reference that is a path, on this machine or in a secret manager, what kind it is. */
-function withoutPath(credentialId: string | null): string | null {
-  return /^(?:file|vault)(?=:)/.exec(credentialId ?? '')?.[0] ?? credentialId;
 }
 
 function renderTimeOrNull(ms: number | null): string | null {

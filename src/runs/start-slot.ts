@@ -23,6 +23,8 @@ export interface Lesson {
   /** The error that the start amounts to; null: the vendor took it. */
   error: Pick<ErrorBody, 'code' | 'retry_after_s'> | null;
   rateLimit: RateLimitSeen | null;
+  /** The vendor has refused a token of its own, which says nothing of the credential that had bought it. */
+  isOfToken?: boolean;
 }
 
 export interface StartSlotParts {
@@ -55,13 +57,13 @@ export function takeSlot(parts: StartSlotParts, target: PacedTarget): StartSlot 
   return {
     counted: paced.counted,
     written: () => paced.release(),
-    learn({ error, rateLimit }) {
+    learn({ error, rateLimit, isOfToken = false }) {
       if (!open) return;
       open = false;
       paced.release();
       teach(ticket, error?.code ?? null);
       if (rateLimit) pacing.told({ provider: provider.name, credentialId }, rateLimit);
-      const state = stateAfter(error, rateLimit, clock.now());
+      const state = isOfToken ? null : stateAfter(error, rateLimit, clock.now());
       if (state) credentials.mark(provider.name, credentialId, state);
     },
     drop() {

@@ -39,7 +39,7 @@ export interface SweepParts {
   store: RunStore;
   flights: Flights;
   waits: Waits;
-  /** Everything else that looks at the clock once a turn. */
+  /** Everything else that looks at the clock each time. */
   sweepable: readonly { sweep(): void }[];
   claims: Claims;
   deliverer: Pick<Deliverer, 'turn'>;
@@ -114,9 +114,13 @@ export function createSweep(parts: SweepParts): Sweep {
 
   function tick(): void {
     cancelTick = clock.after(TURN_MS, tick);
-    flights.sweep();
-    waits.sweep();
-    for (const part of parts.sweepable) part.sweep();
+    try {
+      flights.sweep();
+      waits.sweep();
+      for (const part of parts.sweepable) part.sweep();
+    } catch (err) {
+      log.error({ err }, 'a sweep failed and is tried again');
+    }
     if (!turning) run();
   }
 

@@ -12,7 +12,7 @@ import type { CredentialSource } from './ports.ts';
 
 /** Until the head of the answer to anything but a start is there. */
 const READ_TIMEOUT_MS = 15_000;
-/** A stream that is only followed is asked again by a poll after so long a silence. */
+/** A stream beside a run is let go after so long a silence; the run's polls go on. */
 const FOLLOW_SILENCE_MS_MAX = 30_000;
 
 export type ReadOperation = 'poll' | 'lookup' | 'cancel' | 'pause';

@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
+import { shownToCallers } from '../core/secret-reference.ts';
 import { Secret, type SealedCredential } from '../core/secret.ts';
 import type { MasterKeys } from './master-key.ts';
 import { cannotOpen, openSealed } from './open-sealed.ts';
@@ -46,7 +47,7 @@ export function createClosedCredentials({ masterKeys, references, mayUse }: Clos
           const secret = await references.read(reference);
           if (secret === null) throw missing(reference);
           const { usable, fault } = readSecret(secret);
-          if (usable === null) throw cannotOpen(`credential ${shownToCallers(reference)}`, fault);
+          if (usable === null) throw cannotOpen(`credential ${nameOf(reference)}`, fault);
           return usable;
         },
       };
@@ -70,9 +71,10 @@ export function createClosedCredentials({ masterKeys, references, mayUse }: Clos
   };
 }
 
-/** Callers read it: where secrets lie is the operator's to know. */
-function shownToCallers(reference: string): string {
-  return reference.startsWith('env:') ? reference : `of a ${reference.slice(0, reference.indexOf(':'))}: reference`;
+/** Callers read it. */
+function nameOf(reference: string): string {
+  const shown = shownToCallers(reference);
+  return shown === reference ? reference : `of a ${shown}: reference`;
 }
 
 function missing(reference: string): GatewayError {

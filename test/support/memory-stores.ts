@@ -47,6 +47,8 @@ export function memoryKeyStore(): KeyStore {
     async replace(id, successor, expiresAt) {
       const row = rows.get(id);
       if (row === undefined || row.revokedAt !== null) return false;
+      const line = [...rows.values()].filter(({ lineage }) => lineage === row.lineage);
+      if (line.slice(line.indexOf(row) + 1).some(({ revokedAt }) => revokedAt === null)) return false;
       rows.set(id, { ...row, expiresAt: Math.min(row.expiresAt ?? expiresAt, expiresAt) });
       rows.set(successor.id, successor);
       return true;

@@ -27,7 +27,7 @@ export function accepts(type: AnswerType, accept: string | undefined): boolean {
  * What `Accept` would rather have; null where it takes neither. On a tie the type that is named more exactly counts, and
  * JSON where both are named alike.
  */
-export function preferredType(accept: string | undefined): 'json' | 'event-stream' | null {
+export function preferredType(accept: string | undefined): Exclude<AnswerType, 'text'> | null {
   if (accept === undefined || accept === '*/*' || accept === 'application/json') return 'json';
   if (accept === 'text/event-stream') return 'event-stream';
   const ranges = splitList(accept, ',');

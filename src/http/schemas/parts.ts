@@ -19,3 +19,8 @@ export function pageLimit({ max, usual, description }: { max: number; usual: num
 
 /** A time as every answer writes it. */
 export const time = z.string().meta({ format: 'date-time', example: '2026-01-31T12:00:00.000Z' });
+
+/** Whether a text has more characters than `max`: in code points, as JSON Schema counts. */
+export function isLonger(text: string, max: number): boolean {
+  return text.length > max && (text.length > 2 * max || Array.from(text).length > max);
+}

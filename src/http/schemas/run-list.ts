@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { pageLimit } from './parts.ts';
+import { isLonger, pageLimit } from './parts.ts';
 import { isSubject, SUBJECT_LENGTH_MAX } from '../../access/token-limits.ts';
 import { parseRunId, type RunId } from '../../core/ids.ts';
 import { RUN_STATUSES } from '../../runs/model.ts';
@@ -41,8 +41,12 @@ export const timeParameter = z.iso
     return z.NEVER;
   });
 
+const metadataValue = z
+  .string()
+  .refine((value) => !isLonger(value, METADATA_VALUE_LENGTH_MAX), `at most ${METADATA_VALUE_LENGTH_MAX} characters`);
+
 const metadata = z
-  .record(z.string().max(METADATA_KEY_LENGTH_MAX), z.string().max(METADATA_VALUE_LENGTH_MAX))
+  .record(z.string().max(METADATA_KEY_LENGTH_MAX), metadataValue)
   .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS_MAX, `at most ${METADATA_PAIRS_MAX} pairs`);
 
 /** The query of `GET /runs`. Parameters are refused when repeated, because one of them would be dropped. */

@@ -9,6 +9,7 @@ import {
   NAME_LENGTH_MAX,
   TAG_LENGTH_MAX,
 } from './run-limits.ts';
+import { isLonger } from './parts.ts';
 import { webhookSchema } from './webhook.ts';
 
 const METADATA_KEY = new RegExp(`^[^\\p{Cc}\\p{Cs}]{1,${METADATA_KEY_LENGTH_MAX}}$`, 'u');
@@ -56,11 +57,6 @@ function metadataFault(value: Readonly<Record<string, unknown>>): { path: string
     }
   }
   return null;
-}
-
-/** In code points, as JSON Schema counts. */
-function isLonger(text: string, max: number): boolean {
-  return text.length > max && (text.length > 2 * max || Array.from(text).length > max);
 }
 
 /** The body of `POST /runs`, checked for form; what exists and what a vendor takes is checked by runs. */

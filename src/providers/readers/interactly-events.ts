@@ -193,7 +193,7 @@ function createSaid(): Said {
 
 /**
  * The words of an event. The assistant's are its `content`; those of a say node are its `message`, which is a text, or an
- * object with `content`. Content may be a text or a list of blocks, of which some have a `text`.
+ * object with `content`. Content may be a text, or a list of texts and of blocks, of which some have a `text`.
  */
 export function saidBy({ content, message }: { content?: Json | undefined; message?: Json | undefined }): string {
   const own = wordsOf(content);

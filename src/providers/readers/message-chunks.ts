@@ -87,8 +87,10 @@ export function failure(message: string | null): readonly StreamSignal[] {
 
 function readUntyped(gathered: GatheredText, chunk: JsonObject): readonly StreamSignal[] {
   if (chunk.success === false || (chunk.error !== undefined && chunk.error !== null)) return failure(reasonOf(chunk));
-  const piece = firstString(chunk.text, chunk.delta, chunk.content, chunk.token, openAiDelta(chunk));
-  if (piece !== '') return gathered.delta(piece);
+  const pieces = [chunk.text, chunk.delta, chunk.content, chunk.token, openAiDelta(chunk)];
+  const texts = pieces.filter((piece) => typeof piece === 'string');
+  // An empty piece is one all the same.
+  if (texts.length > 0) return gathered.delta(texts.find((text) => text !== '') ?? '');
   // The blocking call's own form: the answer as a whole, behind its pieces or instead of them.
   if (gathered.text() === '' && typeof chunk.result === 'string') return gathered.delta(chunk.result);
   gathered.missed();

@@ -42,6 +42,8 @@ interface Bound {
   /** What its place handed out last, and what of that is handed on: the same, with those before it. */
   given: Secret | null;
   last: Secret | null;
+  /** What its place handed out before, newest first. */
+  earlier: readonly Secret[];
   changedAt: number;
   lookedAt: number;
 }
@@ -70,15 +72,16 @@ export function createReferences(parts: ReferencesParts): References {
 
   async function readChanging(text: string, bound: Bound): Promise<Secret | null> {
     const secret = await bound.read();
+    const { given } = bound;
     if (secret === null) return null;
-    if (secret === bound.given) return bound.last;
+    if (secret === given) return bound.last;
     bound.given = secret;
-    const { last } = bound;
-    if (last === null) bound.last = secret;
-    else if (last.open() !== secret.open()) {
+    if (given === null) bound.last = secret;
+    else if (given.open() !== secret.open()) {
       bound.changedAt = clock.monotonic();
       log.info({ credential: text }, 'the secret behind a reference has changed');
-      bound.last = new Secret(secret.open(), [last, ...last.before].slice(0, EARLIER_MAX));
+      bound.earlier = [given, ...bound.earlier].slice(0, EARLIER_MAX);
+      bound.last = new Secret(secret.open(), bound.earlier);
     }
     return bound.last;
   }
@@ -120,6 +123,7 @@ function boundTo<Reference extends SecretReference>(source: SecretSource<Referen
     expire: expire === null ? null : () => expire(reference),
     given: null,
     last: null,
+    earlier: [],
     changedAt: -Infinity,
     lookedAt: -Infinity,
   };

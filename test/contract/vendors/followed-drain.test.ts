@@ -1,6 +1,5 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import type { EventClient } from '../../support/event-client.ts';
@@ -50,9 +49,11 @@ describe.each(followed)('a gateway that is told to stop while it follows a run o
       }
     };
     await move('', '.away');
-    // Until the stream has said something that cannot be written.
-    await sleep(1_000);
     try {
+      const said = () => gateway.warnings.map(({ message }) => message);
+      await expect
+        .poll(said, { timeout: 15_000 })
+        .toContain('store unavailable, streamed output is kept and written again');
       expect(await msToStop()).toBeLessThan(STOP_MS_MAX);
     } finally {
       await move('.away', '');

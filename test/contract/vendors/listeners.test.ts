@@ -221,7 +221,6 @@ describe.each(followed)('the stream beside a run of $kind', ({ kind }) => {
       expect(gateway.sandbox.starts({ kind, workflow: 'cut-twice.deltas-20.runs-3000' })).toHaveLength(1);
     }));
 
-  // The one of 400 ms ends within the second after the first poll, in which no other is sent.
   it.each([400, 1_500])('tells the end, after %d ms, before the next poll would have', (ms) =>
     recorded(
       kind,

@@ -55,7 +55,7 @@ export function streamedEnd(kind: AnyProviderKind, workflow: string): StreamedEn
   }
   const { run: status, code, waitsFor, endsLater } = plain;
   // Nobody could answer a run that has no name.
-  if (waitsFor !== undefined && parts.includes('unnamed')) return { ...UNREADABLE, text: 'any' };
+  if (waitsFor !== undefined && parts.includes('unnamed')) return { ...UNKNOWN, text: 'any' };
   return {
     ...shared,
     status,

@@ -127,6 +127,8 @@ describe('credentials add', () => {
     ['the secret looks like an option behind --', ['add', 'ai-tutor', `--${MARKER}`], {}],
     ['the secret stands for a choice', ['add', 'ai-tutor', '--stdin', '--purpose', MARKER], {}],
     ['the secret stands for a command', [MARKER], {}],
+    ['the secret has a line break besides', [`${MARKER}\nsecond`], {}],
+    ['the secret looks like an option with a line break', ['add', 'ai-tutor', `--${MARKER}\nsecond`], {}],
     ['the secret is given as the variable', ['add', 'ai-tutor', '--env', MARKER], {}],
     ['nothing says where the secret comes from', ['add', 'ai-tutor'], {}],
     ['two things say it', ['add', 'ai-tutor', '--stdin', '--env', 'X'], { stdin: MARKER }],

@@ -66,18 +66,22 @@ describe('the program', () => {
       env: { RUNGATE_DATA_DIR: line.dataDir, RUNGATE_PORT: '0', RUNGATE_ADMIN_PORT: '0' },
       stdio: ['ignore', full.fd, 'pipe'],
     });
-    await full.close();
-    const log: string[] = [];
-    const lines = createInterface(server.stderr!);
-    lines.on('line', (text) => log.push(text));
-    const said = (message: string) => log.some((text) => text.includes(`"msg":"${message}"`));
-    const gone = once(server, 'exit');
-    await expect.poll(() => said('ready'), { timeout: 20_000 }).toBe(true);
-    await sleep(300);
-    expect(server.exitCode).toBe(null);
-    server.kill('SIGTERM');
-    expect(await gone).toEqual([0, null]);
-    await expect.poll(() => said('stopped')).toBe(true);
+    try {
+      await full.close();
+      const log: string[] = [];
+      const lines = createInterface(server.stderr!);
+      lines.on('line', (text) => log.push(text));
+      const said = (message: string) => log.some((text) => text.includes(`"msg":"${message}"`));
+      const gone = once(server, 'exit');
+      await expect.poll(() => said('ready'), { timeout: 20_000 }).toBe(true);
+      await sleep(300);
+      expect(server.exitCode).toBe(null);
+      server.kill('SIGTERM');
+      expect(await gone).toEqual([0, null]);
+      await expect.poll(() => said('stopped')).toBe(true);
+    } finally {
+      server.kill('SIGKILL');
+    }
   });
 
   it('exits 2 on wrong usage', async () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Json } from '../../../src/core/json.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
 import b3os from '../../../src/providers/catalog/b3os.ts';
 import draftAndGoal from '../../../src/providers/catalog/draft-and-goal.ts';
-import type { Json } from '../../../src/core/json.ts';
 import interactly from '../../../src/providers/catalog/interactly.ts';
 
 const FIRST = PROVIDER_KINDS.filter(({ kind }) => ['ai-tutor', 'b3os', 'draft-and-goal', 'interactly'].includes(kind));

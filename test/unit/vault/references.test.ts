@@ -92,6 +92,8 @@ describe('a reference whose secret was refused', () => {
       values['kv/tutor#key'] = secret;
       const read = await references.read(VAULT);
       expect([read?.open(), read?.before.map((one) => one.open())]).toEqual([secret, before]);
+      // Those before them are forgotten.
+      expect(read?.before.every((one) => one.before.length === 0)).toBe(true);
     }
   });
 
