@@ -14,6 +14,7 @@ export interface PacedPolls {
 /** Hints that come again and again are no reason to poll faster: within this time of a hinted poll, one is heeded after it. */
 const GAP_MS = 1_000;
 
+/** Polls a run at the pace that its polls ask for, and soon after a hint. */
 export function pacePolls(
   run: Run,
   {

@@ -10,10 +10,9 @@ import type { RunStore } from './ports.ts';
 import type { Waits } from './waits.ts';
 
 /**
- * The one timer of the engine. Each time: deadlines of starts in flight, waits and readers whose time is up, however long
- * the store takes; and a turn at the store, unless one is under way: due runs and messages claimed and cared for; every few
- * seconds the heartbeat and what dead processes left; now and then the retention. Nothing here is per run, and a turn that
- * fails is tried again at the next.
+ * The one timer of the engine. Each turn: deadlines of starts in flight, waits and readers whose time is up, due
+ * runs and messages claimed and cared for; every few seconds the heartbeat and what dead processes left; now and then
+ * the retention. Nothing here is per run, and a turn that fails is tried again at the next.
  */
 export interface Sweep {
   start(): Promise<void>;
@@ -39,7 +38,7 @@ export interface SweepParts {
   store: RunStore;
   flights: Flights;
   waits: Waits;
-  /** Everything else that looks at the clock each time. */
+  /** Everything else that looks at the clock once a turn. */
   sweepable: readonly { sweep(): void }[];
   claims: Claims;
   deliverer: Pick<Deliverer, 'turn'>;
@@ -64,8 +63,7 @@ export function createSweep(parts: SweepParts): Sweep {
   let nextRecheckMs = 0;
   let nextPurgeMs = 0;
   let nextLostMs = 0;
-  let cancelTick = () => {};
-  let cancelTurn = () => {};
+  let cancelTimer = () => {};
 
   /** A function, because a drain may begin while something is awaited. */
   const isCaring = () => state === 'caring';
@@ -103,6 +101,9 @@ export function createSweep(parts: SweepParts): Sweep {
 
   async function turn(): Promise<void> {
     const now = clock.monotonic();
+    flights.sweep();
+    waits.sweep();
+    for (const part of parts.sweepable) part.sweep();
     if (now >= nextBeatMs) await beat();
     if (state !== 'caring') return;
     if (now >= nextRecheckMs) await recheck();
@@ -112,20 +113,8 @@ export function createSweep(parts: SweepParts): Sweep {
     if (isCaring() && now >= nextPurgeMs) await purge();
   }
 
-  function tick(): void {
-    cancelTick = clock.after(TURN_MS, tick);
-    try {
-      flights.sweep();
-      waits.sweep();
-      for (const part of parts.sweepable) part.sweep();
-    } catch (err) {
-      log.error({ err }, 'a sweep failed and is tried again');
-    }
-    if (!turning) run();
-  }
-
   function run(): void {
-    cancelTurn();
+    cancelTimer();
     if (turning) return void (again = true);
     again = false;
     turning = turn()
@@ -135,7 +124,7 @@ export function createSweep(parts: SweepParts): Sweep {
       })
       .finally(() => {
         turning = null;
-        if (again && state !== 'ended') cancelTurn = clock.after(0, run);
+        if (state !== 'ended') cancelTimer = clock.after(again ? 0 : TURN_MS, run);
       });
   }
 
@@ -152,7 +141,7 @@ export function createSweep(parts: SweepParts): Sweep {
       }, parts.stopped);
       await store.reclaim(owner);
       nextPurgeMs = clock.monotonic() + PURGE_MS / 10;
-      tick();
+      run();
     },
     soon,
     heartbeatIsYoung,
@@ -161,8 +150,7 @@ export function createSweep(parts: SweepParts): Sweep {
     },
     async end() {
       state = 'ended';
-      cancelTick();
-      cancelTurn();
+      cancelTimer();
       await turning;
     },
   };
