@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ShownIdentity } from '../access/authenticate.ts';
 import { TOKEN_PREFIX } from '../access/tokens.ts';
 import { GatewayError } from '../core/errors.ts';
+import { isRepeated } from './headers/is-repeated.ts';
 
 /**
  * What a request shows of who it is. `?token=` counts on routes that say so, and nobody finds it in the query afterwards.
@@ -21,16 +22,6 @@ export function presentedBy({ headers, raw, query, routeOptions }: FastifyReques
     throw new GatewayError('invalid_request', { param: 'token', message });
   }
   return { authorization, token, origin };
-}
-
-/** `rawHeaders`: names and values in turn, as they came. */
-function isRepeated(rawHeaders: readonly string[], name: string): boolean {
-  let times = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const shown = rawHeaders[i];
-    if (shown?.length === name.length && shown.toLowerCase() === name) times++;
-  }
-  return times > 1;
 }
 
 function takeToken(query: Record<string, unknown>): string | null {

@@ -4,6 +4,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { HOP_HEADER } from '../../core/hop.ts';
 import type { App, AppParts, RouteRoles } from '../app.ts';
 import { accepts, preferredType } from '../headers/accept.ts';
+import { isRepeated } from '../headers/is-repeated.ts';
 import { presentedBy } from '../presented.ts';
 import { setBaseHeaders } from '../reply.ts';
 import type { CountRequest } from './request-limits.ts';
@@ -53,16 +54,6 @@ function requireHost({ raw }: FastifyRequest): void {
     const message = `The request has ${host === undefined ? 'no' : 'more than one'} \`Host\` header.`;
     throw new GatewayError('invalid_request', { param: 'Host', message });
   }
-}
-
-/** Of a raw list of names and values. */
-function isRepeated(headers: readonly string[], name: string): boolean {
-  let found = 0;
-  for (let i = 0; i < headers.length; i += 2) {
-    const given = headers[i];
-    if (given?.length === name.length && given.toLowerCase() === name) found++;
-  }
-  return found > 1;
 }
 
 function requireRole(roles: Exclude<RouteRoles, 'anyone'> | undefined, role: Role): void {

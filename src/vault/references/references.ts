@@ -42,8 +42,6 @@ interface Bound {
   /** What its place handed out last, and what of that is handed on: the same, with those before it. */
   given: Secret | null;
   last: Secret | null;
-  /** What its place handed out before, newest first. */
-  earlier: readonly Secret[];
   changedAt: number;
   lookedAt: number;
 }
@@ -80,8 +78,8 @@ export function createReferences(parts: ReferencesParts): References {
     else if (given.open() !== secret.open()) {
       bound.changedAt = clock.monotonic();
       log.info({ credential: text }, 'the secret behind a reference has changed');
-      bound.earlier = [given, ...bound.earlier].slice(0, EARLIER_MAX);
-      bound.last = new Secret(secret.open(), bound.earlier);
+      // Of what the place handed out, which holds none before it: else each would keep all that ever were.
+      bound.last = new Secret(secret.open(), [given, ...(bound.last?.before ?? [])].slice(0, EARLIER_MAX));
     }
     return bound.last;
   }
@@ -123,7 +121,6 @@ function boundTo<Reference extends SecretReference>(source: SecretSource<Referen
     expire: expire === null ? null : () => expire(reference),
     given: null,
     last: null,
-    earlier: [],
     changedAt: -Infinity,
     lookedAt: -Infinity,
   };
