@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import { errorBody, type ErrorBody, type GatewayError } from '../core/errors.ts';
+import type { TraceContext } from '../core/outbound.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 /** So long a credential rests after a 429 that does not say when. */
@@ -8,14 +9,18 @@ const RETRY_LIMITED_S = 10;
 /** How long the process is given to recover, where nothing better is known. */
 export const RETRY_UNAVAILABLE_S = 5;
 
-/** Headers that every answer carries. */
-export function baseHeaders(requestId: string): Readonly<Record<string, string>> {
-  return { 'x-request-id': requestId, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+/** Headers that every answer carries; `trace`: of a request that belongs to a trace, the context that it has here. */
+export function baseHeaders(requestId: string, trace: TraceContext | null): Readonly<Record<string, string>> {
+  const base = { 'x-request-id': requestId, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+  if (trace === null) return base;
+  const { traceparent, tracestate } = trace;
+  return tracestate === null ? { ...base, traceparent } : { ...base, traceparent, tracestate };
 }
 
 /** Gives an answer the headers that every one carries. */
 export function setBaseHeaders(reply: FastifyReply): void {
-  reply.headers(baseHeaders(reply.request.id));
+  const { id, trace } = reply.request;
+  reply.headers(baseHeaders(id, trace));
 }
 
 /** Tells where the time went; `upstreamMs` is the part of it that a vendor took. */

@@ -140,6 +140,17 @@ describe('POST /runs, held', () => {
     });
   });
 
+  it('names the trace that the request belongs to, refusals included', async () => {
+    app.runs.behave(endedWell(Date.now()));
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const traced = await start({ traceparent, tracestate: 'a=1' });
+    expect([traced.headers.get('traceparent'), traced.headers.get('tracestate')]).toEqual([traceparent, 'a=1']);
+    const refused = await start({ traceparent, 'idempotency-key': '' });
+    expect([refused.status, refused.headers.get('traceparent')]).toEqual([400, traceparent]);
+    const malformed = await start({ traceparent: 'abc', tracestate: 'a=1' });
+    expect(malformed.headers.has('traceparent') || malformed.headers.has('tracestate')).toBe(false);
+  });
+
   it('lets no header through that is not the vendor’s rate limit', async () => {
     app.runs.behave(endedWell(Date.now()), {
       'set-cookie': 'a=1',

@@ -74,7 +74,8 @@ describe('the span of a request', () => {
   it('continues the caller’s trace, and the run is told of it', async () => {
     const tracing = ownTracing();
     await using app = await startRunsApp(traced(tracing));
-    await post(app, RUN, { traceparent: TRACEPARENT, tracestate: 'a=1', prefer: 'respond-async' });
+    const answer = await post(app, RUN, { traceparent: TRACEPARENT, tracestate: 'a=1', prefer: 'respond-async' });
+    expect(answer.headers.get('traceparent')).toBe(OWN);
     const [line] = await linesOf(app);
     expect(tracing.spans).toEqual([
       {

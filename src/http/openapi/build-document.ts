@@ -3,7 +3,7 @@ import { ERROR_CATALOGUE, type ErrorCode } from '../../core/error-catalogue.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { RouteEntry } from '../app.ts';
 import { RUNS_API, type DescribedApi } from './described-apis.ts';
-import { EVERY_ANSWER, errorAnswer, errorsOf, headerRefs } from './error-answers.ts';
+import { EVERY_ANSWER, EVERY_JSON_ANSWER, errorAnswer, errorsOf, headerRefs } from './error-answers.ts';
 import { ANSWER_HEADERS, LIMIT_HEADERS, REQUEST_HEADERS, type AnswerHeader, type RequestHeader } from './headers.ts';
 import { renderSchemas, type JsonSchemas } from './json-schemas.ts';
 import type { AnswerForm, Operation } from './operation.ts';
@@ -166,11 +166,7 @@ function renderAnswers(
     const content = renderContent(form, schemas);
     return {
       description,
-      headers: headerRefs([
-        ...(form.schema !== null ? EVERY_ANSWER : (['x-request-id'] as const)),
-        ...limitHeaders,
-        ...headers,
-      ]),
+      headers: headerRefs([...(form.schema !== null ? EVERY_JSON_ANSWER : EVERY_ANSWER), ...limitHeaders, ...headers]),
       ...(Object.keys(content).length === 0 ? {} : { content }),
     };
   };

@@ -56,7 +56,7 @@ export function errorAnswer(
   if (countsRequests && !codes.every((code) => BEFORE_THE_KEY.includes(code))) own.push(...LIMIT_HEADERS);
   return {
     description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].message}`).join('\n\n'),
-    headers: headerRefs([...EVERY_ANSWER, ...own, ...more]),
+    headers: headerRefs([...EVERY_JSON_ANSWER, ...own, ...more]),
     content: {
       'application/json': {
         schema: narrowedEnvelope(status, codes),
@@ -66,8 +66,10 @@ export function errorAnswer(
   };
 }
 
+/** Headers that every answer carries, the trace's where there is one. */
+export const EVERY_ANSWER: readonly AnswerHeader[] = ['x-request-id', 'traceparent', 'tracestate'];
 /** Headers that every JSON answer carries. */
-export const EVERY_ANSWER: readonly AnswerHeader[] = ['x-request-id', 'Server-Timing'];
+export const EVERY_JSON_ANSWER: readonly AnswerHeader[] = [...EVERY_ANSWER, 'Server-Timing'];
 
 export function headerRefs(names: readonly (AnswerHeader | RequestHeader)[]): JsonObject {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));

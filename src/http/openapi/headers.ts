@@ -52,6 +52,17 @@ export const ANSWER_HEADERS = {
     schema: { type: 'string' },
     example: 'req_01k9zq3v5w8x7y6z5a4b3c2d1e',
   },
+  traceparent: {
+    description:
+      'W3C trace context of the request: present where the caller sent one, or where Rungate writes traces of its own.',
+    schema: { type: 'string' },
+    example: '00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01',
+  },
+  tracestate: {
+    description: 'W3C trace context: goes with `traceparent`, where there is one.',
+    schema: { type: 'string' },
+    example: 'vendor=value',
+  },
   'Server-Timing': {
     description: 'Milliseconds: `upstream` is the vendor’s part of the time, `gateway` is Rungate’s.',
     schema: { type: 'string' },

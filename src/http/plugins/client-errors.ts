@@ -88,7 +88,7 @@ function render({ code, status, message, headers }: Refusal, { ids, log }: Parts
   const head: Record<string, string> = {
     'content-type': JSON_TYPE,
     'content-length': String(Buffer.byteLength(body)),
-    ...baseHeaders(requestId),
+    ...baseHeaders(requestId, null),
     connection: 'close',
     ...headers,
   };

@@ -4,6 +4,7 @@ import type { ServesOrigin } from '../../access/origins.ts';
 import { errorBody } from '../../core/errors.ts';
 import type { App, AppParts } from '../app.ts';
 import { requestIdOf } from '../headers/request-id.ts';
+import { readTraceContext } from '../headers/trace-context.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
 import { corsHeaders } from './cors.ts';
 import type { LoadShedder } from './load-shedder.ts';
@@ -53,7 +54,7 @@ function shed(raw: IncomingMessage, response: ServerResponse, parts: ShedEarlyPa
     response.writeHead(error.status, {
       'content-type': JSON_TYPE,
       'content-length': Buffer.byteLength(body),
-      ...baseHeaders(requestId),
+      ...baseHeaders(requestId, readTraceContext(raw.headers)),
       ...cors,
       'retry-after': String(retryAfterS),
       'server-timing': 'upstream;dur=0.0, gateway;dur=0.0',
