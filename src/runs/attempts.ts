@@ -182,7 +182,7 @@ export function createAttempts(parts: AttemptsParts): Attempts {
     try {
       sent = await beginAt(run, place);
     } finally {
-      if (!sent) place.free();
+      if (!sent) place.giveBack();
     }
   }
 

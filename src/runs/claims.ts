@@ -91,7 +91,8 @@ export function createClaims(parts: ClaimsParts): Claims {
       .finally(() => {
         caring.delete(entry);
         over();
-        if (left) parts.onRoom();
+        // A start that is over, or found no room, makes none for reads.
+        if (isRead && left) parts.onRoom();
       });
   }
 

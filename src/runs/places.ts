@@ -7,8 +7,13 @@ export interface Places {
 }
 
 export interface Place {
-  /** A second time does nothing. */
+  /** Whoever waits for room may have it. A second time does nothing. */
   free(): void;
+  /**
+   * The same where nothing has changed for those who wait, so that nobody is told: whoever found no room would look
+   * again at once, and so on for ever.
+   */
+  giveBack(): void;
 }
 
 /** At most `max` places are taken at once. `onFree` is called when one is free again. */
@@ -20,11 +25,15 @@ export function createPlaces(max: number, onFree: () => void): Places {
       if (left <= 0) return null;
       left--;
       let taken = true;
+      const giveBack = () => {
+        if (taken) left++;
+        taken = false;
+      };
       return {
+        giveBack,
         free() {
           if (!taken) return;
-          taken = false;
-          left++;
+          giveBack();
           onFree();
         },
       };
