@@ -10,9 +10,10 @@ import type { RunStore } from './ports.ts';
 import type { Waits } from './waits.ts';
 
 /**
- * The one timer of the engine. Each turn: deadlines of starts in flight, waits and readers whose time is up, due
- * runs and messages claimed and cared for; every few seconds the heartbeat and what dead processes left; now and then
- * the retention. Nothing here is per run, and a turn that fails is tried again at the next.
+ * The one timer of the engine. Each time: deadlines of starts in flight, waits and readers whose time is up, however long
+ * the store takes; and a turn at the store, unless one is under way: due runs and messages claimed and cared for; every few
+ * seconds the heartbeat and what dead processes left; now and then the retention. Nothing here is per run, and a turn that
+ * fails is tried again at the next.
  */
 export interface Sweep {
   start(): Promise<void>;
@@ -38,7 +39,7 @@ export interface SweepParts {
   store: RunStore;
   flights: Flights;
   waits: Waits;
-  /** Everything else that looks at the clock once a turn. */
+  /** Everything else that looks at the clock each time. */
   sweepable: readonly { sweep(): void }[];
   claims: Claims;
   deliverer: Pick<Deliverer, 'turn'>;
@@ -63,7 +64,8 @@ export function createSweep(parts: SweepParts): Sweep {
   let nextRecheckMs = 0;
   let nextPurgeMs = 0;
   let nextLostMs = 0;
-  let cancelTimer = () => {};
+  let cancelTick = () => {};
+  let cancelTurn = () => {};
 
   /** A function, because a drain may begin while something is awaited. */
   const isCaring = () => state === 'caring';
@@ -101,9 +103,6 @@ export function createSweep(parts: SweepParts): Sweep {
 
   async function turn(): Promise<void> {
     const now = clock.monotonic();
-    flights.sweep();
-    waits.sweep();
-    for (const part of parts.sweepable) part.sweep();
     if (now >= nextBeatMs) await beat();
     if (state !== 'caring') return;
     if (now >= nextRecheckMs) await recheck();
@@ -113,18 +112,32 @@ export function createSweep(parts: SweepParts): Sweep {
     if (isCaring() && now >= nextPurgeMs) await purge();
   }
 
+  function failed(cause: unknown): void {
+    const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
+    log[expected ? 'warn' : 'error']({ err: cause }, 'a sweep failed and is tried again');
+  }
+
+  function tick(): void {
+    cancelTick = clock.after(TURN_MS, tick);
+    try {
+      flights.sweep();
+      waits.sweep();
+      for (const part of parts.sweepable) part.sweep();
+    } catch (cause) {
+      failed(cause);
+    }
+    if (!turning) run();
+  }
+
   function run(): void {
-    cancelTimer();
+    cancelTurn();
     if (turning) return void (again = true);
     again = false;
     turning = turn()
-      .catch((cause: unknown) => {
-        const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-        log[expected ? 'warn' : 'error']({ err: cause }, 'a sweep failed and is tried again');
-      })
+      .catch(failed)
       .finally(() => {
         turning = null;
-        if (state !== 'ended') cancelTimer = clock.after(again ? 0 : TURN_MS, run);
+        if (again && state !== 'ended') cancelTurn = clock.after(0, run);
       });
   }
 
@@ -141,7 +154,7 @@ export function createSweep(parts: SweepParts): Sweep {
       }, parts.stopped);
       await store.reclaim(owner);
       nextPurgeMs = clock.monotonic() + PURGE_MS / 10;
-      run();
+      tick();
     },
     soon,
     heartbeatIsYoung,
@@ -150,7 +163,8 @@ export function createSweep(parts: SweepParts): Sweep {
     },
     async end() {
       state = 'ended';
-      cancelTimer();
+      cancelTick();
+      cancelTurn();
       await turning;
     },
   };
