@@ -221,6 +221,8 @@ export interface RunStore {
   findByVendorRun(provider: string, vendorRunId: string): Promise<Run | null>;
   /** Makes a run that nobody owns due now. False: somebody cares for it already, it is due, or it has ended. */
   hurry(id: RunId): Promise<boolean>;
+  /** The clock was set back by `byMs`: runs to be read, and messages, that nobody owns are due so much sooner. */
+  hasten(byMs: number): Promise<void>;
   /** A run's messages, oldest first. */
   deliveries(id: RunId): Promise<Delivery[]>;
   /** Takes messages that are due and that nobody owns, longest due first. */

@@ -34,6 +34,8 @@ const RECHECK_MS = 1_000;
 const LOST_MS = 5_000;
 const PURGE_MS = 600_000;
 const PURGE_ROWS = 500;
+/** Clocks that are only corrected a little are not worth a write. */
+const SET_BACK_MS = 2_000;
 
 export interface SweepParts {
   store: RunStore;
@@ -64,6 +66,9 @@ export function createSweep(parts: SweepParts): Sweep {
   let nextRecheckMs = 0;
   let nextPurgeMs = 0;
   let nextLostMs = 0;
+  /** By so much the wall clock is ahead of the monotonic one, as last seen. */
+  const aheadMs = () => clock.now() - clock.monotonic();
+  let wallAheadMs = aheadMs();
   let cancelTick = () => {};
   let cancelTurn = () => {};
 
@@ -101,10 +106,22 @@ export function createSweep(parts: SweepParts): Sweep {
     if (deleted > 0) log.info({ runs: deleted }, 'runs past their retention deleted');
   }
 
+  /** When rows are due is written by the wall clock: set back by an hour, it would let everything wait for an hour. */
+  async function heedClock(): Promise<void> {
+    const ahead = aheadMs();
+    const byMs = Math.round(wallAheadMs - ahead);
+    if (byMs >= SET_BACK_MS) {
+      await store.hasten(byMs);
+      log.warn({ ms: byMs }, 'the clock was set back; what was due is due as soon as it would have been');
+    }
+    wallAheadMs = ahead;
+  }
+
   async function turn(): Promise<void> {
     const now = clock.monotonic();
     if (now >= nextBeatMs) await beat();
     if (state !== 'caring') return;
+    await heedClock();
     if (now >= nextRecheckMs) await recheck();
     if (isCaring() && (await claims.claim())) again = true;
     if (isCaring() && (await parts.deliverer.turn())) again = true;

@@ -175,6 +175,11 @@ export const PLAIN_STATEMENTS = {
   beat: `INSERT INTO owners (owner, beat_at, dead) VALUES (?, ?, 0)
     ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at WHERE dead = 0`,
   hurry: 'UPDATE runs SET due_at = ?1 WHERE id = ?2 AND owner IS NULL AND finished_at IS NULL AND due_at > ?1',
+  // A queued run is due at its deadline, which stays where it is.
+  hastenRuns: `UPDATE runs SET due_at = max(?1, due_at - ?2)
+    WHERE owner IS NULL AND finished_at IS NULL AND due_at > ?1 AND status <> 'queued'`,
+  hastenDeliveries: `UPDATE deliveries SET due_at = max(?1, due_at - ?2)
+    WHERE status = 'pending' AND owner IS NULL AND due_at > ?1`,
   // Whoever tries it right now keeps it until that try is over, so that there are never two; the due time marks it.
   redeliver: `UPDATE deliveries SET status = 'pending', tries = 0, due_at = ? WHERE run_id = ? AND id = ?`,
   postponeDelivery: `UPDATE deliveries SET owner = NULL, due_at = ?

@@ -86,6 +86,10 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     async hurry(id) {
       return (await writer.write('run', 'hurry', [clock.now(), id])) > 0;
     },
+    async hasten(byMs) {
+      const values = [clock.now(), byMs];
+      await Promise.all([writer.write('run', 'hastenRuns', values), writer.write('run', 'hastenDeliveries', values)]);
+    },
     ...createDeliveryMethods(parts),
     async countUnfinished() {
       const [total, queued] = reader.read((statements) => statements.unfinished.get()) as [number, number];

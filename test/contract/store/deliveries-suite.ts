@@ -165,6 +165,15 @@ export function deliveriesSuite(name: string, options: Partial<StoreOptions>): v
           { ...(await only(run)), tries: 1, lastError: 'timeout', dueAt: null },
         ]);
       });
+
+      it('takes a message as soon as it would have been due, where the clock was set back', async () => {
+        const run = await ended(await created());
+        const [claimed] = await store.runs.claimDeliveries(FIRST, 10);
+        const failure = answered({ status: 'pending', responseStatus: 500, error: 'refused', nextInMs: 300_000 });
+        await store.runs.settleDelivery(claimed?.id ?? '', FIRST, failure);
+        await store.runs.hasten(60_000);
+        expect(await only(run)).toMatchObject({ status: 'pending', dueAt: place.clock.now() + 240_000 });
+      });
     });
 
     describe('settling', () => {

@@ -263,6 +263,22 @@ export function liveRunsSuite(name: string, options: Partial<StoreOptions>): voi
         }
         expect(await store.runs.hurry(place.nextId())).toBe(false);
       });
+
+      it('makes what was written by a clock ahead due so much sooner, what waits for its deadline apart', async () => {
+        const now = place.clock.now();
+        const soon = await created({ owner: null, dueInMs: 15_000 });
+        const later = await created({ owner: null, dueInMs: 75_000 });
+        const untouched = [
+          await created(),
+          await created({ owner: null, dueInMs: 0 }),
+          await created({ owner: null, dueInMs: null }),
+          await created({ owner: null, dueInMs: 90_000, status: 'queued' }),
+        ];
+        await store.runs.hasten(60_000);
+        expect(await store.runs.peek(soon.id)).toEqual({ ...soon, dueAt: now });
+        expect(await store.runs.peek(later.id)).toEqual({ ...later, dueAt: now + 15_000 });
+        for (const run of untouched) expect(await store.runs.peek(run.id)).toEqual(run);
+      });
     });
   });
 }

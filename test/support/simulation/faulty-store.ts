@@ -104,6 +104,7 @@ export function faultyStore(
     release: (owner, except, before) => write('release', () => inner.release(owner, except, before)),
     purge: (before, limit) => write('purge', () => inner.purge(before, limit)),
     hurry: (id) => write('hurry', () => inner.hurry(id)),
+    hasten: (byMs) => write('hasten', () => inner.hasten(byMs)),
     claimDeliveries: (owner, limit) => write('claimDeliveries', () => inner.claimDeliveries(owner, limit)),
     settleDelivery: (id, owner, result) => write('settleDelivery', () => inner.settleDelivery(id, owner, result)),
     postponeDelivery: (...delivery) => write('postponeDelivery', () => inner.postponeDelivery(...delivery)),

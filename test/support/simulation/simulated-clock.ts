@@ -12,6 +12,8 @@ export interface SimulatedClock extends Clock {
   step(): Promise<boolean>;
   /** Time passes and nothing happens; what was to happen meanwhile is late. */
   skip(ms: number): void;
+  /** The wall clock alone; durations go on as before. */
+  setBack(ms: number): void;
   /** A clock whose timers die with it, for one incarnation of a process. */
   fork(): Clock & { kill(): void };
 }
@@ -22,6 +24,7 @@ const STARTED_AT_MS = Date.UTC(2026, 0, 2) - 6_000;
 export function simulatedClock(): SimulatedClock {
   let now = 0;
   let order = 0;
+  let startedAtMs = STARTED_AT_MS;
   const timers: Timer[] = [];
 
   function after(ms: number, fn: () => void): () => void {
@@ -35,7 +38,7 @@ export function simulatedClock(): SimulatedClock {
     };
   }
 
-  const clock: Clock = { now: () => STARTED_AT_MS + Math.floor(now), monotonic: () => now, after };
+  const clock: Clock = { now: () => startedAtMs + Math.floor(now), monotonic: () => now, after };
   return {
     ...clock,
     async step() {
@@ -47,6 +50,7 @@ export function simulatedClock(): SimulatedClock {
       return true;
     },
     skip: (ms) => void (now += Math.max(0, ms)),
+    setBack: (ms) => void (startedAtMs -= ms),
     fork() {
       let alive = true;
       return {
