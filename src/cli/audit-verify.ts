@@ -53,11 +53,13 @@ function answerOf({ entries, head, fault }: ChainReport, missingGuards: readonly
   const document = { object: 'audit_verification', ok, entries, head, fault, missing_guards: missingGuards };
   const end = head === null ? 'There are no entries.' : `The end, to be noted elsewhere: ${head.seq}:${head.hash}`;
   if (fault === null) {
-    const text = head === null ? end : `All ${entries} entries fit.\n${end}`;
+    const text =
+      head === null ? end : entries === 1 ? `The only entry fits.\n${end}` : `All ${entries} entries fit.\n${end}`;
     return ok ? { document, text } : { document, text, failure: unguarded(missingGuards) };
   }
   const message = `Entry ${fault.seq} of the audit log does not fit: ${fault.message}.`;
-  const text = `${entries} entries fit, and the next does not.`;
+  const text =
+    entries === 1 ? '1 entry fits, and the next does not.' : `${entries} entries fit, and the next does not.`;
   return { document, text, failure: { code: 'audit_log_changed', message } };
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../core/counted.ts';
 import { answering, dataCommand, type CommonOptions } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
@@ -20,7 +21,10 @@ export function backupCommand(context: CommandContext): Command {
     const { bytes, runs, schemaVersion, masterKeys } = made;
     return {
       document: { object: 'backup', file, bytes, runs, schema: schemaVersion, master_keys: masterKeys },
-      text: [`Backed up ${runs} runs into ${printable(file)} (${megabytes(bytes)}).`, keyHint(masterKeys)].join('\n'),
+      text: [
+        `Backed up ${counted(runs, 'run')} into ${printable(file)} (${megabytes(bytes)}).`,
+        keyHint(masterKeys),
+      ].join('\n'),
     };
   });
 }

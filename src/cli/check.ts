@@ -11,7 +11,7 @@ import { createRegistry, type Registry } from '../providers/registry.ts';
 import { createFileSecrets } from '../vault/references/file-secrets.ts';
 import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
-import { counted } from './counted.ts';
+import { counted } from '../core/counted.ts';
 import { printable } from './printable.ts';
 
 /** `rungate check`: reads a configuration as `serve` would, and tells all of its faults at once. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { StoredKey } from '../access/ports.ts';
 import { keyStatus, renderKey } from '../access/render-key.ts';
 import { answering, dataCommand } from './answer.ts';
-import { counted } from './counted.ts';
+import { counted } from '../core/counted.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { formatTime, table } from './table.ts';
 

@@ -3,7 +3,7 @@ import type { Restored } from '../app/backup.ts';
 import { answering, dataCommand } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
-import { counted } from './counted.ts';
+import { counted } from '../core/counted.ts';
 import { printable } from './printable.ts';
 
 /** `rungate restore`: a backup takes the store's place, which is kept aside. */

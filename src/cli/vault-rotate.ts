@@ -3,7 +3,7 @@ import type { RotatedMasterKey } from '../app/rotate-master-key.ts';
 import { answering, dataCommand, type Answer, type CommonOptions } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
-import { counted } from './counted.ts';
+import { counted } from '../core/counted.ts';
 import { printable } from './printable.ts';
 import { table } from './table.ts';
 

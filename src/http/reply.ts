@@ -4,7 +4,7 @@ import { errorBody, type ErrorBody, type GatewayError } from '../core/errors.ts'
 import type { TraceContext } from '../core/outbound.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
-/** So long a credential rests after a 429 that does not say when. */
+/** When to come back after a 429, the vendor's or our own, of which nobody knows more. */
 const RETRY_LIMITED_S = 10;
 /** How long the process is given to recover, where nothing better is known. */
 export const RETRY_UNAVAILABLE_S = 5;

@@ -87,7 +87,10 @@ function triedAgain(care: Care): Care {
         ? { ...care, tries: care.tries + 1 }
         : { step: 'poll', tries: 1, notFound: 0 };
     case 'cancel':
-      return { ...care, tries: care.tries + 1, next: care.next === 'ask' ? 'look' : 'ask' };
+      // Only looks count how often the vendor does not know the run, in a row.
+      return care.next === 'ask'
+        ? { ...care, tries: care.tries + 1, next: 'look' }
+        : { ...care, tries: care.tries + 1, next: 'ask', notFound: 0 };
     case 'resume':
     case 'start':
     case 'none':

@@ -1,5 +1,6 @@
 import type { Caller } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
+import { counted } from '../core/counted.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Census } from './census.ts';
 import type { DayQuota, IdempotencyClaim, RunStore, TokenQuota } from './ports.ts';
@@ -86,7 +87,7 @@ export function createCallerLimits({
     overQuota({ day, runsMax }) {
       // By the day that was counted on: it may be over since.
       const retryAfterS = Math.max(1, Math.ceil((Date.parse(day) + DAY_MS - clock.now()) / 1000));
-      const message = `This key may begin ${runsMax} ${runs(runsMax)} a day of UTC, and has done so today.`;
+      const message = `This key may begin ${counted(runsMax, 'run')} a day of UTC, and has done so today.`;
       return new GatewayError('quota_exceeded', { message, retryAfterS });
     },
     async usedBy(caller) {
@@ -104,7 +105,7 @@ export function createCallerLimits({
       };
     },
     overTokenQuota({ runsMax, expiresAt }) {
-      const message = `This token may begin ${runsMax} ${runs(runsMax)}, and has done so; get a new one.`;
+      const message = `This token may begin ${counted(runsMax, 'run')}, and has done so; get a new one.`;
       // With this token it never succeeds again; when it has ended there must be another one anyway.
       const retryAfterS = Math.max(1, Math.ceil((expiresAt - clock.now()) / 1000));
       return new GatewayError('quota_exceeded', { message, retryAfterS, retryable: false });
@@ -123,12 +124,8 @@ export function tokenQuotaOf({ token }: Caller): TokenQuota | null {
 }
 
 function tooMany(runsMax: number): GatewayError {
-  const message = `This key may have ${runsMax} unfinished ${runs(runsMax)} at once; wait for one of them to end.`;
+  const message = `This key may have ${counted(runsMax, 'unfinished run')} at once; wait for one of them to end.`;
   return new GatewayError('concurrency_limited', { message, retryAfterS: RETRY_CONCURRENCY_S });
-}
-
-function runs(count: number): string {
-  return count === 1 ? 'run' : 'runs';
 }
 
 /** `2027-03-01`, of UTC. */

@@ -87,7 +87,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       .catch((cause: unknown) => {
         // Its row is given back with what was lost.
         const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-        const fields = { cause, run_id: delivery.runId, delivery_id: delivery.id };
+        const fields = { err: cause, run_id: delivery.runId, delivery_id: delivery.id };
         log[expected ? 'warn' : 'error'](fields, 'a webhook message could not be carried');
       })
       .finally(() => underWay.delete(delivery.id));

@@ -1,8 +1,7 @@
-import type { Clock } from '../core/clock.ts';
+import { pause, type Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
-import { pause } from '../core/clock.ts';
 import { withDeliveries } from './deliveries.ts';
 import { hasEnded, type Run } from './model.ts';
 import type { Change, IdempotencyClaim, RunStore } from './ports.ts';
@@ -12,10 +11,10 @@ import { mayMove } from './state-table.ts';
 export type Decide = (run: Run) => Change | null;
 
 export interface Mover {
-  /** The same with an idempotency key. */
-  moveOnce(run: Run, change: Change, claim: IdempotencyClaim): ReturnType<RunStore['moveOnce']>;
   /** One try: compare and set. A command names no owner. */
   move(run: Run, change: Change, owner?: Owner): Promise<Run | 'stale'>;
+  /** The same with an idempotency key. */
+  moveOnce(run: Run, change: Change, claim: IdempotencyClaim): ReturnType<RunStore['moveOnce']>;
   /**
    * Writes what a carer has learnt, however long the store needs: decides again on the row as it is
    * when somebody was faster, and tries again while the store is down. Resolves to the run as written,

@@ -71,10 +71,9 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
       const proven = provesNothingBegan(kind, result) && !mayHaveBegunBefore(run);
       if (maySendAgain(parts, run, { kind, error, proven })) {
         const again = await sendAgain(parts, run, { error, proven, signal, close });
-        if (again) {
-          if (again.is === 'go') observer.triedAgain(run, error.code, 'same');
-          return again;
-        }
+        if (again?.is === 'go') observer.triedAgain(run, error.code, 'same');
+        else parts.budget.giveBack(run.provider);
+        if (again) return again;
       }
       if (!proven) return { is: 'end', result };
       const codes = [error.code];

@@ -16,7 +16,7 @@ export interface RunObserver {
   /** This process has written a run's end. */
   ended(run: Run): void;
   called(sample: CallSample): void;
-  /** A start of this run provably began nothing, and another is sent: why, and where to. */
+  /** A start of this run failed and may be followed by another, so one is about to be sent: why, and where to. */
   triedAgain(run: Run, code: ErrorCode, to: 'same' | 'credential' | 'fallback'): void;
   /** A run was refused before it was written. */
   refused(code: ErrorCode): void;

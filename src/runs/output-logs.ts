@@ -1,5 +1,4 @@
-import type { Clock } from '../core/clock.ts';
-import { pause } from '../core/clock.ts';
+import { pause, type Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import { canonicalJson, type Json } from '../core/json.ts';
@@ -85,9 +84,12 @@ function openLog(parts: Parts, run: Run, later: (store: () => void) => void): Ou
     if (stale) return;
     waiting.push(event);
     characters += length;
-    if (characters >= limits.deltaGroupCharacters) void store();
-    else later(() => void store());
+    if (characters >= limits.deltaGroupCharacters) storeSoon();
+    else later(storeSoon);
   }
+
+  /** One function for each log, because those that wait for the end of the group's time are a set. */
+  const storeSoon = () => void store();
 
   function store(): Promise<void> {
     return (storing ??= storeAll()

@@ -104,8 +104,8 @@ export function createPacing({
   }
 
   function take({ provider: { name, limits }, credentialId }: PacedTarget): PacingSlot {
-    lanes.ofCredential(name, credentialId)?.allowance?.took();
-    if (!isLimited(limits)) return UNCOUNTED;
+    const untake = lanes.ofCredential(name, credentialId)?.allowance?.took() ?? null;
+    if (!isLimited(limits) && untake === null) return UNCOUNTED;
     const nowMs = clock.monotonic();
     const taken: PacingLane[] = [];
     if (isBound(limits)) taken.push(lanes.enterProvider(name, limits, nowMs));
@@ -113,7 +113,8 @@ export function createPacing({
       taken.push(lanes.enterCredential({ provider: name, credentialId }, limits.perCredential, nowMs));
     }
     const isCounted = limits.requestsPerMinute !== null || limits.perCredential.requestsPerMinute !== null;
-    return slot(isCounted ? { provider: name, credentialId, at: clock.now() } : null, taken, nowMs);
+    const counted = isCounted ? { provider: name, credentialId, at: clock.now() } : null;
+    return slot(counted, { lanes: taken, atMs: nowMs, untake });
   }
 
   return {
@@ -132,7 +133,10 @@ export function createPacing({
   };
 }
 
-function slot(counted: CountedStart | null, lanes: readonly PacingLane[], atMs: number): PacingSlot {
+function slot(
+  counted: CountedStart | null,
+  { lanes, atMs, untake }: { lanes: readonly PacingLane[]; atMs: number; untake: (() => void) | null },
+): PacingSlot {
   let reserved = true;
   const release = () => {
     if (reserved) for (const lane of lanes) lane.reserved--;
@@ -142,7 +146,9 @@ function slot(counted: CountedStart | null, lanes: readonly PacingLane[], atMs: 
     counted,
     release,
     undo() {
-      if (reserved) for (const lane of lanes) lane.starts.remove(atMs);
+      if (!reserved) return;
+      for (const lane of lanes) lane.starts.remove(atMs);
+      untake?.();
       release();
     },
   };

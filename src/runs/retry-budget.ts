@@ -7,6 +7,8 @@ export interface RetryBudget {
   started(provider: string): void;
   /** Whether one more retry is in the budget; then it is counted. */
   take(provider: string): boolean;
+  /** A retry that was taken was not sent. */
+  giveBack(provider: string): void;
 }
 
 /** Retries that a provider may have at once: the most that is saved up, and what it begins with. */
@@ -46,16 +48,19 @@ export function createRetryBudget({ clock, share }: { clock: Pick<Clock, 'monoto
     return null;
   }
 
+  function add(provider: string, parts: number): void {
+    if (buckets.size === 0) return;
+    const nowMs = clock.monotonic();
+    const bucket = bucketOf(provider, nowMs);
+    if (!bucket) return;
+    bucket.usedAt = nowMs;
+    bucket.parts += parts;
+    if (bucket.parts >= RETRIES_MAX * PARTS) buckets.delete(provider);
+  }
+
   return {
-    started(provider) {
-      if (buckets.size === 0) return;
-      const nowMs = clock.monotonic();
-      const bucket = bucketOf(provider, nowMs);
-      if (!bucket) return;
-      bucket.usedAt = nowMs;
-      bucket.parts += shareParts;
-      if (bucket.parts >= RETRIES_MAX * PARTS) buckets.delete(provider);
-    },
+    started: (provider) => add(provider, shareParts),
+    giveBack: (provider) => add(provider, PARTS),
     take(provider) {
       if (shareParts === 0) return false;
       const nowMs = clock.monotonic();

@@ -10,7 +10,7 @@ import type { RunStore } from './ports.ts';
 import type { Waits } from './waits.ts';
 
 /**
- * The one timer of the engine. Each time: deadlines of starts in flight, waits and readers whose time is up, however long
+ * What looks at the clock for all runs. Each time: deadlines of starts in flight, waits and readers whose time is up, however long
  * the store takes; and a turn at the store, unless one is under way: due runs and messages claimed and cared for; every few
  * seconds the heartbeat and what dead processes left; now and then the retention. Nothing here is per run, and a turn that
  * fails is tried again at the next.
@@ -27,12 +27,19 @@ export interface Sweep {
   end(): Promise<void>;
 }
 
+/** So late a wait may end, or a due run be looked at. */
 const TURN_MS = 200;
+/** A heartbeat may be lost, or be slow, and the next one still comes while the last is young. */
 const BEAT_MS = 3_000;
+/** With an older one a process sends no start: others may take it for dead soon. */
 const HEARTBEAT_YOUNG_MS = 5_000;
+/** Hints of the store may be lost: who waits is told so late at the latest. */
 const RECHECK_MS = 1_000;
 const LOST_MS = 5_000;
 const PURGE_MS = 600_000;
+/** The first one comes sooner, for servers that are restarted every few minutes. */
+const FIRST_PURGE_MS = 60_000;
+/** Rows in one go, so that other writes come between. */
 const PURGE_ROWS = 500;
 /** Clocks that are only corrected a little are not worth a write. */
 const SET_BACK_MS = 2_000;
@@ -66,8 +73,9 @@ export function createSweep(parts: SweepParts): Sweep {
   let nextRecheckMs = 0;
   let nextPurgeMs = 0;
   let nextLostMs = 0;
-  /** By so much the wall clock is ahead of the monotonic one, as last seen. */
+  /** By so much the wall clock is ahead of the monotonic one. */
   const aheadMs = () => clock.now() - clock.monotonic();
+  /** As last seen. */
   let wallAheadMs = aheadMs();
   let cancelTick = () => {};
   let cancelTurn = () => {};
@@ -129,7 +137,7 @@ export function createSweep(parts: SweepParts): Sweep {
     if (isCaring() && now >= nextPurgeMs) await purge();
   }
 
-  function failed(cause: unknown): void {
+  function logFailure(cause: unknown): void {
     const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
     log[expected ? 'warn' : 'error']({ err: cause }, 'a sweep failed and is tried again');
   }
@@ -141,7 +149,7 @@ export function createSweep(parts: SweepParts): Sweep {
       waits.sweep();
       for (const part of parts.sweepable) part.sweep();
     } catch (cause) {
-      failed(cause);
+      logFailure(cause);
     }
     if (!turning) run();
   }
@@ -151,7 +159,7 @@ export function createSweep(parts: SweepParts): Sweep {
     if (turning) return void (again = true);
     again = false;
     turning = turn()
-      .catch(failed)
+      .catch(logFailure)
       .finally(() => {
         turning = null;
         if (again && state !== 'ended') cancelTurn = clock.after(0, run);
@@ -170,7 +178,7 @@ export function createSweep(parts: SweepParts): Sweep {
         if (id === null) nextRecheckMs = 0;
       }, parts.stopped);
       await store.reclaim(owner);
-      nextPurgeMs = clock.monotonic() + PURGE_MS / 10;
+      nextPurgeMs = clock.monotonic() + FIRST_PURGE_MS;
       tick();
     },
     soon,

@@ -65,13 +65,18 @@ export class ToldAllowance {
     if (seen.limit !== null) this.#limit = Math.max(1, seen.limit);
   }
 
-  /** A start leaves. */
-  took(): void {
+  /** A start leaves. The returned function takes that back where it provably has not: to be called once. */
+  took(): () => void {
     const nowMs = this.#clock.monotonic();
     this.#roll(nowMs);
     this.#takes.forgetUntil(nowMs - SPAN_MS_MAX);
     this.#takes.push(nowMs, TAKES_MAX);
     if (this.#window) this.#window.left--;
+    const counted = this.#window?.firstResetMs;
+    return () => {
+      this.#takes.remove(nowMs);
+      if (counted === this.#window?.firstResetMs) this.#putBack();
+    };
   }
 
   /** How many starts may leave now. */
@@ -98,6 +103,14 @@ export class ToldAllowance {
   /** Whether it no longer knows anything. */
   isOver(): boolean {
     return this.left() === Infinity && this.#isForgotten(this.#clock.monotonic()) && this.remaining() === null;
+  }
+
+  /** One more than before in this window, and never more than the last answer of it allows. */
+  #putBack(): void {
+    if (!this.#window) return;
+    const said = this.#window.observedMs === null ? null : this.#said;
+    const most = said ? said.remaining - this.#takes.countAfter(said.observedMs) : Infinity;
+    this.#window.left = Math.max(this.#window.left, Math.min(this.#window.left + 1, most));
   }
 
   #isForgotten(nowMs: number): boolean {

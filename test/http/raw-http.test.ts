@@ -71,6 +71,17 @@ describe('what is no HTTP', () => {
     await expectEnvelope(bytes, status, code);
   });
 
+  it('repeats the id and the trace of a request that was refused early', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const said = `${LINES}x-request-id: mine\r\ntraceparent: ${traceparent}\r\n`;
+    const expecting = `POST /runs HTTP/1.1\r\n${said}Expect: miracles\r\nContent-Length: 0\r\n\r\n`;
+    for (const bytes of [expecting, `CONNECT evil.example:443 HTTP/1.1\r\n${said}\r\n`]) {
+      const { head } = await sendRaw(app.port, bytes);
+      expect(head.toLowerCase()).toContain('x-request-id: mine');
+      expect(head.toLowerCase()).toContain(`traceparent: ${traceparent}`);
+    }
+  });
+
   it.each<[string, string, number, string]>([
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],
     ['an absolute target', `GET http://evil.example/runz HTTP/1.1\r\n${LINES}\r\n`, 404, 'not_found'],

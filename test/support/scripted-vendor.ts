@@ -41,7 +41,7 @@ export interface ScriptedVendor {
   close(): Promise<void>;
 }
 
-/** Starts that resume, cancel or pause nothing. */
+/** Posts that begin nothing. */
 const OTHER_POSTS = /\/(cancel|resume|pause|stop)$/;
 
 /** Starts one on loopback; with `port`, there. It answers like the vendor until it is told otherwise. */

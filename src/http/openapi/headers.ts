@@ -54,7 +54,7 @@ export const ANSWER_HEADERS = {
   },
   traceparent: {
     description:
-      'W3C trace context of the request: present where the caller sent one, or where Rungate writes traces of its own.',
+      'W3C trace context of the request: where the caller sent one, or Rungate writes a span of its own for it.',
     schema: { type: 'string' },
     example: '00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01',
   },

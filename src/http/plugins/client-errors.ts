@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorBody } from '../../core/errors.ts';
 import type { ErrorCode } from '../../core/error-catalogue.ts';
+import type { TraceContext } from '../../core/outbound.ts';
 import type { App, AppParts } from '../app.ts';
+import { requestIdOf } from '../headers/request-id.ts';
+import { readTraceContext } from '../headers/trace-context.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
 
 // Not imported: an import reads every export of a built-in module, and one of this one's loads a whole HTTP client.
@@ -42,13 +45,13 @@ const NO_TUNNEL: Refusal = {
 
 /** Answers what never becomes a request for Fastify: unmet expectations and CONNECT. */
 export function addClientErrors(app: App, parts: Parts): void {
-  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    const { head, body } = render(EXPECTATION, parts);
+  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const { head, body } = render(EXPECTATION, parts, sayingOf(request, parts));
     response.writeHead(EXPECTATION.status, head).end(body);
   });
-  app.server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+  app.server.on('connect', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    writeRefusal(socket, NO_TUNNEL, parts);
+    writeRefusal(socket, NO_TUNNEL, parts, sayingOf(request, parts));
   });
 }
 
@@ -72,8 +75,18 @@ function isAnswering(socket: Socket): boolean {
   return response !== null && response !== undefined && (response.headersSent || response.req.complete);
 }
 
-function writeRefusal(socket: Socket, refusal: Refusal, parts: Parts): void {
-  const { head, body } = render(refusal, parts);
+/** What a request says of itself that its answer repeats. */
+interface Saying {
+  requestId: string;
+  trace: TraceContext | null;
+}
+
+function sayingOf(request: IncomingMessage, { ids }: Parts): Saying {
+  return { requestId: requestIdOf(request, ids), trace: readTraceContext(request.headers) };
+}
+
+function writeRefusal(socket: Socket, refusal: Refusal, parts: Parts, saying?: Saying): void {
+  const { head, body } = render(refusal, parts, saying);
   const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
   const statusLine = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`;
   // `destroySoon` closes once the answer is written, whether or not the client ever closes.
@@ -81,14 +94,18 @@ function writeRefusal(socket: Socket, refusal: Refusal, parts: Parts): void {
   socket.destroySoon();
 }
 
-function render({ code, status, message, headers }: Refusal, { ids, log }: Parts) {
-  const requestId = ids.request();
+/** Without `saying`: the parser has handed on no headers. */
+function render(
+  { code, status, message, headers }: Refusal,
+  { ids, log }: Parts,
+  { requestId, trace }: Saying = { requestId: ids.request(), trace: null },
+) {
   log.info({ request_id: requestId, status }, 'request refused before it was read');
   const body = JSON.stringify({ error: { ...errorBody(code, { message, requestId }), status } });
   const head: Record<string, string> = {
     'content-type': JSON_TYPE,
     'content-length': String(Buffer.byteLength(body)),
-    ...baseHeaders(requestId, null),
+    ...baseHeaders(requestId, trace),
     connection: 'close',
     ...headers,
   };

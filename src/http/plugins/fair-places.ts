@@ -51,6 +51,13 @@ export function createFairPlaces(): FairPlaces {
     return true;
   }
 
+  /** The last in the order of the map is the one that has asked last. */
+  function hasAsked(key: string, place: Place, now: number): void {
+    place.askedAt = now;
+    places.delete(key);
+    places.set(key, place);
+  }
+
   function forgetOne(): void {
     for (const [key, { inside }] of places) {
       if (inside > 0) continue;
@@ -63,15 +70,15 @@ export function createFairPlaces(): FairPlaces {
     mayExceed({ key, proven }, { bound, inside, now }) {
       if (inside + 1 > bound * (1 + BEYOND_SHARE)) return false;
       const place = key === null ? undefined : places.get(key);
-      if (place === undefined) return proven || hasTurnOfStrangers(now);
-      place.askedAt = now;
+      if (key === null || place === undefined) return proven || hasTurnOfStrangers(now);
+      hasAsked(key, place, now);
       return place.inside + 1 <= Math.max(1, bound / active);
     },
     enter(key, now) {
       const place = places.get(key);
       if (place !== undefined) {
         place.inside += 1;
-        place.askedAt = now;
+        hasAsked(key, place, now);
         return;
       }
       if (places.size >= KEYS_MAX) forgetOne();

@@ -180,7 +180,7 @@ export const RUN_METRICS = {
     name: 'rungate_starts_in_flight',
     type: 'gauge',
     unit: 'count',
-    help: 'Starts whose answer is awaited.',
+    help: 'Starts and resumes whose answer is awaited.',
     labels: [],
     panels: [
       {

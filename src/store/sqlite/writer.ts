@@ -54,7 +54,7 @@ export function createWriter(parts: {
   log: Log;
   /** The writer has a new connection. */
   onReopened: () => void;
-  /** A batch is on disk, or failed. */
+  /** A batch, or some of it, is on disk. */
   onCommitted: (sample: CommitSample) => void;
 }): Writer {
   const { transport, limits } = parts;
@@ -73,8 +73,11 @@ export function createWriter(parts: {
   async function flush(): Promise<void> {
     state = 'busy';
     const batch = takeBatch();
+    const begunAt = performance.now();
     const outcomes = await execute(batch);
+    const ms = performance.now() - begunAt;
     batch.forEach((pending, i) => settle(pending, outcomes[i]));
+    if (outcomes.some(({ ok }) => ok)) parts.onCommitted({ operations: batch.length, ms });
     if (queue.length > 0) return schedule();
     state = 'idle';
     for (const done of idle.splice(0)) done();
@@ -100,9 +103,7 @@ export function createWriter(parts: {
 
   async function execute(batch: Pending[]): Promise<Outcome[]> {
     try {
-      const begunAt = performance.now();
       const reply = await transport.execute(batch.map((pending) => pending.operation));
-      parts.onCommitted({ operations: batch.length, ms: performance.now() - begunAt });
       if (reply.reopened) parts.onReopened();
       return reply.outcomes;
     } catch (error) {

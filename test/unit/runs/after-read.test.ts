@@ -57,4 +57,16 @@ describe('a vendor that does not know the run', () => {
     const third = after(runThat({ step: 'poll', tries: 1, notFound: 2 }), 'poll', refused);
     expect(third).toMatchObject({ status: 'failed', patch: { error: { code: 'upstream_run_not_found' } } });
   });
+
+  it('is asked anew where another answer came between, while the run is cancelled too', () => {
+    const asked = (next: 'ask' | 'look', operation: ReadOperation) =>
+      after(
+        runThat({ step: 'cancel', next, tries: 3, notFound: 2, from: 'running' }, { status: 'cancelling' }),
+        operation,
+        { is: 'refused', status: 500 },
+      );
+    expect(asked('look', 'poll')).toMatchObject({ patch: { care: { next: 'ask', notFound: 0 } } });
+    // A cancel that fails says nothing of whether the run is known.
+    expect(asked('ask', 'cancel')).toMatchObject({ patch: { care: { next: 'look', notFound: 2 } } });
+  });
 });

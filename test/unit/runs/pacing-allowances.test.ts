@@ -52,6 +52,26 @@ describe('what a vendor says is left', () => {
     expect(pacing.waitMs(TARGET)).toBe(0);
   });
 
+  it('is not used up by starts that were never written', () => {
+    tell({ remaining: 3, resetMs: 60_000 });
+    for (let i = 0; i < 3; i++) pacing.take(TARGET).undo();
+    expect([left(), pacing.waitMs(TARGET)]).toEqual([3, 0]);
+    const written = pacing.take(TARGET);
+    written.release();
+    written.undo();
+    expect(left()).toBe(2);
+    const early = pacing.take(TARGET);
+    pass(100);
+    tell({ remaining: 1, resetMs: 59_900 });
+    early.undo();
+    // The answer of the vendor, which knows of no start on its way, has the last word.
+    expect(left()).toBe(1);
+    const late = pacing.take(TARGET);
+    pass(60_000 + 1_000);
+    late.undo();
+    expect(left()).toBe(Infinity);
+  });
+
   it('does not rise by answers of the same window, which may not know of starts on their way', () => {
     tell({ remaining: 5, resetMs: 30_000 });
     for (let i = 0; i < 4; i++) pacing.take(TARGET);

@@ -35,6 +35,16 @@ describe('the retry budget', () => {
     expect(takeAll('vendor')).toBe(5);
   });
 
+  it('takes back a retry that was not sent, and no more than there were', () => {
+    takeAll('vendor');
+    budget.giveBack('vendor');
+    expect(takeAll('vendor')).toBe(1);
+    budget.take('other');
+    budget.giveBack('other');
+    budget.giveBack('other');
+    expect(takeAll('other')).toBe(10);
+  });
+
   it('saves up no more than ten', () => {
     budget.take('vendor');
     start(100_000);

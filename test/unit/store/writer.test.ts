@@ -192,7 +192,9 @@ describe('group commit', () => {
     };
     const note = (level: string) => (_fields: LogFields, message: string) => void lines.push([level, message]);
     const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
-    const writer = createWriter({ transport, limits, log, onReopened() {}, onCommitted() {} });
+    const committed: number[] = [];
+    const onCommitted = ({ operations }: { operations: number }) => void committed.push(operations);
+    const writer = createWriter({ transport, limits, log, onReopened() {}, onCommitted });
     const commit = (fails = false) => {
       const size = batches.at(-1)?.length ?? 0;
       answer({
@@ -203,7 +205,7 @@ describe('group commit', () => {
       });
     };
     const breakDown = () => answer(new Error('the writer thread ended'));
-    return { writer, batches, lines, commit, breakDown, beat: () => writer.write('run', 'beat', ['a', 1]) };
+    return { writer, batches, lines, committed, commit, breakDown, beat: () => writer.write('run', 'beat', ['a', 1]) };
   }
 
   it('puts what one turn brings into one batch, and what gathers meanwhile into the next', async () => {
@@ -263,7 +265,7 @@ describe('group commit', () => {
   });
 
   it('logs the beginning and the end of a failure, not each write', async () => {
-    const { lines, commit, beat } = createSlowWriter();
+    const { lines, committed, commit, beat } = createSlowWriter();
     for (const fails of [false, true, true, true, false, false]) {
       const writes = Promise.allSettled([beat(), beat()]);
       await Promise.resolve();
@@ -274,5 +276,7 @@ describe('group commit', () => {
       ['error', 'the store fails; each next write tries again'],
       ['info', 'the store takes writes again'],
     ]);
+    // Nobody hears of a commit that was none.
+    expect(committed).toEqual([2, 2, 2]);
   });
 });
