@@ -102,7 +102,8 @@ function afterNotFound(run: Run, moment: Moment): Change {
   const { care } = run;
   const { nowMs, kind } = moment;
   if (care.step === 'lookup') {
-    const unknownSince = care.unknownSince ?? nowMs;
+    // A clock that was set back prolongs no patience.
+    const unknownSince = Math.min(care.unknownSince ?? nowMs, nowMs);
     if (nowMs - unknownSince >= LOOKUP_PATIENCE_MS) {
       return end(run, 'failed', { error: vendorError(care.cause, kind, run.provider) }, nowMs);
     }

@@ -277,13 +277,14 @@ export function createRunEngine(parts: EngineParts): RunEngine {
       feed.releaseAll();
       const followed = follows.close();
       await Promise.race([followed, pause(clock, FOLLOWS_CLOSE_MS)]);
-      await giveBack([...flights.ids(), ...others()]);
+      // Beside the wait: a store that is locked must not prolong it.
+      const givenBack = giveBack([...flights.ids(), ...others()]);
       await Promise.race([Promise.all([flights.idle(), deliverer.idle()]), pause(clock, limits.drainTimeoutMs)]);
       for (const id of flights.ids()) flights.abort(id, 'drain');
       await Promise.race([flights.idle(), pause(clock, LAST_WRITES_MS)]);
       stop.abort();
       await Promise.race([sweep.end(), pause(clock, LAST_WRITES_MS)]);
-      await Promise.all([followed, claims.idle(), deliverer.idle()]);
+      await Promise.all([followed, givenBack, claims.idle(), deliverer.idle()]);
       // A run whose message was under way was kept until now, though nobody cares for it here any more.
       await giveBack(flights.ids());
     },

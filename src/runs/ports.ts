@@ -221,7 +221,10 @@ export interface RunStore {
   findByVendorRun(provider: string, vendorRunId: string): Promise<Run | null>;
   /** Makes a run that nobody owns due now. False: somebody cares for it already, it is due, or it has ended. */
   hurry(id: RunId): Promise<boolean>;
-  /** The clock was set back by `byMs`: runs to be read, and messages, that nobody owns are due so much sooner. */
+  /**
+   * The clock was set back by `byMs`: runs to be read that nobody owns, and messages that were written in what is the future
+   * now, are due so much sooner.
+   */
   hasten(byMs: number): Promise<void>;
   /** A run's messages, oldest first. */
   deliveries(id: RunId): Promise<Delivery[]>;
@@ -252,6 +255,8 @@ export interface RunStore {
   reclaim(owner: Owner): Promise<number>;
   /** The process is alive. `lost`: others have declared it dead, and it must stop caring. */
   beat(owner: Owner): Promise<'held' | 'lost'>;
+  /** When the last heartbeat of all was, milliseconds since 1970; null: there was none. */
+  lastBeatAt(): Promise<number | null>;
   /**
    * Gives back what the owner has and that is not in `except`, due at once; where `beganBefore` (milliseconds
    * since 1970) is given, only runs created before. Resolves to how many there were.

@@ -67,6 +67,7 @@ export function createSweep(parts: SweepParts): Sweep {
   const { store, flights, waits, claims, clock, log, owner } = parts;
   let state: 'new' | 'caring' | 'draining' | 'ended' = 'new';
   let turning: Promise<void> | null = null;
+  let purging: Promise<void> | null = null;
   let again = false;
   let beatConfirmedMs = -Infinity;
   let nextBeatMs = 0;
@@ -108,21 +109,37 @@ export function createSweep(parts: SweepParts): Sweep {
     for (const id of new Set([...waits.ids(), ...flights.ids(), ...parts.unsure()])) await parts.onHint(id);
   }
 
+  /** Beside the turns: runs with many events take long, and heartbeats must not wait for that. */
   async function purge(): Promise<void> {
-    const deleted = await store.purge(clock.now() - parts.limits.retentionMs, PURGE_ROWS);
-    nextPurgeMs = clock.monotonic() + (deleted >= PURGE_ROWS ? TURN_MS : PURGE_MS);
-    if (deleted > 0) log.info({ runs: deleted }, 'runs past their retention deleted');
+    try {
+      const deleted = await store.purge(clock.now() - parts.limits.retentionMs, PURGE_ROWS);
+      nextPurgeMs = clock.monotonic() + (deleted >= PURGE_ROWS ? TURN_MS : PURGE_MS);
+      if (deleted > 0) log.info({ runs: deleted }, 'runs past their retention deleted');
+    } catch (cause) {
+      logFailure(cause);
+    } finally {
+      purging = null;
+    }
   }
 
   /** When rows are due is written by the wall clock: set back by an hour, it would let everything wait for an hour. */
   async function heedClock(): Promise<void> {
     const ahead = aheadMs();
-    const byMs = Math.round(wallAheadMs - ahead);
-    if (byMs >= SET_BACK_MS) {
-      await store.hasten(byMs);
-      log.warn({ ms: byMs }, 'the clock was set back; what was due is due as soon as it would have been');
-    }
+    await wasSetBack(wallAheadMs - ahead);
     wallAheadMs = ahead;
+  }
+
+  /** Between two processes too: the last heartbeat of all was not after now. */
+  async function heedLastClock(): Promise<void> {
+    const lastBeatAt = await store.lastBeatAt();
+    if (lastBeatAt !== null) await wasSetBack(lastBeatAt - clock.now());
+  }
+
+  async function wasSetBack(byMs: number): Promise<void> {
+    if (byMs < SET_BACK_MS) return;
+    const ms = Math.round(byMs);
+    await store.hasten(ms);
+    log.warn({ ms }, 'the clock was set back; what was due is due as soon as it would have been');
   }
 
   async function turn(): Promise<void> {
@@ -134,7 +151,7 @@ export function createSweep(parts: SweepParts): Sweep {
     if (isCaring() && (await claims.claim())) again = true;
     if (isCaring() && (await parts.deliverer.turn())) again = true;
     if (isCaring() && now >= nextLostMs) await giveBackLost();
-    if (isCaring() && now >= nextPurgeMs) await purge();
+    if (isCaring() && now >= nextPurgeMs) purging ??= purge();
   }
 
   function logFailure(cause: unknown): void {
@@ -172,6 +189,7 @@ export function createSweep(parts: SweepParts): Sweep {
 
   return {
     async start() {
+      await heedLastClock();
       await beat();
       state = 'caring';
       store.watch((id) => {
@@ -191,6 +209,7 @@ export function createSweep(parts: SweepParts): Sweep {
       cancelTick();
       cancelTurn();
       await turning;
+      await purging;
     },
   };
 }

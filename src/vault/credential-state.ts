@@ -1,4 +1,3 @@
-import type { Clock } from '../core/clock.ts';
 import type { StoredCredentialState } from './ports.ts';
 
 /** Whether a credential may be used. Times are milliseconds since 1970. */
@@ -25,14 +24,18 @@ export const USABLE: CredentialState = Object.freeze({ is: 'usable' });
  * Whether a vendor's answer changes what is known. A limit does not say that a refused credential is good. What was under
  * way when a rest began may still be accepted, or limited for a shorter time, and does not end it.
  */
-export function isNews(known: CredentialState, told: CredentialState, clock: Pick<Clock, 'now'>): boolean {
+export function isNews(
+  { state: known, at }: Pick<StateEntry, 'state' | 'at'>,
+  told: CredentialState,
+  nowMs: number,
+): boolean {
   switch (known.is) {
     case 'usable':
-      return told.is === 'set_aside' || (told.is === 'resting' && told.until > clock.now());
+      return told.is === 'set_aside' || (told.is === 'resting' && told.until > nowMs);
     case 'set_aside':
       return told.is === 'usable' || (told.is === 'set_aside' && told.code !== known.code);
     case 'resting':
-      if (restIsOver(known, clock.now())) return told.is === 'set_aside' || told.is === 'resting';
+      if (restIsOver({ at, until: known.until }, nowMs)) return told.is === 'set_aside' || told.is === 'resting';
       return told.is === 'set_aside' || (told.is === 'resting' && told.until > known.until);
   }
 }
@@ -60,10 +63,12 @@ export function rowFromEntry({ provider, credentialId, state, at }: StateEntry):
   }
 }
 
-/** A rest is a day at most, whatever the vendor says. One that is to last longer was begun while the clock was ahead, and counts for nothing. */
+/** A rest is a day at most, whatever the vendor says. */
 export const REST_MS_MAX = 86_400_000;
+/** Clocks are corrected by a little all the time. */
+const CLOCK_SLACK_MS = 2_000;
 
-/** Whether a credential that was limited may be used again. */
-export function restIsOver({ until }: { until: number }, nowMs: number): boolean {
-  return until <= nowMs || until > nowMs + REST_MS_MAX;
+/** Whether a credential that was limited may be used again. A rest that was begun while the clock was ahead counts for nothing. */
+export function restIsOver({ at, until }: { at: number; until: number }, nowMs: number): boolean {
+  return until <= nowMs || until > nowMs + REST_MS_MAX || at > nowMs + CLOCK_SLACK_MS;
 }

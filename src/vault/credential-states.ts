@@ -17,6 +17,8 @@ import type { CredentialStore, StoredCredentialState } from './ports.ts';
 
 /** How often a refresh reads again because something was written meanwhile. */
 const ROUNDS_MAX = 5;
+/** Of a credential that nothing is known of. */
+const UNTOUCHED = { state: USABLE, at: 0 } as const;
 
 /** The states of all credentials, stored or referenced. */
 export interface CredentialStates {
@@ -53,10 +55,10 @@ export async function openCredentialStates(
   const states = createCredentialStates(parts, rows);
   if (role === 'command' || rows.length === 0) return states;
   const providers = new Map((await store.list()).map(({ id, provider }) => [id, provider]));
-  const isStale = ({ provider, credentialId, until }: StoredCredentialState) =>
+  const isStale = ({ provider, credentialId, at, until }: StoredCredentialState) =>
     !isStoredId(credentialId) ||
     providers.get(credentialId) !== provider ||
-    (until !== null && restIsOver({ until }, clock.now()));
+    (until !== null && restIsOver({ at, until }, clock.now()));
   const deleted = rows.filter(isStale).map(({ provider, credentialId }) => states.put(provider, credentialId, USABLE));
   // A failure is logged, and tried again: a row too many must not keep a server from its start.
   await Promise.allSettled(deleted);
@@ -105,14 +107,15 @@ function createCredentialStates(
 
   return {
     of(provider, credentialId) {
-      const state = entries.get(keyOf({ provider, credentialId }))?.state ?? USABLE;
-      return state.is === 'resting' && restIsOver(state, clock.now()) ? USABLE : state;
+      const { state, at } = entries.get(keyOf({ provider, credentialId })) ?? UNTOUCHED;
+      return state.is === 'resting' && restIsOver({ at, until: state.until }, clock.now()) ? USABLE : state;
     },
     mark(provider, credentialId, state) {
       writes.retry();
-      const known = entries.get(keyOf({ provider, credentialId }))?.state ?? USABLE;
-      if (!isNews(known, state, clock)) return;
-      if (known.is === 'set_aside' || state.is !== 'usable') tell(log, { provider, credential: credentialId }, state);
+      const known = entries.get(keyOf({ provider, credentialId })) ?? UNTOUCHED;
+      if (!isNews(known, state, clock.now())) return;
+      if (known.state.is === 'set_aside' || state.is !== 'usable')
+        tell(log, { provider, credential: credentialId }, state);
       void change(provider, credentialId, state);
     },
     async put(provider, credentialId, state) {

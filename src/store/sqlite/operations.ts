@@ -178,8 +178,12 @@ export const PLAIN_STATEMENTS = {
   // A queued run is due at its deadline, which stays where it is.
   hastenRuns: `UPDATE runs SET due_at = max(?1, due_at - ?2)
     WHERE owner IS NULL AND finished_at IS NULL AND due_at > ?1 AND status <> 'queued'`,
+  // What was written before the clock went wrong is due when it says.
   hastenDeliveries: `UPDATE deliveries SET due_at = max(?1, due_at - ?2)
-    WHERE status = 'pending' AND owner IS NULL AND due_at > ?1`,
+    WHERE status = 'pending' AND owner IS NULL AND due_at > ?1 AND coalesce(last_at, created_at) > ?1`,
+  // One that is being tried has a due time only where it is wanted again.
+  hastenWantedAgain: `UPDATE deliveries SET due_at = max(?1, due_at - ?2)
+    WHERE status = 'pending' AND owner > '' AND due_at > ?1`,
   // Whoever tries it right now keeps it until that try is over, so that there are never two; the due time marks it.
   redeliver: `UPDATE deliveries SET status = 'pending', tries = 0, due_at = ? WHERE run_id = ? AND id = ?`,
   postponeDelivery: `UPDATE deliveries SET owner = NULL, due_at = ?

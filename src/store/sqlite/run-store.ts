@@ -88,7 +88,8 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     },
     async hasten(byMs) {
       const values = [clock.now(), byMs];
-      await Promise.all([writer.write('run', 'hastenRuns', values), writer.write('run', 'hastenDeliveries', values)]);
+      const statements = ['hastenRuns', 'hastenDeliveries', 'hastenWantedAgain'] as const;
+      await Promise.all(statements.map((name) => writer.write('run', name, values)));
     },
     ...createDeliveryMethods(parts),
     async countUnfinished() {
@@ -124,6 +125,10 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     },
     async beat(owner) {
       return (await writer.write('run', 'beat', [owner, clock.now()])) === 1 ? 'held' : 'lost';
+    },
+    async lastBeatAt() {
+      const [at] = reader.read((statements) => statements.lastBeat.get()) as [number | null];
+      return at;
     },
     async release(owner, except, beganBefore) {
       // Every run id is smaller than `s`.

@@ -171,8 +171,11 @@ export function deliveriesSuite(name: string, options: Partial<StoreOptions>): v
         const [claimed] = await store.runs.claimDeliveries(FIRST, 10);
         const failure = answered({ status: 'pending', responseStatus: 500, error: 'refused', nextInMs: 300_000 });
         await store.runs.settleDelivery(claimed?.id ?? '', FIRST, failure);
+        const before = await ended(await created());
+        place.clock.advance(-60_000);
         await store.runs.hasten(60_000);
-        expect(await only(run)).toMatchObject({ status: 'pending', dueAt: place.clock.now() + 240_000 });
+        expect(await only(run)).toMatchObject({ status: 'pending', dueAt: place.clock.now() + 300_000 });
+        expect(await only(before)).toMatchObject({ status: 'pending', dueAt: place.clock.now() });
       });
     });
 

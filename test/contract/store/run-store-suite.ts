@@ -390,6 +390,8 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await store.runs.beat(FIRST)).toBe('held');
         const run = await created({ owner: FIRST });
         const own = await created({ owner: SECOND });
+        expect(await store.runs.lastBeatAt()).toBe(place.clock.now());
+        place.clock.advance(1_000);
         expect(await store.runs.reclaim(SECOND)).toBe(1);
         expect(await store.runs.beat(FIRST)).toBe('lost');
         expect(await store.runs.beat(SECOND)).toBe('held');

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutboundAnswer } from '../../../src/core/outbound.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
+import type { RunStore } from '../../../src/runs/ports.ts';
 import type { Store } from '../../../src/store/open-store.ts';
 import { kindFixtures } from '../../support/kind-fixtures.ts';
 import { startLoneEngine } from '../../support/lone-engine.ts';
@@ -49,4 +50,17 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a run at
     expect(asked).toBeGreaterThan(before + 1);
     expect(await store.runs.peek(run.id)).toMatchObject({ status: 'running' });
   });
+});
+
+it('is noticed too where the clock was set back between two processes', async () => {
+  const clock = simulatedClock();
+  const hastened: number[] = [];
+  const through = (runs: RunStore): RunStore => ({
+    ...runs,
+    lastBeatAt: async () => clock.now() + HOUR_MS,
+    hasten: async (byMs) => void hastened.push(byMs),
+  });
+  ({ store } = await startLoneEngine({ clock, outbound: { send: () => Promise.reject(new Error('no')) }, through }));
+  await pass(clock, WHILE_MS);
+  expect(hastened).toEqual([HOUR_MS]);
 });

@@ -101,6 +101,7 @@ export function faultyStore(
       known = owner;
       return write('beat', () => inner.beat(owner));
     },
+    lastBeatAt: () => inner.lastBeatAt(),
     release: (owner, except, before) => write('release', () => inner.release(owner, except, before)),
     purge: (before, limit) => write('purge', () => inner.purge(before, limit)),
     hurry: (id) => write('hurry', () => inner.hurry(id)),

@@ -38,6 +38,18 @@ describe('a cancel that brought no answer', () => {
   });
 });
 
+describe('a cancel that the vendor answers with an error', () => {
+  it.each([401, 402, 403, 404, 408, 429, 500, 503])('is not given up: %s', (status) => {
+    const change = after(cancelling('ask'), 'cancel', { is: 'refused', status });
+    expect(change).toMatchObject({ status: 'cancelling', patch: { care: { step: 'cancel' } } });
+  });
+
+  it.each([400, 409, 422])('is refused by it, and the run is polled at once: %s', (status) => {
+    const change = after(cancelling('ask'), 'cancel', { is: 'refused', status });
+    expect(change).toMatchObject({ status: 'running', dueInMs: 0, patch: { upstream: { stopped: false } } });
+  });
+});
+
 describe('a read that was cut short', () => {
   it.each<[ReadOperation, Care]>([
     ['poll', { step: 'poll', tries: 3, notFound: 1 }],
@@ -66,6 +78,8 @@ describe('a vendor that does not know the run', () => {
         { is: 'refused', status: 500 },
       );
     expect(asked('look', 'poll')).toMatchObject({ patch: { care: { next: 'ask', notFound: 0 } } });
+    const polled = after(runThat({ step: 'poll', tries: 2, notFound: 2 }), 'poll', { is: 'failed', error: null });
+    expect(polled).toMatchObject({ patch: { care: { notFound: 0 } } });
     // A cancel that fails says nothing of whether the run is known.
     expect(asked('ask', 'cancel')).toMatchObject({ patch: { care: { next: 'look', notFound: 2 } } });
   });

@@ -62,7 +62,7 @@ describe('the statements of the store', () => {
       .map((sql) => explain(db, sql).find((step) => step.includes('deliveries')));
     const pending = plans.filter((step) => step?.includes('deliveries_pending'));
     const ofRun = plans.filter((step) => step?.includes('PRIMARY KEY (run_id=?'));
-    expect(pending).toHaveLength(6);
+    expect(pending).toHaveLength(8);
     expect(ofRun).toHaveLength(plans.length - pending.length);
   });
 
