@@ -47,7 +47,7 @@ export const openAndRotateMasterKey: RotateMasterKey = async (request) => {
   if (settings.masterKey.value !== null) throw unusable(IN_THE_ENVIRONMENT);
   const newKey = newKeyFile === null ? null : await readNewKey(newKeyFile);
   const log = commandLog(settings, logTo);
-  const store = await openStore({ url: settings.databaseUrl, role: 'command', clock, log });
+  const store = await openStore({ url: settings.databaseUrl, role: 'command', absent: 'refuse', clock, log });
   try {
     const source = await openSource(settings, { environment, store });
     const parts = { store, source, clock, random: createSystemRandom() };

@@ -60,6 +60,8 @@ export interface WorkspaceOptions {
   /** Works in the sandbox's data directory. */
   sandbox: boolean;
   logTo: LogTarget;
+  /** Whether a database is made where there is none: by what a new server is set up with. */
+  mayMake: boolean;
 }
 
 const NO_VERIFY_IN_SANDBOX =
@@ -68,11 +70,12 @@ const NO_VERIFY_IN_SANDBOX =
 export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
 
 /** Opens the store that the environment names, for one command. */
-export async function openWorkspace({ environment, sandbox, logTo }: WorkspaceOptions): Promise<Workspace> {
+export async function openWorkspace({ environment, sandbox, logTo, mayMake }: WorkspaceOptions): Promise<Workspace> {
   const settings = settingsFor(environment, { sandbox });
   const log = commandLog(settings, logTo);
   await using undo = new AsyncDisposableStack();
-  const store = await openStore({ url: settings.databaseUrl, role: 'command', clock: systemClock, log });
+  const absent = mayMake ? 'make' : 'refuse';
+  const store = await openStore({ url: settings.databaseUrl, role: 'command', absent, clock: systemClock, log });
   undo.defer(() => store.close());
   const random = createSystemRandom();
   const source = masterKeySource(settings, { environment, mayMake: true });

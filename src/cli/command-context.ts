@@ -34,13 +34,13 @@ export interface CommandContext {
   parts: CliParts;
 }
 
-/** Opens the workspace for one piece of work and closes it whatever happens. */
+/** Opens the workspace for one piece of work and closes it whatever happens. `mayMake`: as of `WorkspaceOptions`. */
 export async function withWorkspace<T>(
   { parts, environment, stderr }: CommandContext,
-  { sandbox = false }: { sandbox?: boolean },
+  { sandbox = false, mayMake = false }: { sandbox?: boolean; mayMake?: boolean },
   work: (workspace: Workspace) => Promise<T>,
 ): Promise<T> {
-  const workspace = await parts.openWorkspace({ environment, sandbox, logTo: stderr });
+  const workspace = await parts.openWorkspace({ environment, sandbox, logTo: stderr, mayMake });
   try {
     return await work(workspace);
   } finally {

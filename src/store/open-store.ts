@@ -54,6 +54,8 @@ export interface StoreOptions {
   log: Log;
   /** `serve` holds the serve lock until it closes or dies; `command` works beside a server. */
   role: 'serve' | 'command';
+  /** What to do where there is no database yet; without it one is made. */
+  absent?: 'make' | 'refuse';
   /** `worker`: commits on a thread of its own; `inline`: on the caller's, without any timer. */
   writer?: 'worker' | 'inline';
   limits?: Partial<StoreLimits>;
@@ -73,6 +75,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return openSqliteStore({
     ...options,
     path: pathOfUrl(options.url),
+    absent: options.absent ?? 'make',
     onCommitted: options.onCommitted ?? (() => {}),
     writerThread: options.writerThread,
     stop: options.stop,

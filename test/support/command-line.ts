@@ -8,7 +8,9 @@ import { runCli } from '../../src/cli/run-cli.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { reviveJson } from '../../src/core/json.ts';
 import { createSystemRandom } from '../../src/core/random.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { PROGRAM } from './program.ts';
+import { quietLog } from './simulation/quiet-log.ts';
 
 export interface CommandResult {
   exitCode: number | null;
@@ -33,11 +35,12 @@ export interface CommandLine {
   remove(): Promise<void>;
 }
 
-/** A command line over a data directory of its own. */
-export async function createCommandLine(): Promise<CommandLine> {
+/** A command line over a data directory of its own, in which a server has been, unless it is `fresh`. */
+export async function createCommandLine({ fresh = false } = {}): Promise<CommandLine> {
   const dataDir = await mkdtemp(join(tmpdir(), 'rungate-cli-'));
   const own = { RUNGATE_DATA_DIR: dataDir, RUNGATE_CONFIG: join(dataDir, 'rungate.yaml') };
   await writeFile(own.RUNGATE_CONFIG, 'providers: {}\n');
+  if (!fresh) await makeDatabase(dataDir);
   async function run(
     argv: readonly string[],
     { environment = {}, stdin = '' }: { environment?: Record<string, string>; stdin?: string } = {},
@@ -79,4 +82,9 @@ export async function createCommandLine(): Promise<CommandLine> {
     },
     remove: () => rm(dataDir, { recursive: true, force: true }),
   };
+}
+
+async function makeDatabase(dataDir: string): Promise<void> {
+  const url = `sqlite:${join(dataDir, 'rungate.db')}`;
+  await (await openStore({ url, role: 'command', clock: systemClock, log: quietLog })).close();
 }

@@ -129,7 +129,12 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
   let gateway: Gateway | null = null;
 
   async function command<T>(use: (workspace: Workspace) => Promise<T>): Promise<T> {
-    const workspace = await openWorkspace({ environment, sandbox: false, logTo: { write: () => undefined } });
+    const workspace = await openWorkspace({
+      environment,
+      sandbox: false,
+      logTo: { write: () => undefined },
+      mayMake: true,
+    });
     try {
       return await use(workspace);
     } finally {

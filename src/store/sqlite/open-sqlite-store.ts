@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pause } from '../../core/clock.ts';
@@ -38,7 +38,8 @@ export type SqliteOptions = Required<StoreOptions> & { path: string; limits: Sto
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   try {
     if (options.path === MEMORY) return assemble(options, inMemory());
-    createFile(options.path);
+    if (options.absent === 'make') createFile(options.path);
+    else if (!existsSync(options.path)) throw openError(noDatabase(options.path));
     const file = identify(options.path);
     const lock = await prepareFile(options, file);
     return assemble(options, onDisk(file, lock));
@@ -178,6 +179,9 @@ function withWriter<T>(file: DatabaseFile, use: (db: DatabaseSync) => T): T {
   }
 }
 
+const noDatabase = (path: string) =>
+  `There is no database at ${resolve(path)}. Set RUNGATE_DATA_DIR to the data directory of the server; the database of ` +
+  '`serve --sandbox` is meant with --sandbox.';
 const ANOTHER_SERVER =
   'Another Rungate server has this database. Stop it first, or give this one a data directory of its own ' +
   '(RUNGATE_DATA_DIR).';

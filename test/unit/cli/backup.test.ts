@@ -34,6 +34,11 @@ afterEach(() => line.remove());
 const inData = (...names: string[]) => join(line.dataDir, ...names);
 const files = (directory = line.dataDir) => readdirSync(directory).toSorted();
 
+/** A directory in which no server has been. */
+function removeDatabase(): void {
+  for (const file of files()) if (file.startsWith('rungate.db')) rmSync(inData(file));
+}
+
 async function open(role: 'serve' | 'command'): Promise<Store> {
   return openStore({ url: `sqlite:${inData('rungate.db')}`, role, clock: systemClock, log });
 }
@@ -127,6 +132,7 @@ describe('backup', () => {
   );
 
   it('makes no database where there is none', async () => {
+    removeDatabase();
     expect(await failure(['backup', inData('b.db')])).toContain('no database');
     expect(files()).toEqual(['rungate.yaml']);
   });
@@ -137,6 +143,7 @@ describe('backup', () => {
   });
 
   it('works in the sandbox', async () => {
+    removeDatabase();
     await line.run(['keys', 'create', '--name', 'a', '--sandbox']);
     expect(await line.document(['backup', inData('b.db'), '--sandbox'])).toMatchObject({ runs: 0 });
     expect(await failure(['backup', inData('c.db')])).toContain('no database');

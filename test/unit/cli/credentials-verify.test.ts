@@ -253,6 +253,7 @@ describe('credentials verify', () => {
     await configure('ai-tutor', { base_url: vendorOf('ai-tutor').baseUrl });
     expect(await refusal(['credentials', 'verify', 'ai-tutor'])).toMatchObject({ code: 'no_credential' });
     expect(await refusal(['credentials', 'verify', 'nobody'])).toMatchObject({ code: 'unknown_provider' });
+    await line.run(['keys', 'create', '--name', 'a', '--sandbox']);
     expect(await refusal(['credentials', 'verify', 'ai-tutor', '--sandbox'])).toMatchObject({
       code: 'unsupported_operation',
     });

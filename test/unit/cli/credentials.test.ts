@@ -54,7 +54,12 @@ async function run(argv: readonly string[], given: Parameters<CommandLine['run']
 /** As a server that works on the same data would write it. */
 async function writeState(provider: string, credentialId: string, state: CredentialState): Promise<void> {
   const environment = { RUNGATE_DATA_DIR: line.dataDir };
-  const workspace = await openWorkspace({ environment, sandbox: false, logTo: { write: () => undefined } });
+  const workspace = await openWorkspace({
+    environment,
+    sandbox: false,
+    logTo: { write: () => undefined },
+    mayMake: false,
+  });
   const parts = { store: workspace.store.credentials, clock: systemClock, log: { warn: () => undefined } };
   try {
     await (await openCredentialStates(parts, 'command')).put(provider, credentialId, state);
@@ -65,7 +70,7 @@ async function writeState(provider: string, credentialId: string, state: Credent
 
 async function openedSecret(sandbox = false): Promise<string | undefined> {
   const environment = { RUNGATE_DATA_DIR: line.dataDir };
-  const workspace = await openWorkspace({ environment, sandbox, logTo: { write: () => undefined } });
+  const workspace = await openWorkspace({ environment, sandbox, logTo: { write: () => undefined }, mayMake: true });
   try {
     return (await (await workspace.vault.pool(PROVIDER))[0]?.credential.open())?.open();
   } finally {
@@ -256,6 +261,7 @@ describe('the state of a credential', () => {
       environment: { RUNGATE_DATA_DIR: line.dataDir },
       sandbox: false,
       logTo: { write: () => undefined },
+      mayMake: false,
     });
     try {
       expect(await workspace.store.credentials.states()).toEqual([]);

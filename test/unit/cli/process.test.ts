@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, writeFile } from 'node:fs/promises';
+import { open, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -102,6 +102,26 @@ describe('the command line', () => {
     },
   );
 
+  it.each([
+    [['keys', 'list']],
+    [['keys', 'revoke', 'key_1']],
+    [['credentials', 'list']],
+    [['runs', 'list']],
+    [['runs', 'get', 'run_01k9zq00000000000000000000']],
+    [['audit', 'verify']],
+    [['backup', 'b.db']],
+    [['vault', 'rotate']],
+  ])('%j makes no database where there is none, and says where it looked', async (argv) => {
+    const fresh = await createCommandLine({ fresh: true });
+    try {
+      const { exitCode, stderr } = await fresh.run(argv);
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`There is no database at ${fresh.dataDir}`)]);
+      expect(await readdir(fresh.dataDir)).toEqual(['rungate.yaml']);
+    } finally {
+      await fresh.remove();
+    }
+  });
+
   it('explains itself', async () => {
     const { exitCode, stdout } = await line.run(['--help']);
     expect(exitCode).toBe(0);
@@ -116,7 +136,7 @@ describe('the command line', () => {
 
   it('gives up at once where no directory can be made', async () => {
     const environment = { RUNGATE_DATA_DIR: '/proc/rungate/data' };
-    const { exitCode, stderr } = await line.run(['keys', 'list'], { environment });
+    const { exitCode, stderr } = await line.run(['keys', 'create', '--name', 'a'], { environment });
     expect(exitCode).toBe(1);
     expect(stderr).toContain("mkdir '/proc/rungate'");
   });
