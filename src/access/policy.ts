@@ -19,7 +19,11 @@ export function mayStart(caller: Caller, { workflow, provider }: StartTarget): v
   if (caller.role !== 'runs') throw forbidden(`A key of role ${caller.role} cannot start runs; use one of role runs.`);
   if (provider === undefined) {
     if (allowsWorkflow(caller, workflow)) return;
-    throw forbidden('This key may not run this workflow: its allow-list does not name it.');
+    throw forbidden(
+      caller.token === null
+        ? 'This key may not run this workflow: its allow-list does not name it.'
+        : 'This token may not run this workflow: it was made for others.',
+    );
   }
   if (caller.token !== null) throw forbidden('A token runs registered workflows only; leave `provider` out.');
   if (allowsEverything(caller)) return;

@@ -26,7 +26,9 @@ export async function listen(app: App, { host, port }: ListenAddress, setting: s
     await app.listen({ host: address, port, backlog });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`cannot listen on ${host} port ${port} (${code ?? message}); ${setting} sets another`, {
+    // Of the two settings of a listener, the one that is at fault.
+    const other = code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' ? setting.replace(/PORT$/, 'HOST') : setting;
+    throw new Error(`cannot listen on ${host} port ${port} (${code ?? message}); ${other} sets another`, {
       cause: error,
     });
   }

@@ -18,7 +18,8 @@ export function runsCancelCommand(context: CommandContext): Command {
 }
 
 function describe({ id, status, upstream }: RunWithPayloads): string {
-  if (!hasEnded({ status })) return `${id} is ${status}: the server asks the vendor to stop.`;
+  if (!hasEnded({ status }))
+    return `${id} is ${status}: the server asks the vendor to stop, or the next one does that is started.`;
   if (status !== 'cancelled') return `${id} had ended: ${status}.`;
   return upstream.stopped === false
     ? `${id} is cancelled; the vendor cannot be asked to stop and may go on.`

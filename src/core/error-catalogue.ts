@@ -172,8 +172,8 @@ export const ERROR_CATALOGUE = {
   ),
   upstream_unavailable: upstream(
     503,
-    'The vendor says that it is unavailable.',
-    'The run may have begun: look at the vendor before you send it again.',
+    'The vendor says that it is unavailable, or (source `gateway`) nothing was sent because it has been failing.',
+    'Source `gateway`: send it again after `Retry-After`. Source `upstream`: the run may have begun, look at the vendor before you send it again.',
   ),
   upstream_invalid_response: upstream(
     502,

@@ -1,5 +1,6 @@
 import type { Log } from '../core/log.ts';
 import { traceIdOf } from '../core/tracing.ts';
+import { startsOf } from '../runs/model.ts';
 import type { RunObserver } from '../runs/observer.ts';
 import type { WorkflowLabel } from './workflow-label.ts';
 
@@ -22,7 +23,7 @@ export function createRunLog({
           workflow: workflowLabel(run),
           status: run.status,
           code: run.error?.code ?? null,
-          attempts: run.attempts.length,
+          attempts: startsOf(run),
           ms: run.finishedAt === null ? null : run.finishedAt - run.createdAt,
         },
         'run ended',

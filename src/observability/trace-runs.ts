@@ -1,6 +1,6 @@
 import type { TraceContext } from '../core/outbound.ts';
 import type { SpanAttributes, Tracing } from '../core/tracing.ts';
-import type { Attempt, Run } from '../runs/model.ts';
+import { startsOf, type Attempt, type Run } from '../runs/model.ts';
 import type { RunObserver } from '../runs/observer.ts';
 import { spanIdFrom } from './span-ids.ts';
 import type { WorkflowLabel } from './workflow-label.ts';
@@ -63,7 +63,7 @@ function attributesOf(run: Run, workflow: string): SpanAttributes {
     'rungate.provider': run.provider,
     'rungate.workflow': workflow,
     'rungate.status': run.status,
-    'rungate.attempts': run.attempts.length,
+    'rungate.attempts': startsOf(run),
   };
 }
 

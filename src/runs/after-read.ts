@@ -62,8 +62,13 @@ function isRefusal(status: number): boolean {
   return status >= 400 && status < 500 && ![401, 402, 403, 404, 408, 429].includes(status);
 }
 
+/** An answer that speaks of the credential, and not of the run. */
+export function isRefusedRead({ status }: OutboundAnswer): boolean {
+  return [401, 402, 403].includes(status);
+}
+
 function pollErrorOf(run: Run, { kind }: Moment, answer: OutboundAnswer | null): ErrorBody | null {
-  if (!answer || ![401, 402, 403].includes(answer.status)) return null;
+  if (!answer || !isRefusedRead(answer)) return null;
   return vendorError(startErrorCode(answer.status), kind, run.provider, answer);
 }
 

@@ -34,6 +34,7 @@ export async function callOnce(
     const answer = await send(signal);
     flight.vendorHeaders = rateLimitHeaders(answer);
     const reading = readAnswer(kind[operation] as Operation<never>, answer);
+    logUnreadable(log, run, { operation, answer, reading });
     if (reading.is === 'broken' && signal.aborted) {
       return { is: 'aborted', reason: signal.reason as AbortReason, sent: true };
     }
@@ -61,6 +62,17 @@ export function failedOnce(
   if (cause.failure !== 'forbidden_address') return { is: 'not_sent', error: plain };
   const message = `The address of ${run.provider} is private; the operator allows it with allow_private_network.`;
   return { is: 'not_sent', error: { ...plain, message } };
+}
+
+/** Else a word that the vendor has added since would let every run time out, or fail, and nobody could tell why. */
+export function logUnreadable(
+  log: Log,
+  run: Run,
+  { operation, answer, reading }: { operation: string; answer: OutboundAnswer; reading: Reading },
+): void {
+  if (reading.is !== 'unreadable') return;
+  const about = { run_id: run.id, provider: run.provider, operation, status: answer.status, reason: reading.reason };
+  log.warn(about, 'an answer of the vendor was not understood');
 }
 
 /** What the network, the guard or the vault had to say is for the operator; callers get the catalogue's words. */

@@ -7,9 +7,9 @@ import type { Random } from '../core/random.ts';
 import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
 import { recoverOpenAttempt } from './after-start.ts';
 import { rateLimitSeen, readAnswer, vendorError } from './answers.ts';
-import { afterRead, type ReadResult } from './after-read.ts';
+import { afterRead, isRefusedRead, type ReadResult } from './after-read.ts';
 import type { Attempts } from './attempts.ts';
-import { logFailure } from './call-once.ts';
+import { logFailure, logUnreadable } from './call-once.ts';
 import type { Flights } from './flights.ts';
 import { hasNotBegun } from './has-not-begun.ts';
 import { afterUnknownResume } from './resume.ts';
@@ -163,16 +163,11 @@ async function callVendor(
   try {
     const answer = await parts.calls.read(run, operation, kind, AbortSignal.any([given, late.signal]));
     const reading = readAnswer(kind[operation] as Operation<never>, answer);
-    // Else a word that the vendor has added since would let every run time out, and nobody could tell why.
-    if (reading.is === 'unreadable') {
-      const about = {
-        run_id: run.id,
-        provider: run.provider,
-        operation,
-        status: answer.status,
-        reason: reading.reason,
-      };
-      parts.log.warn(about, 'an answer of the vendor was not understood');
+    logUnreadable(parts.log, run, { operation, answer, reading });
+    // Once, until it tells again: the run would time out, and nobody could tell why.
+    if (run.upstream.pollError === null && isRefusedRead(answer)) {
+      const about = { run_id: run.id, provider: run.provider, credential: run.credentialId, operation };
+      parts.log.warn({ ...about, status: answer.status }, 'the vendor refuses to tell how a run goes');
     }
     return { answer, reading };
   } catch (cause) {

@@ -68,7 +68,9 @@ export function endAtDeadline(run: Run, lookupError: ErrorBody | null, nowMs: nu
     run.status === 'waiting'
       ? 'Nobody resumed the run within its waiting_timeout_s.'
       : 'The run did not end within its timeout_s.';
-  const error = errorBody('run_timed_out', { message, provider: run.provider });
+  const { pollError } = run.upstream;
+  const refused = pollError ? ` The vendor refused to tell how it went (${pollError.code}).` : '';
+  const error = errorBody('run_timed_out', { message: message + refused, provider: run.provider });
   return end(run, 'timed_out', { error, notBegun: hasNotBegun(run) }, nowMs);
 }
 

@@ -200,6 +200,13 @@ export function hasEnded(run: { status: RunStatus }): boolean {
   return ENDED.has(run.status);
 }
 
+/** How many starts were sent, or may have been: a token that was fetched begins nothing. */
+export function startsOf({ attempts }: Pick<Run, 'attempts'>): number {
+  let starts = 0;
+  for (const { step } of attempts) if (step === 'start') starts += 1;
+  return starts;
+}
+
 /** Whether nothing more comes of the run by itself: it has ended, or waits for its caller. */
 export function isSettled(run: { status: RunStatus }): boolean {
   return hasEnded(run) || run.status === 'waiting';

@@ -82,9 +82,9 @@ function renderRateLimit({ limit, remaining, reset, observedAt }: RateLimitSeen)
   return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: isoTime(observedAt) };
 }
 
-function renderAttempt({ provider, workflow, credentialId, errorCode, at }: Attempt, showKey: boolean) {
+function renderAttempt({ step, provider, workflow, credentialId, errorCode, at }: Attempt, showKey: boolean) {
   const credential = showKey ? credentialId : credentialId && shownToCallers(credentialId);
-  return { provider, workflow, credential, error_code: errorCode, at: isoTime(at) };
+  return { step, provider, workflow, credential, error_code: errorCode, at: isoTime(at) };
 }
 
 function renderTimeOrNull(ms: number | null): string | null {

@@ -5,8 +5,15 @@ import { OutboundError, type OutboundAnswer, type OutboundStream } from '../core
 import { Secret, type SealedCredential } from '../core/secret.ts';
 import type { AnyProviderKind, StreamOperation } from '../providers/define-provider.ts';
 import { running } from '../providers/outcome.ts';
-import { rateLimitHeaders, rateLimitSeen, readAnswer, refusedStartError, vendorError } from './answers.ts';
-import { failedOnce, logFailure, type AbortReason, type OnceResult } from './call-once.ts';
+import {
+  rateLimitHeaders,
+  rateLimitSeen,
+  readAnswer,
+  refusedStartError,
+  vendorError,
+  type Reading,
+} from './answers.ts';
+import { failedOnce, logFailure, logUnreadable, type AbortReason, type OnceResult } from './call-once.ts';
 import type { OpenFlight } from './flights.ts';
 import type { Run } from './model.ts';
 import type { OutputLogs } from './output-logs.ts';
@@ -159,11 +166,17 @@ async function readStart(
     case 'unreadable':
       if (runId !== null)
         return { is: 'answered', answer, rateLimit, reading: { is: 'outcome', outcome: running({ runId }) } };
-      return { is: 'answered', answer, rateLimit, reading: { is: 'unreadable', reason: 'wrong_shape' } };
+      return { is: 'answered', answer, rateLimit, reading: unreadable(parts.log, run, answer) };
     case 'broken':
     case 'stale':
       return { is: 'unknown', cause: 'outcome_unknown' };
   }
+}
+
+function unreadable(log: Log, run: Run, answer: OutboundAnswer): Reading {
+  const reading: Reading = { is: 'unreadable', reason: 'wrong_shape' };
+  logUnreadable(log, run, { operation: 'start', answer, reading });
+  return reading;
 }
 
 function aborted({ signal }: OpenFlight, sent: boolean): OnceResult {

@@ -338,7 +338,9 @@ describe('a rendered run', () => {
       poll_error: null,
       rate_limit: { limit: 100, remaining: 99, reset: time, observed_at: time },
     });
-    expect(run.attempts).toEqual([{ provider: 'p', workflow: 'wf', credential: 'cred_1', error_code: null, at: time }]);
+    expect(run.attempts).toEqual([
+      { step: 'start', provider: 'p', workflow: 'wf', credential: 'cred_1', error_code: null, at: time },
+    ]);
   });
 });
 

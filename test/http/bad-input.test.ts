@@ -211,6 +211,12 @@ describe('a wrong header', () => {
     await expectRefusal(await post('{"workflow":"w"}', { [name]: value }), refusal);
   });
 
+  it('finds a loop on paths too that are none of ours: a vendor’s', async () => {
+    const headers = { authorization: 'Bearer runs', 'rungate-hop': '1', 'content-type': 'application/json' };
+    const answer = await fetch(`${app.url}/v1/workflows/wf/run`, { method: 'POST', headers, body: '{}' });
+    expect(await answer.json()).toMatchObject({ error: { code: 'loop_detected' } });
+  });
+
   it('refuses a body without a type', async () => {
     const body = new TextEncoder().encode('{"workflow":"w"}');
     const answer = await fetch(`${app.url}/runs`, { method: 'POST', body, headers: { authorization: 'Bearer runs' } });

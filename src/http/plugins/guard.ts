@@ -22,10 +22,11 @@ export interface GuardParts extends Pick<AppParts, 'authenticate' | 'health'> {
 export function addGuard(app: App, { authenticate, health, countRequest }: GuardParts): void {
   app.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     setBaseHeaders(reply);
+    // First, because a call to a vendor that comes back here is on the vendor's path, which is none of ours.
+    if (request.headers[HOP_HEADER] !== undefined) throw new GatewayError('loop_detected');
     if (request.is404) throw noSuchRoute(app, request);
     const { roles } = request.routeOptions.config;
     requireHost(request);
-    if (request.headers[HOP_HEADER] !== undefined) throw new GatewayError('loop_detected');
     if (roles === 'anyone') return;
     if (request.method === 'POST' && health.unready() === 'draining') throw new GatewayError('shutting_down');
     const caller = await authenticate(presentedBy(request));

@@ -10,7 +10,7 @@ export const anyObject = z.record(z.string(), z.unknown());
 export function pageLimit({ max, usual, description }: { max: number; usual: number; description: string }) {
   return z
     .string()
-    .regex(new RegExp(`^[0-9]{1,${String(max).length}}$`), 'must be a whole number')
+    .regex(new RegExp(`^[0-9]{1,${String(max).length}}$`), `must be a whole number from 1 to ${max}`)
     .transform(Number)
     .pipe(z.int().min(1).max(max))
     .default(usual)

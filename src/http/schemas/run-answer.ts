@@ -23,6 +23,9 @@ const upstreamSchema = z
   .meta({ description: 'The vendor’s side of the run.' });
 
 const attemptSchema = z.object({
+  step: z.enum(['start', 'token']).meta({
+    description: '`token`: only the vendor’s token for a streamed start was fetched, which begins nothing.',
+  }),
   provider: z.string(),
   workflow: z.string().meta({ description: 'The vendor’s own id of the workflow.' }),
   credential: z.string().nullable().meta({
@@ -71,7 +74,9 @@ export const runSchema = z
     waiting: waitingSchema.nullable().meta({ description: 'What a `waiting` run waits for.' }),
     partial: z.boolean().meta({ description: 'The vendor finished only some of it.' }),
     upstream: upstreamSchema,
-    attempts: z.array(attemptSchema).meta({ description: 'Every start that was, or may have been, sent.' }),
+    attempts: z.array(attemptSchema).meta({
+      description: 'Every start that was, or may have been, sent, and the tokens that vendors want fetched before.',
+    }),
     resolution: anyObject
       .nullable()
       .meta({ description: 'What an operator found out about a run whose fate nobody knew.' }),

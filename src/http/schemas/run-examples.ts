@@ -26,6 +26,7 @@ const SUCCEEDED = {
   },
   attempts: [
     {
+      step: 'start',
       provider: 'ai-tutor',
       workflow: 'wf_abc123',
       credential: 'cred_01k9zp0000000000000000000a',

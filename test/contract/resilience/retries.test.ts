@@ -70,7 +70,14 @@ describe('a vendor that nobody reaches', () => {
         expect(codes).toEqual([...codes.slice(1).map(() => 'upstream_unreachable'), null]);
         expect(vendor.starts()).toHaveLength(1);
         for (const attempt of run.attempts) {
-          expect(Object.keys(attempt).toSorted()).toEqual(['at', 'credential', 'error_code', 'provider', 'workflow']);
+          expect(Object.keys(attempt).toSorted()).toEqual([
+            'at',
+            'credential',
+            'error_code',
+            'provider',
+            'step',
+            'workflow',
+          ]);
           expect(attempt).toMatchObject({ provider: kind, workflow: run.upstream.workflow_id });
         }
       }),

@@ -149,6 +149,10 @@ describe.each(PROVIDER_KINDS.filter(({ poll }) => poll !== undefined))('a poll a
     const { body } = await gateway.post('/runs', { provider: kind.kind, workflow, timeout_s: timeoutS });
     expect(body.status).toBe('timed_out');
     expect(body.upstream.poll_error).toMatchObject({ code: 'upstream_auth_failed', upstream: { status: 401 } });
+    expect(body.error.message).toContain('upstream_auth_failed');
+    const about = { run_id: body.id, provider: kind.kind, operation: 'poll', status: 401 };
+    const told = gateway.warnings.filter(({ message }) => message === 'the vendor refuses to tell how a run goes');
+    expect(told.filter(({ fields }) => JSON.stringify(fields).includes(body.id))).toMatchObject([{ fields: about }]);
   });
 
   it('never shows our credential where an answer to a poll repeats it', async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { errorBody } from '../../../src/core/errors.ts';
 import type { RunId } from '../../../src/core/ids.ts';
 import { createSystemRandom } from '../../../src/core/random.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { afterStart } from '../../../src/runs/after-start.ts';
-import { applyOutcome, type Moment } from '../../../src/runs/changes.ts';
+import { applyOutcome, endAtDeadline, type Moment } from '../../../src/runs/changes.ts';
 import type { Care, Run } from '../../../src/runs/model.ts';
 import { newAttempt, openAttempt } from '../../../src/runs/open-attempt.ts';
 import { newRun } from '../../contract/store/sample-run.ts';
@@ -55,6 +56,17 @@ describe('a run that its vendor calls running', () => {
     const change = applyOutcome({ ...waiting, care: polled(1) }, RUNNING, moment);
     expect(change).toMatchObject({ status: 'running', patch: { deadlineAt: NOW + 5_000, remainingMs: null } });
     expect(change.events.map(({ type }) => type)).toEqual(['run.resumed']);
+  });
+});
+
+describe('a run whose time is up', () => {
+  it('says that its vendor refused to tell how it went, where that is so', () => {
+    const message = (changes: Partial<Run>) => endAtDeadline(runThat(changes), null, NOW).patch.error?.message;
+    const pollError = errorBody('upstream_auth_failed', { provider: 'b3os' });
+    expect(message({})).toBe('The run did not end within its timeout_s.');
+    expect(message({ upstream: { ...runThat({}).upstream, pollError } })).toBe(
+      'The run did not end within its timeout_s. The vendor refused to tell how it went (upstream_auth_failed).',
+    );
   });
 });
 
