@@ -225,6 +225,13 @@ describe('a replay', () => {
     expect(app.runs.created).toHaveLength(1);
   });
 
+  it('is refused while the store cannot tell what became of the run', async () => {
+    app.runs.behave(endedWell(Date.now()));
+    await start({ 'idempotency-key': 'k' });
+    app.runs.failNext('settle', new GatewayError('store_unavailable'));
+    expect((await start({ 'idempotency-key': 'k' })).status).toBe(503);
+  });
+
   it('of a refused run tells what remains of the time to wait', async () => {
     app.runs.behave(refused(Date.now(), 30));
     await start({ 'idempotency-key': 'k' });

@@ -54,6 +54,28 @@ async function play(kind: string): Promise<{ run: Run; heldBack: number; left: n
   throw new Error('the run did not end');
 }
 
+it('counts from when a heartbeat was asked for, not from when its answer came', async () => {
+  const clock = simulatedClock();
+  let isSlow = false;
+  const through = (runs: RunStore): RunStore => ({
+    ...runs,
+    async beat(owner) {
+      const held = await runs.beat(owner);
+      if (isSlow) await new Promise<void>((resolve) => clock.after(OPENING_MS, resolve));
+      return held;
+    },
+  });
+  const lone = await startLoneEngine({ clock, outbound: { send: () => Promise.reject(new Error('no')) }, through });
+  ({ store } = lone);
+  isSlow = true;
+  const states = new Set<string | null>();
+  while (clock.monotonic() < 40_000) {
+    await clock.step();
+    if (clock.monotonic() > OPENING_MS) states.add(lone.engine.unready());
+  }
+  expect([...states]).toEqual(['store']);
+});
+
 describe.each(PROVIDER_KINDS)('a start at $kind that was held up until the heartbeat was old', ({ kind }) => {
   it('does not leave, is known not to have begun, and is sent once the heartbeat is young again', async () => {
     const { run, heldBack, left } = await play(kind);

@@ -210,6 +210,13 @@ describe.each(followed)('the stream beside a run of $kind', ({ kind }) => {
     }),
   );
 
+  it('does not keep a run going beyond its deadline', () =>
+    recorded(kind, {}, async ({ own, proxy }) => {
+      const client = listen(own, kind, 'overdue.deltas-60.runs-60000', { timeout_s: 2 });
+      expect((await readToEnd(client)).at(-1)?.type).toBe('run.timed_out');
+      await expect.poll(() => open(proxy), SOON).toBe(0);
+    }));
+
   it('whose connection is cut in the middle is opened again', () =>
     recorded(kind, {}, async ({ own, proxy }) => {
       const client = listen(own, kind, 'cut-twice.deltas-20.runs-3000');
