@@ -6,6 +6,8 @@ import { classifyAddress } from '../upstream/addresses.ts';
 
 /** For answers that are under way when the listeners close. */
 const LAST_ANSWERS_MS = 2_000;
+/** Of a host that there is not, or not here. */
+const HOST_FAULTS: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL']);
 const ADMIN_IS_REACHABLE =
   'the admin API can be reached from other machines: let nothing but a proxy with TLS and your own network reach it';
 
@@ -27,7 +29,7 @@ export async function listen(app: App, { host, port }: ListenAddress, setting: s
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     // Of the two settings of a listener, the one that is at fault.
-    const other = code === 'ENOTFOUND' || code === 'EADDRNOTAVAIL' ? setting.replace(/PORT$/, 'HOST') : setting;
+    const other = code !== undefined && HOST_FAULTS.has(code) ? setting.replace(/PORT$/, 'HOST') : setting;
     throw new Error(`cannot listen on ${host} port ${port} (${code ?? message}); ${other} sets another`, {
       cause: error,
     });

@@ -61,7 +61,7 @@ export interface WorkspaceOptions {
   sandbox: boolean;
   logTo: LogTarget;
   /** Whether a database is made where there is none: by what a new server is set up with. */
-  mayMake: boolean;
+  mayMakeDatabase: boolean;
 }
 
 const NO_VERIFY_IN_SANDBOX =
@@ -70,11 +70,16 @@ const NO_VERIFY_IN_SANDBOX =
 export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
 
 /** Opens the store that the environment names, for one command. */
-export async function openWorkspace({ environment, sandbox, logTo, mayMake }: WorkspaceOptions): Promise<Workspace> {
+export async function openWorkspace({
+  environment,
+  sandbox,
+  logTo,
+  mayMakeDatabase,
+}: WorkspaceOptions): Promise<Workspace> {
   const settings = settingsFor(environment, { sandbox });
   const log = commandLog(settings, logTo);
   await using undo = new AsyncDisposableStack();
-  const absent = mayMake ? 'make' : 'refuse';
+  const absent = mayMakeDatabase ? 'make' : 'refuse';
   const store = await openStore({ url: settings.databaseUrl, role: 'command', absent, clock: systemClock, log });
   undo.defer(() => store.close());
   const random = createSystemRandom();

@@ -34,13 +34,13 @@ export interface CommandContext {
   parts: CliParts;
 }
 
-/** Opens the workspace for one piece of work and closes it whatever happens. `mayMake`: as of `WorkspaceOptions`. */
+/** Opens the workspace for one piece of work and closes it whatever happens. `mayMakeDatabase`: as of `WorkspaceOptions`. */
 export async function withWorkspace<T>(
   { parts, environment, stderr }: CommandContext,
-  { sandbox = false, mayMake = false }: { sandbox?: boolean; mayMake?: boolean },
+  { sandbox = false, mayMakeDatabase = false }: { sandbox?: boolean; mayMakeDatabase?: boolean },
   work: (workspace: Workspace) => Promise<T>,
 ): Promise<T> {
-  const workspace = await parts.openWorkspace({ environment, sandbox, logTo: stderr, mayMake });
+  const workspace = await parts.openWorkspace({ environment, sandbox, logTo: stderr, mayMakeDatabase });
   try {
     return await work(workspace);
   } finally {

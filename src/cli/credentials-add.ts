@@ -37,7 +37,7 @@ export function credentialsAddCommand(context: CommandContext): Command {
   return answering<Options>(command, context, async (options, provider = '') => {
     const weight = readWeight(options);
     const secret = await readSecret(options, context);
-    return withWorkspace(context, { ...options, mayMake: true }, async ({ credentials, actor }) => {
+    return withWorkspace(context, { ...options, mayMakeDatabase: true }, async ({ credentials, actor }) => {
       const { label = null, purpose } = options;
       const wanted = { provider, label, purpose, secret, weight };
       const { added, provider: known, others } = await credentials.add(wanted, actor);

@@ -14,7 +14,8 @@ export function credentialsVerifyCommand(context: CommandContext): Command {
   ).argument('<provider>', "the provider's name");
   withExamples(command, 'credentials verify ai-tutor');
   return answering(command, context, (options, name = '') => {
-    return withWorkspace(context, options, async ({ credentials, actor }) => {
+    // References are verified before the first start of a server.
+    return withWorkspace(context, { ...options, mayMakeDatabase: true }, async ({ credentials, actor }) => {
       return answerOf(name, await credentials.verify(name, actor));
     });
   });

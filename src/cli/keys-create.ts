@@ -63,7 +63,7 @@ export function keysCreateCommand(context: CommandContext): Command {
     if (expiresInMs === null && options.expires !== undefined) {
       throw new UsageError('--expires takes a number and m, h or d, up to ten years: 45m, 12h, 30d');
     }
-    return withWorkspace(context, { ...options, mayMake: true }, async ({ keys, actor }) => {
+    return withWorkspace(context, { ...options, mayMakeDatabase: true }, async ({ keys, actor }) => {
       const now = context.clock.now();
       const made = await keys.create(
         {

@@ -165,7 +165,8 @@ async function callVendor(
     const reading = readAnswer(kind[operation] as Operation<never>, answer);
     logUnreadable(parts.log, run, { operation, answer, reading });
     // Once, until it tells again: the run would time out, and nobody could tell why.
-    if (run.upstream.pollError === null && isRefusedRead(answer)) {
+    const tells = operation === 'poll' || operation === 'lookup';
+    if (tells && run.upstream.pollError === null && isRefusedRead(answer)) {
       const about = { run_id: run.id, provider: run.provider, credential: run.credentialId, operation };
       parts.log.warn({ ...about, status: answer.status }, 'the vendor refuses to tell how a run goes');
     }

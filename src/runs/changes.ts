@@ -69,7 +69,11 @@ export function endAtDeadline(run: Run, lookupError: ErrorBody | null, nowMs: nu
       ? 'Nobody resumed the run within its waiting_timeout_s.'
       : 'The run did not end within its timeout_s.';
   const { pollError } = run.upstream;
-  const refused = pollError ? ` The vendor refused to tell how it went (${pollError.code}).` : '';
+  // A cancel that was refused leaves one too, and so does a credential that we cannot open.
+  const refused =
+    pollError?.source === 'upstream' && run.care.step === 'poll'
+      ? ` The vendor refused to tell how it went (${pollError.code}).`
+      : '';
   const error = errorBody('run_timed_out', { message: message + refused, provider: run.provider });
   return end(run, 'timed_out', { error, notBegun: hasNotBegun(run) }, nowMs);
 }

@@ -255,7 +255,7 @@ export interface RunStore {
   reclaim(owner: Owner): Promise<number>;
   /** The process is alive. `lost`: others have declared it dead, and it must stop caring. */
   beat(owner: Owner): Promise<'held' | 'lost'>;
-  /** When the last heartbeat of all was, milliseconds since 1970; null: there was none. */
+  /** When the last heartbeat of those was that nobody has declared dead, milliseconds since 1970; null: there is none. */
   lastBeatAt(): Promise<number | null>;
   /**
    * Gives back what the owner has and that is not in `except`, due at once; where `beganBefore` (milliseconds
@@ -274,9 +274,9 @@ export interface RunStore {
   usage(options: { groupBy: UsageGroup; from: number; to: number; signal?: AbortSignal }): Promise<UsageRow[]>;
   /**
    * Deletes up to `limit` runs that ended before `before`, with all that belongs to them, and whatever has served:
-   * idempotency rows, runs counted for tokens, signing keys.
+   * idempotency rows, runs counted for tokens, signing keys. `signal` ends it after the commit that is under way.
    */
-  purge(before: number, limit: number): Promise<number>;
+  purge(before: number, limit: number, signal?: AbortSignal): Promise<number>;
 }
 
 /** Whether a credential may be used. Times are milliseconds since 1970. */

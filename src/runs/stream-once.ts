@@ -20,6 +20,8 @@ import type { OutputLogs } from './output-logs.ts';
 import { readStream } from './read-stream.ts';
 import type { VendorCalls } from './vendor-calls.ts';
 
+const WRONG_SHAPE: Reading = { is: 'unreadable', reason: 'wrong_shape' };
+
 /**
  * A start whose answer is a stream, in one or two steps.
  *
@@ -77,6 +79,7 @@ async function takeToken(
     if (answer.status < 200 || answer.status > 299)
       return notSent(refusedStartError(kind, run.provider, answer, now()));
     const token = readToken(operation, answer);
+    if (token === null) logUnreadable(log, run, { operation: 'token', answer, reading: WRONG_SHAPE });
     return token ?? notSent(vendorError('upstream_invalid_response', kind, run.provider, answer));
   } catch (cause) {
     if (signal.aborted) return aborted(flight, false);
@@ -115,6 +118,7 @@ async function startStream(
       return { is: 'not_sent', error: refusedStartError(kind, run.provider, answer, parts.now()) };
     }
     const reading = readAnswer(kind.start, answer);
+    logUnreadable(parts.log, run, { operation: 'startStream', answer, reading });
     if (reading.is === 'broken' && signal.aborted) return aborted(flight, true);
     const rateLimit = rateLimitSeen(kind, answer, parts.now());
     return { is: 'answered', answer, reading, rateLimit, byToken: call.token !== null };
@@ -174,9 +178,8 @@ async function readStart(
 }
 
 function unreadable(log: Log, run: Run, answer: OutboundAnswer): Reading {
-  const reading: Reading = { is: 'unreadable', reason: 'wrong_shape' };
-  logUnreadable(log, run, { operation: 'start', answer, reading });
-  return reading;
+  logUnreadable(log, run, { operation: 'startStream', answer, reading: WRONG_SHAPE });
+  return WRONG_SHAPE;
 }
 
 function aborted({ signal }: OpenFlight, sent: boolean): OnceResult {

@@ -112,11 +112,11 @@ export function createSweep(parts: SweepParts): Sweep {
   /** Beside the turns: runs with many events take long, and heartbeats must not wait for that. */
   async function purge(): Promise<void> {
     try {
-      const deleted = await store.purge(clock.now() - parts.limits.retentionMs, PURGE_ROWS);
+      const deleted = await store.purge(clock.now() - parts.limits.retentionMs, PURGE_ROWS, parts.stopped);
       nextPurgeMs = clock.monotonic() + (deleted >= PURGE_ROWS ? TURN_MS : PURGE_MS);
       if (deleted > 0) log.info({ runs: deleted }, 'runs past their retention deleted');
     } catch (cause) {
-      logFailure(cause);
+      if (state !== 'ended') logFailure(cause);
     } finally {
       purging = null;
     }
@@ -129,7 +129,7 @@ export function createSweep(parts: SweepParts): Sweep {
     wallAheadMs = ahead;
   }
 
-  /** Between two processes too: the last heartbeat of all was not after now. */
+  /** Between two processes too: the heartbeats of the one before, which is declared dead after this, were not after now. */
   async function heedLastClock(): Promise<void> {
     const lastBeatAt = await store.lastBeatAt();
     if (lastBeatAt !== null) await wasSetBack(lastBeatAt - clock.now());

@@ -35,7 +35,8 @@ export function isNews(
     case 'set_aside':
       return told.is === 'usable' || (told.is === 'set_aside' && told.code !== known.code);
     case 'resting':
-      if (restIsOver({ at, until: known.until }, nowMs)) return told.is === 'set_aside' || told.is === 'resting';
+      // One that was begun while the clock was ahead would come back with its time, if nobody ended it.
+      if (restIsOver({ at, until: known.until }, nowMs)) return told.is !== 'usable' || at > nowMs;
       return told.is === 'set_aside' || (told.is === 'resting' && told.until > known.until);
   }
 }

@@ -133,7 +133,7 @@ export async function prepareTestGateway(options: TestGatewayOptions = {}): Prom
       environment,
       sandbox: false,
       logTo: { write: () => undefined },
-      mayMake: true,
+      mayMakeDatabase: true,
     });
     try {
       return await use(workspace);

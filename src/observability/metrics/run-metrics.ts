@@ -154,7 +154,7 @@ export const RUN_METRICS = {
     name: 'rungate_run_retries_total',
     type: 'counter',
     unit: 'count',
-    help: 'Starts that provably began nothing, and were followed by another.',
+    help: 'Starts that failed and were to be followed by another: that they began nothing is proven, or the vendor tells copies apart.',
     labels: ['provider', 'code', 'to'],
     panels: [
       {

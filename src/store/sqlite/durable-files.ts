@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Sees that a power cut forgets neither a file's content nor, for a directory, the names in it. */
@@ -26,6 +26,11 @@ export function makeDirectory(directory: string): void {
     mkdirSync(directory, { mode: 0o700 });
   }
   syncPath(dirname(directory));
+}
+
+/** Throws where that cannot be told, as of a directory that may not be entered. */
+export function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether an error of the file system has this code. */

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pause } from '../../core/clock.ts';
@@ -14,7 +14,7 @@ import {
   type DatabaseFile,
 } from './connection.ts';
 import { createCredentialStore } from './credential-store.ts';
-import { hasCode, makeDirectory } from './durable-files.ts';
+import { exists, hasCode, makeDirectory } from './durable-files.ts';
 import { createHints } from './hints.ts';
 import { createKeyStore } from './key-store.ts';
 import { migrate, schemaState } from './migrate.ts';
@@ -39,7 +39,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   try {
     if (options.path === MEMORY) return assemble(options, inMemory());
     if (options.absent === 'make') createFile(options.path);
-    else if (!existsSync(options.path)) throw openError(noDatabase(options.path));
+    else if (!exists(options.path)) throw openError(noDatabase(options.path));
     const file = identify(options.path);
     const lock = await prepareFile(options, file);
     return assemble(options, onDisk(file, lock));
@@ -180,7 +180,7 @@ function withWriter<T>(file: DatabaseFile, use: (db: DatabaseSync) => T): T {
 }
 
 const noDatabase = (path: string) =>
-  `There is no database at ${resolve(path)}. Set RUNGATE_DATA_DIR to the data directory of the server; the database of ` +
+  `There is no database at ${resolve(path)}. Set RUNGATE_DATA_DIR (or RUNGATE_DATABASE_URL) as the server has it; the database of ` +
   '`serve --sandbox` is meant with --sandbox.';
 const ANOTHER_SERVER =
   'Another Rungate server has this database. Stop it first, or give this one a data directory of its own ' +

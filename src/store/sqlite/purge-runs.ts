@@ -1,4 +1,5 @@
 import { firstRunIdAt } from '../../core/ids.ts';
+import type { RunStore } from '../../runs/ports.ts';
 import type { RunStoreParts } from './run-store.ts';
 
 /** Runs, and events, deleted in one commit: other writes get in between. A run with more events is one commit by itself. */
@@ -36,7 +37,7 @@ function chunksOf(old: readonly Old[]): string[][] {
  * ids' order and needs no index on the end. Runs that are old and still going are passed over; where there are
  * very many of them, the next call goes on behind the place that this one reached.
  */
-export function createPurge(parts: RunStoreParts): (before: number, limit: number) => Promise<number> {
+export function createPurge(parts: RunStoreParts): RunStore['purge'] {
   const { writer, reader, clock, idempotencyMs } = parts;
   let from = '';
 
@@ -66,9 +67,12 @@ export function createPurge(parts: RunStoreParts): (before: number, limit: numbe
     }
   }
 
-  return async (before, limit) => {
+  return async (before, limit, signal) => {
     let deleted = 0;
-    for (const ids of chunksOf(candidates(before, limit))) deleted += await writer.write('purgeRuns', ids, before);
+    for (const ids of chunksOf(candidates(before, limit))) {
+      if (signal?.aborted) return deleted;
+      deleted += await writer.write('purgeRuns', ids, before);
+    }
     await purgeServed(clock.now());
     if (deleted > 0) await writer.write('vacuum');
     return deleted;

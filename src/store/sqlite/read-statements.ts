@@ -50,7 +50,7 @@ export function prepareReads(db: DatabaseSync) {
     anyDeliveryDue: read(`SELECT 1 FROM deliveries WHERE status = 'pending' AND owner IS NULL AND due_at <= ? LIMIT 1`),
     unfinished: read(`SELECT count(*), count(*) FILTER (WHERE status = 'queued') FROM runs WHERE finished_at IS NULL`),
     oldRuns: read('SELECT id, finished_at, seq FROM runs WHERE id > ? AND id < ? ORDER BY id LIMIT ?'),
-    lastBeat: read('SELECT max(beat_at) FROM owners'),
+    lastBeat: read('SELECT max(beat_at) FROM owners WHERE dead = 0'),
     key: read('SELECT * FROM keys WHERE id = ?'),
     keys: read('SELECT * FROM keys ORDER BY created_at DESC, id DESC'),
     credential: read('SELECT * FROM credentials WHERE id = ?'),

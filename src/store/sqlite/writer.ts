@@ -77,10 +77,13 @@ export function createWriter(parts: {
     const outcomes = await execute(batch);
     const ms = performance.now() - begunAt;
     batch.forEach((pending, i) => settle(pending, outcomes[i]));
-    if (outcomes.some(({ ok }) => ok)) parts.onCommitted({ operations: batch.length, ms });
-    if (queue.length > 0) return schedule();
-    state = 'idle';
-    for (const done of idle.splice(0)) done();
+    if (queue.length > 0) schedule();
+    else {
+      state = 'idle';
+      for (const done of idle.splice(0)) done();
+    }
+    const operations = outcomes.filter(({ ok }) => ok).length;
+    if (operations > 0) parts.onCommitted({ operations, ms });
   }
 
   function takeBatch(): Pending[] {

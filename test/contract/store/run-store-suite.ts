@@ -394,6 +394,8 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         place.clock.advance(1_000);
         expect(await store.runs.reclaim(SECOND)).toBe(1);
         expect(await store.runs.beat(FIRST)).toBe('lost');
+        // The clock of the dead says nothing any more.
+        expect(await store.runs.lastBeatAt()).toBeNull();
         expect(await store.runs.beat(SECOND)).toBe('held');
         expect(await store.runs.beat(SECOND)).toBe('held');
         expect(await store.runs.move({ run, owner: FIRST }, success(run, 1))).toBe('stale');

@@ -103,7 +103,7 @@ export function faultyStore(
     },
     lastBeatAt: () => inner.lastBeatAt(),
     release: (owner, except, before) => write('release', () => inner.release(owner, except, before)),
-    purge: (before, limit) => write('purge', () => inner.purge(before, limit)),
+    purge: (before, limit, signal) => write('purge', () => inner.purge(before, limit, signal)),
     hurry: (id) => write('hurry', () => inner.hurry(id)),
     hasten: (byMs) => write('hasten', () => inner.hasten(byMs)),
     claimDeliveries: (owner, limit) => write('claimDeliveries', () => inner.claimDeliveries(owner, limit)),

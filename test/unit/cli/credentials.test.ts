@@ -58,7 +58,7 @@ async function writeState(provider: string, credentialId: string, state: Credent
     environment,
     sandbox: false,
     logTo: { write: () => undefined },
-    mayMake: false,
+    mayMakeDatabase: false,
   });
   const parts = { store: workspace.store.credentials, clock: systemClock, log: { warn: () => undefined } };
   try {
@@ -70,7 +70,12 @@ async function writeState(provider: string, credentialId: string, state: Credent
 
 async function openedSecret(sandbox = false): Promise<string | undefined> {
   const environment = { RUNGATE_DATA_DIR: line.dataDir };
-  const workspace = await openWorkspace({ environment, sandbox, logTo: { write: () => undefined }, mayMake: true });
+  const workspace = await openWorkspace({
+    environment,
+    sandbox,
+    logTo: { write: () => undefined },
+    mayMakeDatabase: true,
+  });
   try {
     return (await (await workspace.vault.pool(PROVIDER))[0]?.credential.open())?.open();
   } finally {
@@ -261,7 +266,7 @@ describe('the state of a credential', () => {
       environment: { RUNGATE_DATA_DIR: line.dataDir },
       sandbox: false,
       logTo: { write: () => undefined },
-      mayMake: false,
+      mayMakeDatabase: false,
     });
     try {
       expect(await workspace.store.credentials.states()).toEqual([]);

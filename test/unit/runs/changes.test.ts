@@ -63,10 +63,17 @@ describe('a run whose time is up', () => {
   it('says that its vendor refused to tell how it went, where that is so', () => {
     const message = (changes: Partial<Run>) => endAtDeadline(runThat(changes), null, NOW).patch.error?.message;
     const pollError = errorBody('upstream_auth_failed', { provider: 'b3os' });
-    expect(message({})).toBe('The run did not end within its timeout_s.');
-    expect(message({ upstream: { ...runThat({}).upstream, pollError } })).toBe(
-      'The run did not end within its timeout_s. The vendor refused to tell how it went (upstream_auth_failed).',
+    const plain = 'The run did not end within its timeout_s.';
+    const upstream = { ...runThat({}).upstream, pollError };
+    expect(message({ care: polled(3) })).toBe(plain);
+    expect(message({ care: polled(3), upstream })).toBe(
+      `${plain} The vendor refused to tell how it went (upstream_auth_failed).`,
     );
+    // Of a cancel that it refused, or where we could not ask it, that would not be true.
+    const cancel: Care = { step: 'cancel', next: 'look', tries: 1, notFound: 0, from: 'running' };
+    expect(message({ care: cancel, upstream })).toBe(plain);
+    const ours = { ...upstream, pollError: errorBody('vault_unavailable', { provider: 'b3os' }) };
+    expect(message({ care: polled(3), upstream: ours })).toBe(plain);
   });
 });
 

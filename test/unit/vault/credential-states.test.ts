@@ -156,13 +156,16 @@ describe('a rest that was begun while the clock was ahead', () => {
 
   it('ends with the correction of the clock, also in the next process', async () => {
     const { store, states, time, mark, of } = await setUp();
-    mark(ONE, resting(NOW + 3_000));
+    mark(ONE, resting(NOW + 30_000));
     time.now -= 3_600_000;
     expect(of(ONE)).toEqual(USABLE);
     const next = { now: time.now };
     await states.idle();
     const parts = { store, clock: { now: () => next.now }, log: { warn: () => undefined } };
     expect((await openCredentialStates(parts, 'command')).of('ai-tutor', ONE)).toEqual(USABLE);
+    mark(ONE, USABLE);
+    time.now += 3_600_000;
+    expect(of(ONE)).toEqual(USABLE);
     mark(ONE, resting(time.now + 9));
     expect(of(ONE)).toEqual(resting(time.now + 9));
   });
