@@ -76,12 +76,18 @@ function openLog(parts: Parts, run: Run, later: (store: () => void) => void): Ou
   let waiting: NewEvent[] = [];
   let characters = 0;
   let stale = false;
+  /** How many events there were, and how many of them are on disk. */
+  let said = 0;
+  let stored = 0;
   /** Of the log as it is known: none of our next events can be before it. */
   let seq = run.seq;
   let storing: Promise<void> | null = null;
+  /** Resolves when the group that is being stored is on disk, or never will be. */
+  let nextGroup = Promise.withResolvers<void>();
 
   function add(event: NewEvent, length: number): void {
     if (stale) return;
+    said += 1;
     waiting.push(event);
     characters += length;
     if (characters >= limits.deltaGroupCharacters) storeSoon();
@@ -107,12 +113,19 @@ function openLog(parts: Parts, run: Run, later: (store: () => void) => void): Ou
       waiting = waiting.slice(APPEND_MAX);
       characters = waiting.reduce((sum, event) => sum + lengthOf(event), 0);
       const last = await appendOnce(parts, run.id, { group, after: seq });
+      nextGroup.resolve();
+      nextGroup = Promise.withResolvers<void>();
       if (last === null) {
         stale = true;
         waiting = [];
-      } else seq = last;
+      } else {
+        seq = last;
+        stored += group.length;
+      }
     }
   }
+
+  const isBehind = (count: number) => !stale && stored < count;
 
   return {
     delta(text) {
@@ -131,7 +144,9 @@ function openLog(parts: Parts, run: Run, later: (store: () => void) => void): Ou
       while (!stale && characters > GROUPS_WAITING_MAX * limits.deltaGroupCharacters) await store();
     },
     async flush() {
-      while (!stale && (waiting.length > 0 || storing !== null)) await store();
+      // Not for what is said meanwhile: a stream may never pause.
+      const saidByNow = said;
+      while (isBehind(saidByNow)) await Promise.race([nextGroup.promise, store()]);
     },
     get stale() {
       return stale;

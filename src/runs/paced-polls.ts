@@ -37,8 +37,7 @@ export function pacePolls(
   let hinted = new AbortController();
 
   async function pollUntil(over: AbortSignal): Promise<Run | null> {
-    // A stream that never pauses is not waited for.
-    const before = () => Promise.race([output.flush(), pause(clock, GAP_MS)]);
+    const before = () => output.flush();
     let current = run;
     // At once: what was said before the stream was opened was missed.
     let dueInMs = 0;

@@ -63,6 +63,22 @@ describe('output of a stream', () => {
     ]);
   });
 
+  it('is waited for as far as it was said, however much is said meanwhile', async () => {
+    let goesOn = true;
+    const log = open({
+      async append(...args) {
+        await Promise.resolve();
+        if (goesOn) log.progress('more', { n: 2 });
+        return store.runs.append(...args);
+      },
+    });
+    log.progress('step', { n: 1 });
+    await log.flush();
+    goesOn = false;
+    expect((await said())[0]).toEqual({ name: 'step', data: { n: 1 } });
+    await log.flush();
+  });
+
   it.each(['before', 'after'] as const)('is stored once where the store fails %s the write', async (when) => {
     let failures = 3;
     const log = open({
