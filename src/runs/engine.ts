@@ -85,8 +85,8 @@ export interface RunEngine {
   /** The worst of a provider's circuit breakers. */
   breakerOf(provider: string): BreakerState;
   /**
-   * Stops claiming, lets waiting callers and readers go, gives polled runs back, waits for blocking calls up to
-   * `drainTimeoutMs`, then ends what is left as `outcome_unknown`. Resolves when nothing is left to write.
+   * Stops claiming, lets waiting callers and readers go, gives polled runs back and meanwhile waits
+   * for blocking calls up to `drainTimeoutMs`, then ends what is left as `outcome_unknown`. Resolves when nothing is left to write.
    */
   drain(): Promise<void>;
 }
@@ -277,7 +277,6 @@ export function createRunEngine(parts: EngineParts): RunEngine {
       feed.releaseAll();
       const followed = follows.close();
       await Promise.race([followed, pause(clock, FOLLOWS_CLOSE_MS)]);
-      // Beside the wait: a store that is locked must not prolong it.
       const givenBack = giveBack([...flights.ids(), ...others()]);
       await Promise.race([Promise.all([flights.idle(), deliverer.idle()]), pause(clock, limits.drainTimeoutMs)]);
       for (const id of flights.ids()) flights.abort(id, 'drain');

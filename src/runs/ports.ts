@@ -2,6 +2,7 @@ import type { Owner, RunId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Provider } from '../providers/registry.ts';
+import type { CredentialState } from '../vault/credential-state.ts';
 import type { Delivery, NewEvent, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
 
 /** A run about to be written. The store gives `version` 1, `seq` and `dueAt`. */
@@ -278,14 +279,6 @@ export interface RunStore {
    */
   purge(before: number, limit: number, signal?: AbortSignal): Promise<number>;
 }
-
-/** Whether a credential may be used. Times are milliseconds since 1970. */
-export type CredentialState =
-  | { is: 'usable' }
-  /** The vendor refused it (401, 402); until it is changed, verified, or accepted by the vendor. */
-  | { is: 'set_aside'; code: 'upstream_auth_failed' | 'upstream_payment_required'; at: number }
-  /** The vendor limits it (429). */
-  | { is: 'resting'; until: number };
 
 export interface PooledCredential {
   credential: SealedCredential;

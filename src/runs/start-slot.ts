@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock.ts';
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import type { ErrorBody } from '../core/errors.ts';
-import { REST_MS_MAX } from '../vault/credential-state.ts';
+import { REST_MS_MAX, type CredentialState } from '../vault/credential-state.ts';
 import type { Breakers, BreakerTicket } from './breakers.ts';
 import type { RateLimitSeen } from './model.ts';
 import type { PacedTarget, Pacing } from './pacing.ts';
-import type { CountedStart, CredentialSource, CredentialState } from './ports.ts';
+import type { CountedStart, CredentialSource } from './ports.ts';
 
 /** One start that leaves. Exactly one of `learn` and `drop` ends it; more calls do nothing. */
 export interface StartSlot {

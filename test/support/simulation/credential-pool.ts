@@ -1,5 +1,6 @@
 import { Secret, type SealedCredential } from '../../../src/core/secret.ts';
-import type { CredentialSource, CredentialState, PooledCredential } from '../../../src/runs/ports.ts';
+import type { CredentialSource, PooledCredential } from '../../../src/runs/ports.ts';
+import type { CredentialState } from '../../../src/vault/credential-state.ts';
 import { credentialIdOf } from './resilience-plan.ts';
 import type { StartNoted } from './journal-starts.ts';
 import type { SeededRandom } from './seeded-random.ts';

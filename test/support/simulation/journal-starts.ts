@@ -3,7 +3,8 @@ import type { RunId } from '../../../src/core/ids.ts';
 import type { OutboundError, OutboundRequest } from '../../../src/core/outbound.ts';
 import type { BreakerState } from '../../../src/runs/breakers.ts';
 import type { Run } from '../../../src/runs/model.ts';
-import type { CountedStart, CredentialState } from '../../../src/runs/ports.ts';
+import type { CountedStart } from '../../../src/runs/ports.ts';
+import type { CredentialState } from '../../../src/vault/credential-state.ts';
 import { operationOf } from './vendor-answers.ts';
 
 /** How a call that belongs to a start came back: the status of its answer, or what the network had to say. */
