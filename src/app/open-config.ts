@@ -4,12 +4,11 @@ import { parseConfig, type Config, type ConfigContext } from '../config/parse-co
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { createRegistry, type WorkflowTarget, type Registry } from '../providers/registry.ts';
+import { createRegistry, type Registry } from '../providers/registry.ts';
 import type { ConfigAudit } from './audit-config.ts';
 import type { OwnSandbox } from './own-sandbox.ts';
+import { LEFT_OUT, sandboxConfig } from './sandbox-config.ts';
 import { watchConfig, type ConfigWatch } from './watch-config.ts';
-
-const LEFT_OUT = 'workflows left out: the sandbox plays each kind under its own name, and no other provider';
 
 export interface OpenConfigParts {
   source: ConfigSource;
@@ -52,15 +51,7 @@ function toRegistry(
   { sandbox, log }: Pick<OpenConfigParts, 'sandbox' | 'log'>,
 ): Registry {
   if (!sandbox) return createRegistry({ kinds, ...config });
-  // In the sandbox nothing but the sandbox is called: configured providers would reach real vendors.
-  const isPlayed = ({ provider }: WorkflowTarget) => Object.hasOwn(sandbox.providers, provider);
-  const [played, leftOut] = partition(config.workflows, ({ targets }) => targets.every(isPlayed));
-  if (leftOut.length > 0) log.warn({ workflows: leftOut.map(({ name }) => name) }, LEFT_OUT);
-  const workflows = played.map((workflow) => ({ ...workflow, fallbacks: workflow.fallbacks.filter(isPlayed) }));
-  return createRegistry({ kinds, providers: sandbox.providers, workflows, access: config.access });
-}
-
-/** Those that fit, and those that do not. */
-function partition<T>(all: readonly T[], fits: (one: T) => boolean): [T[], T[]] {
-  return [all.filter(fits), all.filter((one) => !fits(one))];
+  const { config: used, leftOut } = sandboxConfig(config, sandbox.providers);
+  if (leftOut.length > 0) log.warn({ workflows: leftOut }, LEFT_OUT);
+  return createRegistry({ kinds, ...used });
 }

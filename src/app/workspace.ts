@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createKeyManager, type KeyManager } from '../access/manage-keys.ts';
 import type { KeyStore } from '../access/ports.ts';
 import type { Environment } from '../config/environment.ts';
@@ -17,7 +18,7 @@ import type { Run, RunWithPayloads } from '../runs/model.ts';
 import { createMover } from '../runs/mover.ts';
 import type { RunStore } from '../runs/ports.ts';
 import { recordResolution, type Finding } from '../runs/record-resolution.ts';
-import { openStore } from '../store/open-store.ts';
+import { openStore, pathOfUrl } from '../store/open-store.ts';
 import { openCredentialStates } from '../vault/credential-states.ts';
 import { createVault, type Vault } from '../vault/credentials.ts';
 import { createCredentialManager, type CredentialManager } from '../vault/manage-credentials.ts';
@@ -67,6 +68,8 @@ export interface WorkspaceOptions {
 const NO_VERIFY_IN_SANDBOX =
   'The simulated vendors live in the process of `serve --sandbox`; their credentials are made with them, and good.';
 
+const NOT_THE_SANDBOX = 'a database is made here; the sandbox has its own: with --sandbox, a command works there';
+
 export type OpenWorkspace = (options: WorkspaceOptions) => Promise<Workspace>;
 
 /** Opens the store that the environment names, for one command. */
@@ -78,6 +81,9 @@ export async function openWorkspace({
 }: WorkspaceOptions): Promise<Workspace> {
   const settings = settingsFor(environment, { sandbox });
   const log = commandLog(settings, logTo);
+  if (mayMakeDatabase && !hasDatabase(settings) && hasDatabase(settingsFor(environment, { sandbox: true }))) {
+    log.warn({ database: settings.databaseUrl }, NOT_THE_SANDBOX);
+  }
   await using undo = new AsyncDisposableStack();
   const absent = mayMakeDatabase ? 'make' : 'refuse';
   const store = await openStore({ url: settings.databaseUrl, role: 'command', absent, clock: systemClock, log });
@@ -143,6 +149,10 @@ export async function openWorkspace({
     },
     close: () => closing.disposeAsync(),
   };
+}
+
+function hasDatabase({ databaseUrl }: Settings): boolean {
+  return existsSync(pathOfUrl(databaseUrl));
 }
 
 async function cancelRun(id: RunId, store: RunStore, log: Log): Promise<RunWithPayloads> {

@@ -5,30 +5,38 @@ import { loadConfig } from '../config/load-config.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import { OWN_SECRET, ownSecretFiles } from '../config/own-secrets.ts';
 import type { Clock } from '../core/clock.ts';
+import { counted } from '../core/counted.ts';
 import { parseReference } from '../core/secret-reference.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import { createRegistry, type Registry } from '../providers/registry.ts';
 import { createFileSecrets } from '../vault/references/file-secrets.ts';
+import { LEFT_OUT, sandboxConfig } from '../app/sandbox-config.ts';
 import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
-import { counted } from '../core/counted.ts';
 import { printable } from './printable.ts';
+
+/** The sandbox plays every kind, under its own name. */
+const PLAYED = Object.fromEntries(PROVIDER_KINDS.map(({ kind }) => [kind, {}]));
 
 /** `rungate check`: reads a configuration as `serve` would, and tells all of its faults at once. */
 export function checkCommand(context: CommandContext): Command {
-  const command = answerCommand('check', 'validate a configuration').argument('[file]', 'default: RUNGATE_CONFIG');
-  return answering(command, context, async (_options, file) => {
+  const command = answerCommand('check', 'validate a configuration')
+    .argument('[file]', 'default: RUNGATE_CONFIG')
+    .option('--sandbox', 'tell what `serve --sandbox` would use of it');
+  return answering(command, context, async ({ sandbox = false }, file) => {
     const { environment, stderr, clock } = context;
     const settings = loadSettings(environment);
-    for (const warning of settings.warnings) stderr.write(`rungate: ${printable(warning)}\n`);
+    const warn = (warning: string) => stderr.write(`rungate: ${printable(warning)}\n`);
+    settings.warnings.forEach(warn);
     const source = file === undefined ? settings.config : { path: file, mayBeAbsent: false };
     const config = await loadConfig(source, { kinds: PROVIDER_KINDS, environment });
-    const registry = createRegistry({ kinds: PROVIDER_KINDS, ...config });
+    const { config: used, leftOut } = sandbox ? sandboxConfig(config, PLAYED) : { config, leftOut: [] };
+    if (leftOut.length > 0) warn(`${LEFT_OUT}: ${leftOut.join(', ')}`);
+    const registry = createRegistry({ kinds: PROVIDER_KINDS, ...used });
     const providers = registry.providers().map(({ name }) => name);
     const workflows = registry.workflows().map(({ name }) => name);
     // They may be mounted where the server runs alone, so that they are no faults.
-    for (const warning of await missingFiles(registry, { environment, clock }))
-      stderr.write(`rungate: ${printable(warning)}\n`);
+    (await missingFiles(registry, { environment, clock })).forEach(warn);
     const present = await exists(source.path);
     const { origins, issuers } = registry.access;
     const counts = [

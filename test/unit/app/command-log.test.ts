@@ -4,7 +4,7 @@ import type { Settings } from '../../../src/config/load-settings.ts';
 
 function linesAt(logLevel: Settings['logLevel']): string[] {
   const lines: string[] = [];
-  const log = commandLog({ logLevel }, { write: (text) => lines.push(text) });
+  const log = commandLog({ logLevel, warnings: [] }, { write: (text) => lines.push(text) });
   for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level]({}, level);
   return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
 }

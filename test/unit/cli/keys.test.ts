@@ -47,6 +47,25 @@ describe('keys create', () => {
     }
   });
 
+  it('says so where it makes a database beside that of a sandbox', async () => {
+    const fresh = await createCommandLine({ fresh: true });
+    try {
+      const create = (...argv: string[]) => fresh.run(['keys', 'create', '--name', 'web', ...argv]);
+      expect((await create('--sandbox')).stderr).not.toContain('works there');
+      const { exitCode, stderr } = await create();
+      expect([exitCode, stderr]).toEqual([0, expect.stringContaining('with --sandbox, a command works there')]);
+      expect((await create()).stderr).not.toContain('works there');
+    } finally {
+      await fresh.remove();
+    }
+  });
+
+  it('warns of a setting that is misspelt', async () => {
+    const { exitCode, stderr } = await line.run(['keys', 'list'], { environment: { RUNGATE_DATADIR: '/elsewhere' } });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('did you mean RUNGATE_DATA_DIR?')]);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+
   it('makes the secret that signs its messages, shown once, for keys that start runs', async () => {
     const made = await line.document<ShownKey & { webhook_secret: string }>(['keys', 'create', '--name', 'web']);
     expect(made.webhook_secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);

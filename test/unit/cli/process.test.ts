@@ -185,11 +185,23 @@ describe('check', () => {
     expect(stderr).toMatch(/workflows\.b/);
   });
 
-  it('knows no sandbox, which has no configuration of its own', async () => {
-    expect(await line.run(['check', '--sandbox'])).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringContaining('--sandbox'),
+  it('tells what the sandbox would use of it', async () => {
+    const file = join(line.dataDir, 'my.yaml');
+    const providers = { other: { kind: 'ai-tutor', credentials: ['file:/no/where'] } };
+    const workflows = {
+      played: { provider: 'ai-tutor', workflow: 'wf_1' },
+      real: { provider: 'other', workflow: 'wf_1' },
+    };
+    await writeFile(file, JSON.stringify({ providers, workflows }));
+    const { exitCode, stdout, stderr } = await line.run(['check', file, '--sandbox', '--json']);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      providers: expect.not.arrayContaining(['other']),
+      workflows: ['played'],
     });
+    expect(stderr).toBe(
+      'rungate: workflows left out: the sandbox plays each kind under its own name, and no other provider: real\n',
+    );
   });
 
   it('fails for a file that was named and is not there', async () => {

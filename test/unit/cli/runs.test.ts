@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
+import { errorBody } from '../../../src/core/errors.ts';
 import { createIds, type RunId } from '../../../src/core/ids.ts';
 import { reviveJson } from '../../../src/core/json.ts';
 import type { Log } from '../../../src/core/log.ts';
@@ -91,6 +92,52 @@ describe('runs get', () => {
     const { stdout } = await line.run(['runs', 'get', id]);
     expect(stdout).toContain('web (k1)');
     expect(stdout).not.toContain('\u001b');
+  });
+
+  it('tells people what the document tells programs', async () => {
+    const error = {
+      ...errorBody('upstream_unavailable', { message: 'The vendor did not answer.' }),
+      provider: 'ai-tutor',
+    };
+    const pollError = errorBody('upstream_timeout', { message: 'The poll took too long.' });
+    const attempt = {
+      number: 1,
+      step: 'start',
+      kind: 'ai-tutor',
+      origin: 'https://vendor',
+      state: 'began',
+      at: 1,
+    } as const;
+    const [plain = '', full = ''] = await write(
+      { subject: null, metadata: {}, tags: [] },
+      {
+        status: 'waiting',
+        error,
+        subject: 'user-7',
+        metadata: { ticket: '42' },
+        tags: ['nightly', 'eu'],
+        waiting: { for: 'approval', hint: { ask: 'Send it?\u001b[2J' } },
+        upstream: { runId: 'v1', status: 'hold', requestId: 'vr_9', stopped: false, pollError, rateLimit: null },
+        attempts: [
+          { ...attempt, provider: 'ai-tutor', workflow: 'wf_1', credentialId: 'cred_3', errorCode: 'outcome_unknown' },
+        ],
+      },
+    );
+    const { stdout } = await line.run(['runs', 'get', full]);
+    const shown = Object.fromEntries(stdout.split('\n').map((text) => text.split(/ {2,}(.*)/s).slice(0, 2)));
+    expect(shown).toMatchObject({
+      error: 'upstream_unavailable: The vendor did not answer.',
+      subject: 'user-7',
+      metadata: '{"ticket":"42"}',
+      tags: 'nightly, eu',
+      waiting: expect.stringMatching(/^for approval: .*Send it/),
+      'last poll': 'upstream_timeout: The poll took too long.',
+      'vendor stopped': 'false',
+      'vendor request': 'vr_9',
+      '1970-01-01T00:00:00.001Z': expect.stringMatching(/^start +ai-tutor +wf_1 +cred_3 +outcome_unknown$/),
+    });
+    expect(stdout).not.toContain('\u001b');
+    expect((await line.run(['runs', 'get', plain])).stdout).not.toMatch(/subject|waiting|attempts|tags/);
   });
 
   it.each(['run_00000000000000000000000000', 'x', '../x', 'run_\u0000'])('fails for %j', async (id) => {
