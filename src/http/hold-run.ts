@@ -14,7 +14,7 @@ const KEPT_BYTES_MAX = 8_192;
 /** What a request that begins something says of itself in its headers; `listening`: it wants events as they come. */
 export function contextOf(request: FastifyRequest, { listening }: { listening: boolean }): RequestContext {
   const idempotencyKey = readIdempotencyKey(request.raw);
-  return { requestId: request.id, trace: request.trace, idempotencyKey, listening };
+  return { trace: request.trace, idempotencyKey, listening };
 }
 
 /** Says whether a caller who attends a run was still there when the answer was: `on_disconnect`. */

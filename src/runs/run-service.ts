@@ -27,7 +27,6 @@ export interface ResumeRequest {
 }
 
 export interface RequestContext {
-  requestId: string;
   trace: TraceContext | null;
   /** Unquoted; null where the caller sent none. */
   idempotencyKey: string | null;

@@ -22,7 +22,6 @@ export interface Waits {
   /** Lets everybody go, now and from now on: the process drains. */
   releaseAll(): void;
   ids(): RunId[];
-  size(): number;
 }
 
 export interface Wait {
@@ -76,6 +75,5 @@ export function createWaits({ clock }: { clock: Clock }): Waits {
       for (const id of waiting.keys()) this.wake(id, null);
     },
     ids: () => waiting.keys(),
-    size: () => waiting.size,
   };
 }

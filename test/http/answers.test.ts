@@ -127,15 +127,14 @@ describe('POST /runs, held', () => {
     expect(app.runs.holds.map(({ ms }) => ms)).toEqual([60_000, 300_000]);
   });
 
-  it('hands over the key, the trace and the request id', async () => {
+  it('hands over the key and the trace', async () => {
     app.runs.behave(endedWell(Date.now()));
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    await start({ 'idempotency-key': '"k-1"', traceparent, 'x-request-id': 'mine' });
+    await start({ 'idempotency-key': '"k-1"', traceparent });
     expect(app.runs.created[0]?.context).toEqual({
       idempotencyKey: 'k-1',
       listening: false,
       mayBegin: expect.any(Function),
-      requestId: 'mine',
       trace: { traceparent, tracestate: null },
     });
   });

@@ -141,7 +141,7 @@ function planRequest(asked: Asked, parts: CallersParts, onBegun: (run: Run) => v
     const serving = parts.serving();
     const askedAt = clock.now();
     journal.starts.push({ is: 'asked', at: askedAt, lineage: caller.lineage });
-    serving.service.create(caller, request, { requestId: 'r', trace: null, listening, idempotencyKey }).then(
+    serving.service.create(caller, request, { trace: null, listening, idempotencyKey }).then(
       (started) => {
         const { run } = started;
         attendRun(started, { ...parts, serving, listening });
@@ -242,7 +242,7 @@ function planResume(
   };
   resumes.push(asked);
   const request = { inputs: { text: token }, options: {} };
-  const context = { requestId: 'r', trace: null, listening: false, idempotencyKey: idempotent ? token : null };
+  const context = { trace: null, listening: false, idempotencyKey: idempotent ? token : null };
 
   const ask = (retries: number) => {
     const again = () => {

@@ -84,7 +84,7 @@ function startOne({ service }: Process, caller: (typeof FREE_CALLERS)[number], k
       onDisconnect: 'continue',
       webhook: null,
     },
-    { requestId: 'r', trace: null, listening: false, idempotencyKey: null },
+    { trace: null, listening: false, idempotencyKey: null },
   );
 }
 
