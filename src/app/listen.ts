@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import type { ListenAddress } from '../config/load-settings.ts';
 import type { Log } from '../core/log.ts';
 import type { App } from '../http/app.ts';
-import { classifyAddress } from '../upstream/addresses.ts';
+import { classifyAddress } from '../core/addresses.ts';
 
 /** For answers that are under way when the listeners close. */
 const LAST_ANSWERS_MS = 2_000;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { classifyAddress } from '../core/addresses.ts';
 import { JWT_ALGORITHMS, type JwtAlgorithm } from '../core/access-settings.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { WEIGHT_MAX } from '../core/weight.ts';
@@ -179,6 +180,11 @@ export function baseUrlFault(text: string, allowPrivateNetwork: boolean): string
   if (/[?#]/.test(text)) return 'expected a URL without query and fragment';
   if (url.protocol === 'http:' && !allowPrivateNetwork) {
     return 'expected https://; http:// is only for private networks, with allow_private_network: true';
+  }
+  // What a name stands for is only known when it is connected to; a literal address would be refused then, every time.
+  const literal = classifyAddress(url.hostname.replace(/^\[|\]$/g, ''));
+  if (!['public', 'not_an_address'].includes(literal) && !allowPrivateNetwork) {
+    return 'expected a public address; others are only for private networks, with allow_private_network: true';
   }
   return null;
 }

@@ -1,4 +1,4 @@
-import { classifyAddress, type AddressClass } from './addresses.ts';
+import { classifyAddress, type AddressClass } from '../core/addresses.ts';
 
 /** Decides, at connect time and after DNS, which addresses may be connected to. */
 export interface AddressGuard {

@@ -36,7 +36,7 @@ export async function startBrokenServers(): Promise<BrokenServers> {
     refused: `http://${HOST}:${refused}`,
     // RFC 6761: never a name.
     nameless: 'http://vendor.invalid',
-    forbidden: `https://${HOST}:${selfSigned}`,
+    forbidden: `https://localhost:${selfSigned}`,
     plain: `https://${HOST}:${plain}`,
     selfSigned: `https://localhost:${selfSigned}`,
     hangsUp: `https://${HOST}:${hangsUp}`,

@@ -115,6 +115,21 @@ export const FAULTS: [string, string, string][] = [
     '1:45 providers.b3os.allow_private_network: expected boolean, received string',
   ],
   [
+    'a private address',
+    provider('base_url: "https://10.0.0.5"'),
+    '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
+  ],
+  [
+    'a link-local address in another form',
+    provider('base_url: "https://[fe80::1]:8443/v1"'),
+    '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
+  ],
+  [
+    'loopback in short',
+    provider('base_url: "https://127.1"'),
+    '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
+  ],
+  [
     'plain http',
     provider('base_url: "http://vendor.example"'),
     '1:32 providers.b3os.base_url: expected https://; http:// is only for private networks, with allow_private_network: true',

@@ -22,7 +22,7 @@ function faultsOf(text: string): unknown[] {
 
 const ALL_FAULTS = [...FAULTS, ...TARGET_FAULTS, ...ACCESS_FAULTS];
 
-/** What needs more than a look at the file's own values: the reader, the environment, other entries, a compiler. */
+/** What needs more than a look at the file's own values: the reader, the environment, other entries, a compiler, ranges of addresses. */
 const BEYOND: readonly string[] = [
   'broken syntax',
   'a tab',
@@ -31,6 +31,9 @@ const BEYOND: readonly string[] = [
   'a reference to a secrets server that is not configured',
   'an unset variable',
   'a provider that is not there',
+  'a private address',
+  'a link-local address in another form',
+  'loopback in short',
   'a workflow id with a slash',
   'a default that JSON does not have',
   'a default that would lose digits',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classifyAddress } from '../../../src/upstream/addresses.ts';
+import { classifyAddress } from '../../../src/core/addresses.ts';
 import { createAddressGuard } from '../../../src/upstream/guard.ts';
 
 /**

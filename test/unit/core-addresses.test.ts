@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classifyAddress, SPECIAL_IPV4, SPECIAL_IPV6, type AddressClass } from '../../src/upstream/addresses.ts';
+import { classifyAddress, SPECIAL_IPV4, SPECIAL_IPV6, type AddressClass } from '../../src/core/addresses.ts';
 
 const TABLE: [string, AddressClass][] = [
   ['0.0.0.0', 'unspecified'],
