@@ -99,7 +99,7 @@ function answerError(
   thrown: unknown,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
 ): void {
-  const error = toGatewayError(thrown);
+  const error = toGatewayError(thrown, { bodyBytesMax: request.routeOptions.bodyLimit });
   const fields = { request_id: request.id, code: error.code, err: error.cause ?? null };
   if (error.code === 'internal') log.error(fields, 'request failed for a reason nobody foresaw');
   else if (error.cause instanceof Error && isOurs(error)) log.warn(fields, 'request failed');

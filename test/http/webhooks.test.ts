@@ -256,6 +256,7 @@ describe('POST /inbound/{provider}', () => {
       headers: { 'content-type': 'application/json' },
     });
     expect(answer.status).toBe(413);
+    expect(await answer.text()).toContain('at most 262144 bytes are taken here');
   });
 
   it('goes on while the process drains: its hint is for whoever polls next', async () => {
