@@ -55,6 +55,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** A store that is down, which may come back; anything else that is thrown is a refusal, or a mistake of ours. */
+export function isStoreUnavailable(cause: unknown): cause is GatewayError {
+  return cause instanceof GatewayError && cause.code === 'store_unavailable';
+}
+
 /** The object of an error that was thrown; `more` goes over its details. */
 export function errorBodyOf({ code, message, details }: GatewayError, more: Partial<ErrorDetails> = {}): ErrorBody {
   return errorBody(code, { ...details, message, ...more });

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OpenCalls } from '../access/open-calls.ts';
-import { GatewayError } from '../core/errors.ts';
+import { isStoreUnavailable } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Run, RunWithPayloads } from '../runs/model.ts';
 import type { Attendance, RequestContext, RunService, StartedRun } from '../runs/run-service.ts';
@@ -55,7 +55,7 @@ export async function holdRun(
     now = await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: held.signal, written });
   } catch (error) {
     // The run is on disk, so `store_unavailable`, which invites to send again, would be untrue.
-    if (replayed || !(error instanceof GatewayError) || error.code !== 'store_unavailable') throw error;
+    if (replayed || !isStoreUnavailable(error)) throw error;
     now = kept ? { ...run, inputs: kept, output: null } : run;
   } finally {
     held.release();

@@ -1,6 +1,6 @@
 import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { isStoreUnavailable } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { hasEnded, type Run } from './model.ts';
@@ -75,7 +75,7 @@ export function createAttendances({ clock, log, isFollowed, cancel }: Attendance
       await cancel(id);
       log.info({ run_id: id }, 'run cancelled, because all who waited for it have left');
     } catch (cause) {
-      const comesBack = cause instanceof GatewayError && cause.code === 'store_unavailable';
+      const comesBack = isStoreUnavailable(cause);
       if (comesBack && !attended.has(id) && clock.now() < entry.deadlineAt) attended.set(id, entry);
       else log.warn({ err: cause, run_id: id }, 'run that nobody waits for could not be cancelled');
     }

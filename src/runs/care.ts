@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { errorBodyOf, GatewayError } from '../core/errors.ts';
+import { errorBodyOf, GatewayError, isStoreUnavailable } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { OutboundAnswer } from '../core/outbound.ts';
@@ -68,8 +68,10 @@ export function createCarer(parts: CarerParts): Carer {
     try {
       await careFor(run);
     } catch (cause) {
-      const storeIsDown = cause instanceof GatewayError && cause.code === 'store_unavailable';
-      parts.log[storeIsDown ? 'warn' : 'error']({ err: cause, run_id: run.id }, 'run could not be cared for');
+      parts.log[isStoreUnavailable(cause) ? 'warn' : 'error'](
+        { err: cause, run_id: run.id },
+        'run could not be cared for',
+      );
       await settle(run, (latest) =>
         latest.owner === parts.owner && !parts.flights.has(run.id)
           ? { status: latest.status, patch: {}, events: [], owner: null, dueInMs: FAULT_WAIT_MS }

@@ -1,5 +1,5 @@
 import { pause, type Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, isStoreUnavailable } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { OutboundError, type Outbound, type OutboundFailure, type PlainAnswer } from '../core/outbound.ts';
@@ -86,9 +86,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     const done = carry(delivery, origin, taken.place)
       .catch((cause: unknown) => {
         // Its row is given back with what was lost.
-        const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
         const fields = { err: cause, run_id: delivery.runId, delivery_id: delivery.id };
-        log[expected ? 'warn' : 'error'](fields, 'a webhook message could not be carried');
+        log[isStoreUnavailable(cause) ? 'warn' : 'error'](fields, 'a webhook message could not be carried');
       })
       .finally(() => underWay.delete(delivery.id));
     underWay.set(delivery.id, { runId: delivery.runId, done });
@@ -114,7 +113,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       try {
         return await store.settleDelivery(id, owner, result);
       } catch (cause) {
-        const mayPass = cause instanceof GatewayError && cause.code === 'store_unavailable';
+        const mayPass = isStoreUnavailable(cause);
         if (!mayPass || stopped.aborted) throw cause;
       }
       await pause(clock, STORE_RETRY_MS, stopped);
@@ -166,7 +165,7 @@ async function tryOnce(parts: DelivererParts, delivery: Delivery): Promise<Tried
   } catch (cause) {
     if (stopped.aborted) return { is: 'stopped' };
     if (cause instanceof OutboundError) return { is: 'unanswered', error: WORDS[cause.failure] };
-    if (cause instanceof GatewayError && cause.code === 'store_unavailable') throw cause;
+    if (isStoreUnavailable(cause)) throw cause;
     log.error({ ...fields, err: cause }, 'a webhook message could not be made');
     return { is: 'unanswered', error: cause instanceof GatewayError ? cause.code : 'internal' };
   }

@@ -1,6 +1,6 @@
 import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, isStoreUnavailable } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { createEventPages } from './event-pages.ts';
@@ -164,8 +164,7 @@ function createWarning({ clock, log }: Pick<FeedParts, 'clock' | 'log'>): (cause
     const now = clock.monotonic();
     if (now - warnedMs < WARN_MS) return;
     warnedMs = now;
-    const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-    log[expected ? 'warn' : 'error']({ err: cause }, 'events could not be read and are read again');
+    log[isStoreUnavailable(cause) ? 'warn' : 'error']({ err: cause }, 'events could not be read and are read again');
   };
 }
 

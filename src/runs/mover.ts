@@ -1,5 +1,5 @@
 import { pause, type Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, isStoreUnavailable } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { withDeliveries } from './deliveries.ts';
@@ -110,7 +110,7 @@ export function createMover({
   ): Promise<T | null> {
     let cause = first;
     for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
-      if (!(cause instanceof GatewayError) || cause.code !== 'store_unavailable') throw cause;
+      if (!isStoreUnavailable(cause)) throw cause;
       if (signal.aborted) return null;
       log.warn({ err: cause }, 'store unavailable, the result is kept and written again');
       await pause(clock, waitMs, signal);

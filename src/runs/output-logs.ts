@@ -1,5 +1,5 @@
 import { pause, type Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { isStoreUnavailable } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import { canonicalJson, type Json } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
@@ -179,7 +179,7 @@ async function appendOnce(
       const last = await store.append(id, owner, group);
       return last === 'stale' ? null : last;
     } catch (cause) {
-      if (!(cause instanceof GatewayError) || cause.code !== 'store_unavailable') throw cause;
+      if (!isStoreUnavailable(cause)) throw cause;
       if (stopped.aborted) return null;
       log.warn({ err: cause, run_id: id }, 'store unavailable, streamed output is kept and written again');
       doubtful = true;

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { isStoreUnavailable } from '../core/errors.ts';
 import type { Owner, RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { Claims } from './claims.ts';
@@ -155,8 +155,7 @@ export function createSweep(parts: SweepParts): Sweep {
   }
 
   function logFailure(cause: unknown): void {
-    const expected = cause instanceof GatewayError && cause.code === 'store_unavailable';
-    log[expected ? 'warn' : 'error']({ err: cause }, 'a sweep failed and is tried again');
+    log[isStoreUnavailable(cause) ? 'warn' : 'error']({ err: cause }, 'a sweep failed and is tried again');
   }
 
   function tick(): void {
