@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller, CallerLimits, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { wrongParam } from '../core/errors.ts';
 import { isOrigin, originFault } from '../core/origin.ts';
 import { isPrintable } from '../core/printable.ts';
 import type { Random } from '../core/random.ts';
@@ -49,9 +49,9 @@ export function createKey(
   const { name, role, allowedWorkflows, allowedProviders, limits = NO_LIMITS, origins = [], expiresAt } = wanted;
   const now = clock.now();
   if (name === '' || name.length > NAME_LENGTH_MAX || !isPrintable(name)) {
-    throw wrong('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
+    throw wrongParam('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
   }
-  if (expiresAt !== null && expiresAt <= now) throw wrong('expires_at', 'A key cannot expire before it is made.');
+  if (expiresAt !== null && expiresAt <= now) throw wrongParam('expires_at', 'A key cannot expire before it is made.');
   checkAllowLists(wanted);
   checkLimits(limits);
   checkOrigins(origins);
@@ -198,9 +198,9 @@ function hasHash(secret: string, secretHash: Uint8Array): boolean {
 }
 
 function checkOrigins(origins: readonly string[]): void {
-  if (origins.length > ORIGINS_MAX) throw wrong('origins', `A key has at most ${ORIGINS_MAX} origins.`);
+  if (origins.length > ORIGINS_MAX) throw wrongParam('origins', `A key has at most ${ORIGINS_MAX} origins.`);
   const bad = origins.find((origin) => !isOrigin(origin));
-  if (bad !== undefined) throw wrong('origins', `An origin is ${originFault(bad)}.`);
+  if (bad !== undefined) throw wrongParam('origins', `An origin is ${originFault(bad)}.`);
 }
 
 function isValid(stored: StoredKey, now: number): boolean {
@@ -222,8 +222,4 @@ function callerOf(stored: StoredKey): Caller {
     limits,
     origins,
   };
-}
-
-function wrong(param: string, message: string): GatewayError {
-  return new GatewayError('invalid_request', { message, param });
 }

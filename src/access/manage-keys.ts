@@ -2,7 +2,7 @@ import type { Actor } from '../core/audit.ts';
 import type { Audited, Deed } from '../core/audited.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { isoTime } from '../core/iso-time.ts';
+import { isoTimeOrNull } from '../core/iso-time.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Random } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
@@ -117,7 +117,7 @@ function rightsOf({
     concurrent_runs: limits.concurrentRuns,
     runs_per_day: limits.runsPerDay,
     origins: [...origins],
-    expires_at: expiresAt === null ? null : isoTime(expiresAt),
+    expires_at: isoTimeOrNull(expiresAt),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Caller } from '../core/caller.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, wrongParam } from '../core/errors.ts';
 import { NAME } from '../core/name.ts';
 
 /** Of both allow-lists of a key together. */
@@ -53,16 +53,17 @@ function allowsEverything({ allowedWorkflows, allowedProviders }: Allowances): b
 /** Checks the form of a new key's allow-lists. Throws `invalid_request` naming the entry. */
 export function checkAllowLists({ allowedWorkflows, allowedProviders }: Allowances): void {
   if (allowedWorkflows.length + allowedProviders.length > ENTRIES_MAX) {
-    throw wrong('allowed_workflows', `A key's allow-lists have at most ${ENTRIES_MAX} entries.`);
+    throw wrongParam('allowed_workflows', `A key's allow-lists have at most ${ENTRIES_MAX} entries.`);
   }
   for (const entry of allowedWorkflows) {
-    if (!NAME.test(entry)) throw wrong('allowed_workflows', 'An allowed workflow is the name of a registered one.');
+    if (!NAME.test(entry))
+      throw wrongParam('allowed_workflows', 'An allowed workflow is the name of a registered one.');
   }
   for (const entry of allowedProviders) {
     const slash = entry.indexOf('/');
     const named = NAME.test(slash === -1 ? entry : entry.slice(0, slash));
     if (!named || (slash !== -1 && !VENDOR_ID.test(entry.slice(slash + 1)))) {
-      throw wrong(
+      throw wrongParam(
         'allowed_providers',
         "An allowed provider is its name, or its name, `/` and the vendor's workflow id.",
       );
@@ -72,8 +73,4 @@ export function checkAllowLists({ allowedWorkflows, allowedProviders }: Allowanc
 
 function forbidden(message: string): GatewayError {
   return new GatewayError('forbidden', { message });
-}
-
-function wrong(param: string, message: string): GatewayError {
-  return new GatewayError('invalid_request', { message, param });
 }

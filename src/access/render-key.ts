@@ -1,4 +1,4 @@
-import { isoTime } from '../core/iso-time.ts';
+import { isoTime, isoTimeOrNull } from '../core/iso-time.ts';
 import type { MadeKey } from './manage-keys.ts';
 import type { StoredKey } from './ports.ts';
 
@@ -27,9 +27,9 @@ export function renderKey(key: StoredKey, now: number): object {
     },
     origins: key.origins,
     created_at: isoTime(key.createdAt),
-    expires_at: timeOrNull(key.expiresAt),
-    revoked_at: timeOrNull(key.revokedAt),
-    last_used_at: timeOrNull(key.lastUsedAt),
+    expires_at: isoTimeOrNull(key.expiresAt),
+    revoked_at: isoTimeOrNull(key.revokedAt),
+    last_used_at: isoTimeOrNull(key.lastUsedAt),
   };
 }
 
@@ -42,8 +42,4 @@ export function renderMadeKey({ stored, key, webhookSecret }: MadeKey, now: numb
 /** The same of a key that takes another's place, with that one as it is now. */
 export function renderRotatedKey(made: MadeKey & { replaced: StoredKey }, now: number): object {
   return { ...renderMadeKey(made, now), replaces: renderKey(made.replaced, now) };
-}
-
-function timeOrNull(ms: number | null): string | null {
-  return ms === null ? null : isoTime(ms);
 }

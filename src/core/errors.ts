@@ -55,6 +55,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** A request whose field, header or parameter `param` is wrong. */
+export function wrongParam(param: string, message: string): GatewayError {
+  return new GatewayError('invalid_request', { message, param });
+}
+
 /** A store that is down, which may come back; anything else that is thrown is a refusal, or a mistake of ours. */
 export function isStoreUnavailable(cause: unknown): cause is GatewayError {
   return cause instanceof GatewayError && cause.code === 'store_unavailable';

@@ -17,3 +17,8 @@ export function isoTime(ms: number): string {
   }
   return `${texts[place]}${String(Math.floor(ms) - second * 1000).padStart(3, '0')}Z`;
 }
+
+/** The same for a time that may not be there. */
+export function isoTimeOrNull(ms: number | null): string | null {
+  return ms === null ? null : isoTime(ms);
+}

@@ -1,5 +1,5 @@
 import type { Caller } from '../core/caller.ts';
-import { GatewayError } from '../core/errors.ts';
+import { wrongParam } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import { isEnd, renderEnd, renderEvent } from '../runs/render-event.ts';
 import type { RunService } from '../runs/run-service.ts';
@@ -24,7 +24,7 @@ export async function listEventPage(
   const run = await runs.get(caller, id);
   if (after > run.seq) {
     const message = `\`after\`: the run has ${run.seq} events, and none of number ${after}.`;
-    throw new GatewayError('invalid_request', { param: 'after', message });
+    throw wrongParam('after', message);
   }
   const items: string[] = [];
   let length = 0;

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { ShownIdentity } from '../access/authenticate.ts';
 import { TOKEN_PREFIX } from '../access/tokens.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, wrongParam } from '../core/errors.ts';
 import { isRepeated } from './headers/is-repeated.ts';
 
 /**
@@ -14,12 +14,12 @@ export function presentedBy({ headers, raw, query, routeOptions }: FastifyReques
   const { authorization, origin = null } = headers;
   if (authorization !== undefined && isRepeated(raw.rawHeaders, 'authorization')) {
     const message = '`Authorization` was sent more than once; send it once.';
-    throw new GatewayError('invalid_request', { param: 'Authorization', message });
+    throw wrongParam('Authorization', message);
   }
   const token = routeOptions.config.takesQueryToken === true ? takeToken(query as Record<string, unknown>) : null;
   if (token !== null && authorization !== undefined) {
     const message = '`token`: the request has an `Authorization` header too; send one of the two.';
-    throw new GatewayError('invalid_request', { param: 'token', message });
+    throw wrongParam('token', message);
   }
   return { authorization, token, origin };
 }
@@ -29,7 +29,7 @@ function takeToken(query: Record<string, unknown>): string | null {
   if (token === undefined) return null;
   delete query.token;
   if (typeof token !== 'string') {
-    throw new GatewayError('invalid_request', { param: 'token', message: '`token` may be there once.' });
+    throw wrongParam('token', '`token` may be there once.');
   }
   if (token.startsWith(TOKEN_PREFIX)) return token;
   const message =

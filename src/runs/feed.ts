@@ -1,6 +1,6 @@
 import { BusyMap } from '../core/busy-map.ts';
 import type { Clock } from '../core/clock.ts';
-import { GatewayError, isStoreUnavailable } from '../core/errors.ts';
+import { type GatewayError, isStoreUnavailable, wrongParam } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { createEventPages } from './event-pages.ts';
@@ -154,7 +154,7 @@ export function createFeed({ store, clock, log, limits }: FeedParts): Feed {
 
 function beyondLog(after: number, lastSeq: number): GatewayError {
   const message = `\`after\`: the run has ${lastSeq} events, and none of number ${after}.`;
-  return new GatewayError('invalid_request', { param: 'after', message });
+  return wrongParam('after', message);
 }
 
 /** A store that is down fails for everybody at once; one line in a while tells it. */

@@ -1,4 +1,4 @@
-import { isoTime } from '../core/iso-time.ts';
+import { isoTime, isoTimeOrNull } from '../core/iso-time.ts';
 import type { Delivery, RunWithPayloads, WebhookEvent } from './model.ts';
 import { renderRun, WITH_PAYLOADS } from './render-run.ts';
 
@@ -27,10 +27,10 @@ export function renderDelivery(delivery: Delivery): RenderedDelivery {
     status: delivery.status,
     tries: delivery.tries,
     created_at: isoTime(delivery.createdAt),
-    last_at: delivery.lastAt === null ? null : isoTime(delivery.lastAt),
+    last_at: isoTimeOrNull(delivery.lastAt),
     last_status: delivery.lastStatus,
     last_error: delivery.lastError,
-    next_at: delivery.dueAt === null ? null : isoTime(delivery.dueAt),
+    next_at: isoTimeOrNull(delivery.dueAt),
   };
 }
 

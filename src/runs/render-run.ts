@@ -1,5 +1,5 @@
 import { subjectOf } from '../core/caller.ts';
-import { isoTime } from '../core/iso-time.ts';
+import { isoTime, isoTimeOrNull } from '../core/iso-time.ts';
 import type { JsonObject } from '../core/json.ts';
 import { shownToCallers } from '../core/secret-reference.ts';
 import type { ErrorBody } from '../core/errors.ts';
@@ -60,8 +60,8 @@ export function renderRun(run: Run | RunWithPayloads, { include, showKey }: Rend
     metadata: run.metadata,
     tags: run.tags,
     created_at: isoTime(run.createdAt),
-    started_at: renderTimeOrNull(run.startedAt),
-    finished_at: renderTimeOrNull(run.finishedAt),
+    started_at: isoTimeOrNull(run.startedAt),
+    finished_at: isoTimeOrNull(run.finishedAt),
     deadline_at: isoTime(run.deadlineAt),
   };
 }
@@ -79,14 +79,10 @@ function renderUpstream({ upstreamWorkflow, upstream }: Run) {
 }
 
 function renderRateLimit({ limit, remaining, reset, observedAt }: RateLimitSeen) {
-  return { limit, remaining, reset: renderTimeOrNull(reset), observed_at: isoTime(observedAt) };
+  return { limit, remaining, reset: isoTimeOrNull(reset), observed_at: isoTime(observedAt) };
 }
 
 function renderAttempt({ step, provider, workflow, credentialId, errorCode, at }: Attempt, showKey: boolean) {
   const credential = showKey ? credentialId : credentialId && shownToCallers(credentialId);
   return { step, provider, workflow, credential, error_code: errorCode, at: isoTime(at) };
-}
-
-function renderTimeOrNull(ms: number | null): string | null {
-  return ms === null ? null : isoTime(ms);
 }

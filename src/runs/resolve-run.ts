@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, wrongParam } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { nothing, RUN_TIMEOUT_DEFAULT_S, type AnyProviderKind } from '../providers/define-provider.ts';
 import type { Provider, RegisteredWorkflow, Registry, WorkflowTarget } from '../providers/registry.ts';
@@ -103,7 +103,7 @@ function checkInputs({ validateInputs, defaults }: RegisteredWorkflow, inputs: J
   const fault = validateInputs({ ...defaults, ...inputs });
   if (!fault) return;
   const param = ['inputs', ...fault.path].join('.').slice(0, PARAM_CHARACTERS_MAX);
-  throw new GatewayError('invalid_request', { param, message: `${param}: ${fault.message}.` });
+  throw wrongParam(param, `${param}: ${fault.message}.`);
 }
 
 /** A registered workflow's timeout is the default and the cap. */
@@ -117,7 +117,7 @@ function checkWorkflowId(kind: AnyProviderKind, id: string): string {
   const checked = kind.workflowId.safeParse(id);
   if (checked.success) return checked.data;
   const expected = checked.error.issues[0]?.message ?? 'an id of this vendor';
-  throw new GatewayError('invalid_request', { param: 'workflow', message: `workflow: ${expected}.` });
+  throw wrongParam('workflow', `workflow: ${expected}.`);
 }
 
 /** The options of a resume, by the kind's own schema. */
@@ -135,5 +135,5 @@ function checkOptions(kind: AnyProviderKind, options: JsonObject, schema = kind.
     throw new GatewayError('unknown_option', { param: `options.${name.slice(0, 100)}`, message });
   }
   const param = ['options', ...(issue?.path ?? [])].map(String).join('.');
-  throw new GatewayError('invalid_request', { param, message: `${param}: ${issue?.message ?? 'not valid'}.` });
+  throw wrongParam(param, `${param}: ${issue?.message ?? 'not valid'}.`);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { type GatewayError, wrongParam } from '../core/errors.ts';
 import type { Ids } from '../core/ids.ts';
 import { isPrintable } from '../core/printable.ts';
 import type { Random } from '../core/random.ts';
@@ -104,7 +104,7 @@ export function createVault(parts: VaultParts): Vault {
       checkLabel(label);
       checkWeight(weight);
       const { usable, fault } = readSecret(secret);
-      if (usable === null) throw wrong('secret', `The secret cannot be used: ${fault}.`);
+      if (usable === null) throw wrongParam('secret', `The secret cannot be used: ${fault}.`);
       if ((await store.list(provider)).length >= CREDENTIALS_PER_PROVIDER_MAX) throw tooMany(provider);
       const row = { id, provider, label, purpose, createdAt: clock.now(), weight };
       const insert = (sealed: Uint8Array) => store.insert({ ...row, sealed });
@@ -173,18 +173,17 @@ function withoutSecret({ id, provider, label, purpose, createdAt, weight }: Stor
 
 function checkLabel(label: string | null): void {
   if (label === null || (label !== '' && label.length <= LABEL_LENGTH_MAX && isPrintable(label))) return;
-  throw wrong('label', `A label has 1 to ${LABEL_LENGTH_MAX} printable characters.`);
+  throw wrongParam('label', `A label has 1 to ${LABEL_LENGTH_MAX} printable characters.`);
 }
 
 function checkWeight(weight: number): void {
   if (Number.isInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX) return;
-  throw wrong('weight', `A weight is a whole number from 1 to ${WEIGHT_MAX}.`);
+  throw wrongParam('weight', `A weight is a whole number from 1 to ${WEIGHT_MAX}.`);
 }
 
 function tooMany(provider: string): GatewayError {
-  return wrong('provider', `${provider} has ${CREDENTIALS_PER_PROVIDER_MAX} credentials already; remove one first.`);
-}
-
-function wrong(param: string, message: string): GatewayError {
-  return new GatewayError('invalid_request', { message, param });
+  return wrongParam(
+    'provider',
+    `${provider} has ${CREDENTIALS_PER_PROVIDER_MAX} credentials already; remove one first.`,
+  );
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Role } from '../../core/caller.ts';
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, wrongParam } from '../../core/errors.ts';
 import { HOP_HEADER } from '../../core/hop.ts';
 import type { App, AppParts, RouteRoles } from '../app.ts';
 import { accepts, preferredType } from '../headers/accept.ts';
@@ -53,7 +53,7 @@ function requireHost({ raw }: FastifyRequest): void {
   const { host } = raw.headers;
   if (host === undefined ? raw.httpVersion === '1.1' : isRepeated(raw.rawHeaders, 'host')) {
     const message = `The request has ${host === undefined ? 'no' : 'more than one'} \`Host\` header.`;
-    throw new GatewayError('invalid_request', { param: 'Host', message });
+    throw wrongParam('Host', message);
   }
 }
 

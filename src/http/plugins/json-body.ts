@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, wrongParam } from '../../core/errors.ts';
 import { findInexactNumber, isJsonObject, parseJson, type JsonFault, type JsonObject } from '../../core/json.ts';
 import type { App } from '../app.ts';
 import { isUtf8 } from '../headers/media-type.ts';
@@ -33,7 +33,7 @@ function readBody(request: FastifyRequest, bytes: Buffer): JsonObject | undefine
   const inexact = findInexactNumber(bytes.toString());
   if (inexact !== null) {
     const message = `\`${inexact}\`: this number cannot be handed on as it stands; send it as a string.`;
-    throw new GatewayError('invalid_request', { param: inexact, message });
+    throw wrongParam(inexact, message);
   }
   return parsed.value;
 }

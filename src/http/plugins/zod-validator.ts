@@ -1,6 +1,6 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type * as z from 'zod';
-import { GatewayError } from '../../core/errors.ts';
+import { GatewayError, wrongParam } from '../../core/errors.ts';
 import { withoutVerdict } from '../../core/without-verdict.ts';
 import { noParameters } from './refuse-parameters.ts';
 
@@ -48,7 +48,7 @@ function requestFault({ issues }: z.ZodError, nameOf: Naming): GatewayError {
   const reason = unknown === undefined ? messageOf(issue) : 'There is no such field.';
   return path.length === 0
     ? new GatewayError('invalid_request', { message: reason })
-    : new GatewayError('invalid_request', { param, message: `\`${param}\`: ${reason}` });
+    : wrongParam(param, `\`${param}\`: ${reason}`);
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../../core/errors.ts';
+import { type GatewayError, wrongParam } from '../../../core/errors.ts';
 import { Secret } from '../../../core/secret.ts';
 import { renderCredential } from '../../../vault/render-credential.ts';
 import { actorOf } from '../../actor-of.ts';
@@ -37,5 +37,5 @@ export function addAddCredential(app: App, { credentials }: Pick<AdminAppParts, 
 
 function noWeight(): GatewayError {
   const message = '`weight` is for credentials of purpose `api`: those of webhooks all count.';
-  return new GatewayError('invalid_request', { param: 'weight', message });
+  return wrongParam('weight', message);
 }

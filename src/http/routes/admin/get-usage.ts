@@ -1,4 +1,4 @@
-import { GatewayError } from '../../../core/errors.ts';
+import { wrongParam } from '../../../core/errors.ts';
 import { isoTime } from '../../../core/iso-time.ts';
 import { USAGE_SPAN_DAYS_MAX, USAGE_SPAN_MS_MAX, type UsageRow } from '../../../runs/ports.ts';
 import type { AdminAppParts } from '../../admin-parts.ts';
@@ -38,7 +38,7 @@ export function addGetUsage(app: App, { usage, clock }: Pick<AdminAppParts, 'usa
 function requireSpan(from: number, to: number): void {
   if (from < to && to - from <= USAGE_SPAN_MS_MAX) return;
   const message = `\`from\` lies before \`to\`, and at most ${USAGE_SPAN_DAYS_MAX} days before it.`;
-  throw new GatewayError('invalid_request', { param: 'from', message });
+  throw wrongParam('from', message);
 }
 
 function renderRow({ runSeconds, ...row }: UsageRow): object {

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../core/errors.ts';
-import { isoTime } from '../../../core/iso-time.ts';
+import { isoTimeOrNull } from '../../../core/iso-time.ts';
 import { actorOf } from '../../actor-of.ts';
 import { callerOf, type App } from '../../app.ts';
 import type { Operation } from '../../openapi/operation.ts';
@@ -47,7 +47,7 @@ export function addRotateWebhookSecret(app: App, { webhooks, audited }: RunsAppP
         underWay.delete(lineage);
       }
       const { secret, previousExpiresAt } = made;
-      const previous = previousExpiresAt === null ? null : isoTime(previousExpiresAt);
+      const previous = isoTimeOrNull(previousExpiresAt);
       // The one answer that shows it.
       sendJson(reply, 200, JSON.stringify({ webhook_secret: secret.open(), previous_expires_at: previous }));
       return reply;
