@@ -140,15 +140,17 @@ function createFile(path: string): void {
  * while another process has it, that one may be migrating, so the command looks again.
  */
 async function prepareFile(
-  { role, clock, limits, stop }: SqliteOptions,
+  { role, clock, log, limits, stop }: SqliteOptions,
   file: DatabaseFile,
 ): Promise<ServeLock | null> {
   const giveUpAt = clock.monotonic() + limits.lockWaitMs;
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     if (role === 'command' && inspect(file) === 'current') return null;
     const lock = tryServeLock(file.path);
     if (lock !== null) return underLock(file, role, lock);
     if (clock.monotonic() >= giveUpAt) throw openError(role === 'serve' ? ANOTHER_SERVER : OLDER_SCHEMA_SERVED);
+    if (tries === 1)
+      log.info({ wait_ms: limits.lockWaitMs }, 'another process has this database; waiting for it to end');
     await pause(clock, LOCK_RETRY_MS, stop);
     stop?.throwIfAborted();
   }
