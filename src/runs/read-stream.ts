@@ -76,7 +76,8 @@ async function readFrames(
     await log.ready();
     if (log.stale) return { is: 'stale' };
   }
-  const outcome = reader.end();
+  const outcome = readEnd(reader);
+  if (outcome === 'unreadable') return { is: 'unreadable' };
   return outcome === null ? { is: 'silent' } : { is: 'outcome', outcome };
 }
 
@@ -138,5 +139,13 @@ function readFrame(reader: StreamReader, frame: Parameters<StreamReader['read']>
     return reader.read(frame);
   } catch {
     return null;
+  }
+}
+
+function readEnd(reader: StreamReader): Outcome | null | 'unreadable' {
+  try {
+    return reader.end();
+  } catch {
+    return 'unreadable';
   }
 }

@@ -42,8 +42,14 @@ describe('server-sent events', () => {
     expect(read(decodeSse, cutAt(text, [...text.keys()]))).toEqual(whole);
   });
 
-  it('are dropped where the stream ends before their empty line', () => {
-    expect(read(decodeSse, ['data: a\n\ndata: b\n'])).toEqual([event('a')]);
+  it.each(['data: b\n', 'data: b', 'data: b\r', 'data: b\r\n'])('may end with the stream: %j', (last) => {
+    expect(read(decodeSse, [`data: a\n\n${last}`])).toEqual([event('a'), event('b')]);
+  });
+
+  it('are none where the stream ends in a comment, or behind an event', () => {
+    expect(read(decodeSse, ['data: a\n\n: still here'])).toEqual([event('a')]);
+    expect(read(decodeSse, ['data: a\n\n'])).toEqual([event('a')]);
+    expect(read(decodeSse, ['data: a\n\n\n'])).toEqual([event('a')]);
   });
 
   it.each([1, 1_000, 65_536, 3 * MIB])(

@@ -98,7 +98,7 @@ function formatOf(headers: Readonly<Record<string, string>>): StreamFormat | nul
 }
 
 function readerOf(headers: Readonly<Record<string, string>>): StreamReader {
-  if (headers[DATA_STREAM_HEADER] !== undefined) return createDataStreamReader(streamed);
+  if (headers[DATA_STREAM_HEADER] !== undefined) return createDataStreamReader(streamed, { declared: true });
   if (formatOf(headers) === 'text') return createTextStreamReader(streamed);
   return createMessageChunksReader(streamed, { declared: headers[MESSAGE_STREAM_HEADER] !== undefined });
 }

@@ -10,6 +10,8 @@ export interface GatheredText {
   text(): string;
   /** The stream has said that this was all. Throws where all that came was missed: that was no empty answer. */
   finished(): readonly StreamSignal[];
+  /** The stream ended in order, and its end is the only one that it has. Null: without a word. Throws as `finished` does. */
+  ended(): Outcome | null;
 }
 
 /** Nothing gathered yet; `finish` makes the end of the run out of the whole text. */
@@ -17,6 +19,10 @@ export function createGatheredText(finish: (text: string) => Outcome): GatheredT
   const pieces: string[] = [];
   const text = () => pieces.join('');
   let hasMissed = false;
+  function whole(): Outcome {
+    if (hasMissed && pieces.length === 0) throw new TypeError('expected an answer in a form that is known');
+    return finish(text());
+  }
   return {
     delta(piece) {
       if (piece === '') return [];
@@ -25,9 +31,7 @@ export function createGatheredText(finish: (text: string) => Outcome): GatheredT
     },
     missed: () => void (hasMissed = true),
     text,
-    finished() {
-      if (hasMissed && pieces.length === 0) throw new TypeError('expected an answer in a form that is known');
-      return [{ is: 'outcome', outcome: finish(text()) }];
-    },
+    finished: () => [{ is: 'outcome', outcome: whole() }],
+    ended: () => (pieces.length === 0 && !hasMissed ? null : whole()),
   };
 }

@@ -7,26 +7,32 @@ import { createGatheredText, type GatheredText } from './gathered-text.ts';
 /** What OpenAI's and Vercel's streams end with. */
 const DONE = '[DONE]';
 
+/** Chunks of Vercel's protocol that hold no piece of the answer: its frame, reasoning, tools, sources, files, data. */
+const WITHOUT_ANSWER = /^(start|finish-step|text-(start|end)$|reasoning|tool|source|file$|data|message-metadata$)/;
+/** What begins a message there, and nowhere else. */
+const BEGINS_MESSAGE = ['start', 'text-start'];
+
 /**
  * Reads a stream of server-sent events or of JSON lines. The chunks of Vercel's UI message stream are understood
  * (`{"type":"text-delta","delta":"…"}`, `{"type":"error","errorText":"…"}`, `finish`, `[DONE]`), and the few other shapes
- * in which a piece of text is commonly sent; chunks of other types are passed over.
+ * in which a piece of text is commonly sent; what has another shape is no piece, and an answer of nothing else is none.
  *
- * `declared`: the vendor has named that protocol in a header. Then everything is JSON, and an end without `finish` or
- * `[DONE]` is none.
+ * `declared`: the vendor has named that protocol in a header. Then everything is JSON, and chunks of other types are
+ * passed over. An end without `finish` or `[DONE]` is none, there and where a message has begun as that protocol has it.
  */
 export function createMessageChunksReader(
   finish: (text: string) => Outcome,
   { declared }: { declared: boolean },
 ): StreamReader {
   const gathered = createGatheredText(finish);
+  const chunks: Chunks = { gathered, declared, marked: declared };
   return {
     read(frame) {
       switch (frame.kind) {
         case 'event':
-          return frame.event === 'error' ? brokenBy(frame.data) : readChunkText(gathered, frame.data, { declared });
+          return frame.event === 'error' ? brokenBy(frame.data) : readChunkText(chunks, frame.data);
         case 'line':
-          return readChunk(gathered, frame.value);
+          return readChunk(chunks, frame.value);
         case 'text':
         case 'message':
         case 'unreadable':
@@ -34,30 +40,36 @@ export function createMessageChunksReader(
       }
     },
     end() {
-      const text = gathered.text();
-      return declared || text === '' ? null : finish(text);
+      return chunks.marked ? null : gathered.ended();
     },
   };
 }
 
+/** What is known of a stream of chunks. */
+export interface Chunks {
+  readonly gathered: GatheredText;
+  readonly declared: boolean;
+  /** Its end will be marked. */
+  marked: boolean;
+}
+
 /** What one event's data says. Where the protocol is not declared, what is no JSON is a piece of the answer. */
-export function readChunkText(
-  gathered: GatheredText,
-  data: string,
-  { declared }: { declared: boolean },
-): readonly StreamSignal[] {
+export function readChunkText(chunks: Chunks, data: string): readonly StreamSignal[] {
+  const { gathered, declared } = chunks;
   if (data.trim() === DONE) return gathered.finished();
   const parsed = parseJson(data);
   if (parsed.ok && (isJsonObject(parsed.value) || typeof parsed.value === 'string')) {
-    return readChunk(gathered, parsed.value);
+    return readChunk(chunks, parsed.value);
   }
   return declared ? [] : gathered.delta(data);
 }
 
-function readChunk(gathered: GatheredText, chunk: Json): readonly StreamSignal[] {
+function readChunk(chunks: Chunks, chunk: Json): readonly StreamSignal[] {
+  const { gathered, declared } = chunks;
   if (typeof chunk === 'string') return gathered.delta(chunk);
   if (!isJsonObject(chunk)) return [];
   const type = typeof chunk.type === 'string' ? chunk.type : null;
+  chunks.marked ||= type !== null && BEGINS_MESSAGE.includes(type);
   switch (type) {
     case null:
       return readUntyped(gathered, chunk);
@@ -70,7 +82,7 @@ function readChunk(gathered: GatheredText, chunk: Json): readonly StreamSignal[]
     case 'finish':
       return finishChunk(gathered, chunk);
     default:
-      return [];
+      return declared || WITHOUT_ANSWER.test(type) ? [] : readUntyped(gathered, chunk);
   }
 }
 

@@ -7,8 +7,9 @@ const EVENT_END = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)/;
 const EVENT_END_LENGTH = 4;
 
 /**
- * Server-sent events, as the HTML standard reads them: comments, ids and reconnection times are passed over, an event
- * that lacks its empty line at the end of the stream is dropped. An event that grows beyond `FRAME_BYTES_MAX`
+ * Server-sent events, as the HTML standard reads them: comments, ids and reconnection times are passed over. Otherwise
+ * than there, an event that lacks its empty line at the orderly end of the stream is one: many servers forget that line
+ * behind their last event, and what the vendor said must not be lost. An event that grows beyond `FRAME_BYTES_MAX`
  * characters is `unreadable`; reading goes on behind it.
  */
 export function decodeSse(emit: Emit): Decoder {
@@ -68,6 +69,8 @@ export function decodeSse(emit: Emit): Decoder {
       if (unfinished + input.length <= FRAME_BYTES_MAX) feed(input);
       else feedCarefully(input);
     },
-    end() {},
+    end() {
+      if (skipped === null && unfinished > 0) feed('\n\n');
+    },
   };
 }

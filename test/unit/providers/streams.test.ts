@@ -35,7 +35,11 @@ function readAll(
     }
     if (signals.some(({ is }) => is === 'outcome')) return { signals, end: 'ended before' };
   }
-  return { signals, end: reader.end() };
+  try {
+    return { signals, end: reader.end() };
+  } catch {
+    return { signals, end: 'unreadable' };
+  }
 }
 
 /** What matters of a reading however the bytes were cut: the whole text, every other signal, and the end. */
@@ -177,14 +181,85 @@ describe('an answer in chunks that no document describes', () => {
     ['as the call without a stream', [{ success: true, result: 'Once upon' }], 'Once upon'],
     ['as both, which are not said twice', [{ text: 'Once ' }, { text: 'upon' }, { result: 'Once upon' }], 'Once upon'],
     ['and nothing', [], ''],
+    [
+      'with types of their own',
+      [
+        { type: 'text', text: 'Once ' },
+        { type: 'token', content: 'upon' },
+      ],
+      'Once upon',
+    ],
+    [
+      'between those of Vercel’s that hold none',
+      [
+        { type: 'start', messageId: 'm' },
+        { type: 'reasoning-delta', delta: 'thinking' },
+        { type: 'text-delta', delta: 'Once' },
+        { type: 'tool-output-available', text: 'found' },
+      ],
+      'Once',
+    ],
   ])('is read %s', (_what, chunks, text) => {
     const reading = read(...chunks, '[DONE]');
     expect([textOf(reading.signals), reading.end]).toEqual([text, 'ended before']);
     expect(reading.signals.at(-1)).toMatchObject({ outcome: { is: 'succeeded', output: { text } } });
   });
 
-  it('is no empty answer', () => {
-    expect(read({ novel: 'Once upon a time' }, '[DONE]').end).toBe('unreadable');
+  it.each<[string, Json[]]>([
+    ['of no type', [{ novel: 'Once upon a time' }]],
+    ['of a type of their own', [{ type: 'chapter', novel: 'Once upon a time' }, { type: 'chapter' }]],
+  ])('is no empty answer: %s', (_what, chunks) => {
+    expect(read(...chunks, '[DONE]').end).toBe('unreadable');
+    expect(read(...chunks).end).toBe('unreadable');
+  });
+
+  it('has no end without its mark where a message has begun as Vercel begins one', () => {
+    const chunks = [{ type: 'text-delta', delta: 'Half' }];
+    expect(read(...chunks).end).toMatchObject({ is: 'succeeded' });
+    expect(read({ type: 'start' }, ...chunks).end).toBeNull();
+    expect(read({ type: 'text-start', id: '1' }, ...chunks, { type: 'finish' }).end).toBe('ended before');
+  });
+});
+
+describe('an answer in text of which nothing is declared', () => {
+  const operation = aiTutor.startStream as unknown as StreamOperation<never>;
+  const head = { headers: { 'content-type': 'text/plain; charset=utf-8' } };
+  const read = (text: string, cut: typeof cutSmall = joined) => readAll(operation, head, cut([{ kind: 'text', text }]));
+
+  describe.each([
+    ['in one piece', joined],
+    ['character by character', cutSmall],
+  ])('%s', (_how, cut) => {
+    it.each([
+      ['lines of a data stream of the oldest kind', '0:"Once "\n0:"upon"\n', 'Once upon'],
+      ['the only line of one', '0:"Once"', 'Once'],
+      ['a story that begins like one', '0: the fool\n1: the magician', '0: the fool\n1: the magician'],
+      ['a line that is none of its', '0:"Once\nupon', '0:"Once\nupon'],
+      ['a single character', '0', '0'],
+      ['a list in JSON', '[1,2]', '[1,2]'],
+      ['an object in JSON', '{"success":true}', '{"success":true}'],
+    ])('is %s', (_what, text, whole) => {
+      expect(read(text, cut).end).toMatchObject({ is: 'succeeded', output: { text: whole } });
+    });
+
+    it.each([
+      ['broken off, where the version marks its end', 'f:{"messageId":"m"}\n0:"Once"\n', null],
+      ['the vendor’s error', '{"success":false,"error":"No credits."}', { is: 'failed', message: 'No credits.' }],
+      ['nothing', '', null],
+    ])('is %s', (_what, text, end) => {
+      const reading = read(text, cut);
+      if (end === null) expect(reading.end).toBeNull();
+      else expect(reading.end).toMatchObject(end);
+    });
+
+    it('is failed by a data stream’s error', () => {
+      const { signals } = read('0:"Half"\n3:"Model failed"\n', cut);
+      expect(signals.at(-1)).toMatchObject({ is: 'outcome', outcome: { is: 'failed', message: 'Model failed' } });
+    });
+  });
+
+  it('is not kept waiting for the end of a long first line', () => {
+    expect(textOf(read(`0:"${'x'.repeat(5_000)}`).signals)).toHaveLength(5_003);
   });
 });
 
