@@ -177,7 +177,18 @@ function afterResume(
   // A cancel was faster, and since then the run may even have waited and been resumed again: only what the vendor
   // says of the run's end is news to it. No move is made beside a resume, so `version` tells whose the row is.
   const isOurs = run.care.step === 'resume' && run.version === sent.version;
-  return isOurs || (result.is === 'answered' && hasEnded(change)) ? change : null;
+  if (isOurs || (result.is === 'answered' && hasEnded(change))) return change;
+  return refused ? keyGivenBack(run, sent, nowMs) : null;
+}
+
+/** A refused resume is to be sent again, with its own key too, whatever a command has made of the run meanwhile. */
+function keyGivenBack(run: Run, sent: Run, nowMs: number): Change | null {
+  const key = sent.care.step === 'resume' ? sent.care.key : null;
+  // Another resume under way knows its row by the version.
+  if (key === null || run.care.step === 'resume' || hasEnded(run)) return null;
+  const { status, owner, dueAt } = run;
+  const dueInMs = dueAt === null ? null : Math.max(0, dueAt - nowMs);
+  return { status, patch: {}, events: [], owner, dueInMs, giveBackKey: { resume: key } };
 }
 
 function decide(run: Run, { result, refused }: { result: OnceResult; refused: boolean }, moment: Moment): Change {

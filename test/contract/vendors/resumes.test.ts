@@ -200,6 +200,21 @@ describe.each(resumable)('a waiting run of $kind', ({ kind }) => {
     expect((await gateway.get(`/runs/${other.id}`)).body.status).toBe('waiting');
   });
 
+  it('has its key back where it is refused while a cancel is refused too', async () => {
+    const workflow = `asks.uncancellable.slow-1500.resume-status-400-x1.race-${kind}`;
+    const { body: run } = await begin(kind, workflow, {});
+    expect(run.status).toBe('waiting');
+    const again = () => resume(run.id, { inputs: { a: 1 } }, { 'idempotency-key': `${kind} race` });
+    const first = again();
+    await pause(systemClock, 100);
+    expect((await gateway.cancel(run.id)).status).toBe(202);
+    await first;
+    await expect.poll(() => resumesOf(kind, workflow), { timeout: 10_000 }).toMatchObject([{ began: false }]);
+    await gateway.until(run.id, ({ status }) => status === 'waiting');
+    await expect.poll(async () => (await again()).headers.get('idempotent-replayed'), { timeout: 10_000 }).toBeNull();
+    expect(resumesOf(kind, workflow)).toMatchObject([{ began: false }, { began: true }]);
+  });
+
   it('is not resumed with an option that the kind does not have', async () => {
     const { body: waiting } = await begin(kind, 'asks.optional');
     const { status, body } = await resume(waiting.id, { options: { no_such_option: 1 } });
