@@ -55,6 +55,17 @@ export class GatewayError extends Error {
   }
 }
 
+/** When to come back after a 429, the vendor's or our own, of which nobody knows more. */
+const RETRY_LIMITED_S = 10;
+/** How long the process, or the vendor, is given to recover, where nothing better is known. */
+export const RETRY_UNAVAILABLE_S = 5;
+
+/** The error as people are told it: a 429 or 503 always says when to come back. */
+export function withRetryAfter(error: ErrorBody): ErrorBody {
+  if (error.retry_after_s !== null || (error.status !== 429 && error.status !== 503)) return error;
+  return { ...error, retry_after_s: error.status === 429 ? RETRY_LIMITED_S : RETRY_UNAVAILABLE_S };
+}
+
 /** A request whose field, header or parameter `param` is wrong. */
 export function wrongParam(param: string, message: string): GatewayError {
   return new GatewayError('invalid_request', { message, param });

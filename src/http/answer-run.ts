@@ -7,7 +7,8 @@ import { exposeHeader } from './plugins/cors.ts';
 import { sendEnvelope, sendJson } from './reply.ts';
 
 const VENDOR_HEADER = /^x-ratelimit-[a-z0-9-]{1,50}$/;
-const HEADER_VALUE = /^[\x20-\x7e]{0,200}$/;
+/** As much as is taken from a vendor's answer. */
+const HEADER_VALUE = /^[\x20-\x7e]{0,1024}$/;
 
 export interface AnswerContext {
   /** Whether the caller waited for the vendor; who did not is told nothing of it. */

@@ -1,13 +1,9 @@
 import type { FastifyReply } from 'fastify';
 import type { ErrorCode } from '../core/error-catalogue.ts';
-import { errorBody, type ErrorBody, type GatewayError } from '../core/errors.ts';
+import { errorBody, withRetryAfter, type ErrorBody, type GatewayError } from '../core/errors.ts';
 import type { TraceContext } from '../core/outbound.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
-/** When to come back after a 429, the vendor's or our own, of which nobody knows more. */
-const RETRY_LIMITED_S = 10;
-/** How long the process is given to recover, where nothing better is known. */
-export const RETRY_UNAVAILABLE_S = 5;
 
 /** Headers that every answer carries; `trace`: of a request that belongs to a trace, the context that it has here. */
 export function baseHeaders(requestId: string, trace: TraceContext | null): Readonly<Record<string, string>> {
@@ -47,18 +43,11 @@ export function sendError(reply: FastifyReply, error: GatewayError): void {
 }
 
 /** Sends an error object as the envelope; 429 and 503 always say when to come back, in header and body alike. */
-export function sendEnvelope(reply: FastifyReply, error: ErrorBody, upstreamMs = 0): void {
-  const retryAfterS = retryAfter(error);
+export function sendEnvelope(reply: FastifyReply, body: ErrorBody, upstreamMs = 0): void {
+  const error = withRetryAfter(body);
   reply.request.errorCode = error.code;
-  if (retryAfterS !== null) reply.header('retry-after', retryAfterS);
-  sendJson(reply, error.status, JSON.stringify({ error: { ...error, retry_after_s: retryAfterS } }), upstreamMs);
-}
-
-/** Seconds after which the request may be sent again; null where the status asks for none. */
-function retryAfter({ status, retry_after_s: known }: ErrorBody): number | null {
-  if (status === 429) return known ?? RETRY_LIMITED_S;
-  if (status === 503) return known ?? RETRY_UNAVAILABLE_S;
-  return known;
+  if (error.retry_after_s !== null) reply.header('retry-after', error.retry_after_s);
+  sendJson(reply, error.status, JSON.stringify({ error }), upstreamMs);
 }
 
 function setErrorHeaders(reply: FastifyReply, code: ErrorCode): void {

@@ -3,6 +3,7 @@ import { errorBody, type ErrorBody, type UpstreamFault } from '../core/errors.ts
 import type { OutboundAnswer } from '../core/outbound.ts';
 import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
 import type { Outcome, ReadFault } from '../providers/outcome.ts';
+import { mediaType, shortText } from '../providers/reading.ts';
 import type { RateLimitSeen } from './model.ts';
 import { messageFor } from './vendor-messages.ts';
 
@@ -62,8 +63,9 @@ export function refusedStartError(
   const fault = readFault(kind, answer);
   const plain = startErrorCode(answer.status);
   const code = plain === 'upstream_rate_limited' && fault.quotaExhausted ? 'upstream_quota_exhausted' : plain;
-  const retryAfterS =
-    code === 'upstream_rate_limited' || code === 'upstream_unavailable' ? retryAfter(answer, nowMs) : null;
+  const told = code === 'upstream_rate_limited' || code === 'upstream_unavailable' ? retryAfter(answer, nowMs) : null;
+  // A credential that was refused rests for a moment, whatever the vendor says; the caller is told so long, and no less.
+  const retryAfterS = told === null ? null : Math.max(told, 1);
   const upstream = upstreamFault(answer, fault);
   return errorBody(code, {
     message: messageFor(code, { title: kind.title, upstream, retryAfterS }),
@@ -89,7 +91,13 @@ export function vendorError(
 
 function readFault(kind: AnyProviderKind, answer: OutboundAnswer): ReadFault {
   const body = answer.body.kind === 'json' ? answer.body.value : undefined;
-  return kind.readError({ status: answer.status, headers: answer.headers, body });
+  const fault = kind.readError({ status: answer.status, headers: answer.headers, body });
+  return answer.body.kind === 'unreadable' ? { message: plainText(answer, answer.body.text), ...fault } : fault;
+}
+
+/** The vendor's words where they are a plain text; a page of HTML says nothing to whoever reads an error. */
+function plainText({ headers }: OutboundAnswer, text: string): string | null {
+  return mediaType(headers) === 'text/plain' && !text.trimStart().startsWith('<') ? shortText(text) : null;
 }
 
 function upstreamFault(answer: OutboundAnswer, fault: ReadFault): UpstreamFault {
@@ -115,7 +123,9 @@ const RETRY_AFTER_MAX_S = 86_400;
 export function retryAfter(answer: Pick<OutboundAnswer, 'headers'>, nowMs: number): number | null {
   const value = answer.headers['retry-after']?.trim();
   if (!value) return null;
-  const seconds = /^\d{1,10}$/.test(value) ? Number(value) : (Date.parse(value) - nowMs) / 1000;
+  // Each form of a date has letters; `-5`, and the fractions that some vendors send, would be dates long past.
+  const dateMs = /[A-Za-z]/.test(value) ? Date.parse(value) : Number.NaN;
+  const seconds = /^\d{1,10}(\.\d{1,9})?$/.test(value) ? Number(value) : (dateMs - nowMs) / 1000;
   if (!Number.isFinite(seconds)) return null;
   return Math.min(Math.max(0, Math.ceil(seconds)), RETRY_AFTER_MAX_S);
 }

@@ -1,4 +1,4 @@
-import { errorBody, type ErrorBody } from '../core/errors.ts';
+import { errorBody, type ErrorBody, withRetryAfter } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
 import type { Outcome } from '../providers/outcome.ts';
@@ -44,7 +44,7 @@ export function end(
   return {
     status,
     patch: {
-      error: error ? { ...error, run_id: run.id } : null,
+      error: error ? { ...withRetryAfter(error), run_id: run.id } : null,
       partial: partial ?? false,
       waiting: null,
       remainingMs: null,

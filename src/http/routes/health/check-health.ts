@@ -1,6 +1,7 @@
+import { RETRY_UNAVAILABLE_S } from '../../../core/errors.ts';
 import type { App, AppParts } from '../../app.ts';
 import type { Operation } from '../../openapi/operation.ts';
-import { RETRY_UNAVAILABLE_S, sendJson } from '../../reply.ts';
+import { sendJson } from '../../reply.ts';
 import { aliveSchema, unavailableSchema } from '../../schemas/health-answer.ts';
 
 const alive: Operation = {
