@@ -42,7 +42,7 @@ export function afterRead(
         return pollAtOnce(run, moment, pollErrorOf(run, moment, answer));
       }
       // Only a read tells that the vendor has forgotten the run: who may not cancel it may be told the same.
-      if (reading.status === 404 && operation !== 'cancel') return afterNotFound(run, moment);
+      if (reading.status === 404 && operation !== 'cancel') return afterNotFound(run, moment, answer);
       return tryAgain(run, moment, answer, pollErrorOf(run, moment, answer));
     case 'failed':
       return tryAgain(run, moment, answer, reading.error);
@@ -103,7 +103,7 @@ function triedAgain(care: Care): Care {
   }
 }
 
-function afterNotFound(run: Run, moment: Moment): Change {
+function afterNotFound(run: Run, moment: Moment, answer: OutboundAnswer | null): Change {
   const { care } = run;
   const { nowMs, kind } = moment;
   if (care.step === 'lookup') {
@@ -119,7 +119,12 @@ function afterNotFound(run: Run, moment: Moment): Change {
   }
   const notFound = 'notFound' in care ? care.notFound + 1 : 1;
   if (notFound >= NOT_FOUND_MAX) {
-    return end(run, 'failed', { error: vendorError('upstream_run_not_found', kind, run.provider) }, nowMs);
+    return end(
+      run,
+      'failed',
+      { error: vendorError('upstream_run_not_found', kind, run.provider, answer ?? undefined) },
+      nowMs,
+    );
   }
   const counted: Care =
     care.step === 'cancel' ? { ...care, next: 'ask', tries: care.tries + 1, notFound } : { ...nextPoll(run), notFound };

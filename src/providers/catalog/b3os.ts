@@ -65,7 +65,15 @@ type Options = z.infer<typeof Options>;
 
 const Envelope = z.object({
   // Documented as 200 on success; an envelope that says otherwise under an HTTP 200 is no success.
-  code: lenient(z.number()).refine((code) => code === undefined || (code >= 200 && code <= 299)),
+  code: lenient(
+    z.union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{3}$/)
+        .transform(Number),
+    ]),
+  ).refine((code) => code === undefined || (code >= 200 && code <= 299)),
   success: anyJson.optional().refine((success) => success !== false),
   requestId: lenient(z.string().max(200)),
 });

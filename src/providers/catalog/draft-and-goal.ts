@@ -13,9 +13,12 @@ const NO_RUN = '00000000-0000-0000-0000-000000000000';
 
 const Started = z.object({ success: z.literal(true), data: z.object({ id: vendorId }) });
 
+/** The documents show texts; a step must not be lost for a number. */
+const nodeName = lenient(z.union([z.string(), z.number().transform(String)]));
+
 const CompletedStep = z.object({
-  step_id: lenient(z.string()),
-  node_id: lenient(z.string()),
+  step_id: nodeName,
+  node_id: nodeName,
   downloadable_output: lenient(z.boolean()),
   output: lenient(anyJson),
 });
@@ -83,7 +86,7 @@ function readRun({ status, body }: Answer): Outcome {
   const run = z.object({ success: z.literal(true), data: Run }).parse(body).data;
   switch (run.state) {
     case 'DONE':
-      return succeeded(outputOf(run), { status: run.state, partial: run.failed_steps.length > 0 });
+      return succeeded(outputOf(run), { status: run.state, partial: hasFailedInside(run) });
     case 'FAILED':
       return failed(
         { message: reasonOf(run), output: run.completed_steps.length > 0 ? outputOf(run) : null },
@@ -94,11 +97,21 @@ function readRun({ status, body }: Answer): Outcome {
   }
 }
 
+function hasFailedInside(run: Run): boolean {
+  return run.failed_steps.length > 0 || reasonText(run.error) !== null;
+}
+
+/** The words of a 250, as the documents show them; an error may have no more than a message either. */
+const ON_THE_WAY = /\bon (the|its) way\b/i;
+
 /** What stands for 250 where something between us makes a plain 200 of it: the same words and no state. */
 function isStillRunning(body: Json): boolean {
   if (!isJsonObject(body) || body.success === false || body.type === 'error') return false;
   const state = isJsonObject(body.data) ? body.data.state : undefined;
-  return (state === undefined || state === null) && (body.success === true || typeof body.message === 'string');
+  return (
+    (state === undefined || state === null) &&
+    (body.success === true || (typeof body.message === 'string' && ON_THE_WAY.test(body.message)))
+  );
 }
 
 /** There is no output of the run as a whole: `data` has each node's, as a list where a node ran more than once. */

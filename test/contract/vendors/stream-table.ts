@@ -103,7 +103,8 @@ function troubledHttp({ format }: Streamed, fault: string, id: string): Streamed
       return { ...WELL, text: 'whole' };
     case 'deltas': {
       if (id !== 'deltas-0') return { ...WELL, text: 'whole' };
-      // `[DONE]` is an end too; an end without a word is none.
+      // `[DONE]` is an end too; an end without a word is none, and `{"done":true}` alone is no answer.
+      if (format === 'as-ndjson') return { ...UNREADABLE, text: 'none' };
       return marked || format === 'as-sse' ? { ...WELL, text: 'none' } : { ...UNKNOWN, text: 'none' };
     }
     case 'breaks':

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunId } from '../../../src/core/ids.ts';
+import type { OutboundAnswer } from '../../../src/core/outbound.ts';
 import { createSystemRandom } from '../../../src/core/random.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { afterRead, type ReadResult } from '../../../src/runs/after-read.ts';
@@ -68,6 +69,14 @@ describe('a vendor that does not know the run', () => {
     expect(first).toMatchObject({ status: 'running', patch: { care: { notFound: 1 } } });
     const third = after(runThat({ step: 'poll', tries: 1, notFound: 2 }), 'poll', refused);
     expect(third).toMatchObject({ status: 'failed', patch: { error: { code: 'upstream_run_not_found' } } });
+  });
+
+  it('says so in its own words in the error', () => {
+    const body = { kind: 'json', value: { message: 'Run deleted' } } as const;
+    const answer: OutboundAnswer = { status: 404, headers: {}, body, durationMs: 1 };
+    const result = { reading: { is: 'refused', status: 404 }, answer, operation: 'poll' } as const;
+    const third = afterRead(runThat({ step: 'poll', tries: 1, notFound: 2 }), result, moment);
+    expect(third.patch.error?.upstream).toMatchObject({ status: 404, message: 'Run deleted' });
   });
 
   it('is asked anew where another answer came between, while the run is cancelled too', () => {
