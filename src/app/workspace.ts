@@ -30,6 +30,7 @@ import { commandLog, type LogTarget } from './command-log.ts';
 import { upstreamLimits } from './limits.ts';
 import { masterKeySource } from './master-key-source.ts';
 import { openReferences } from './open-references.ts';
+import { PLAYED, sandboxConfig } from './sandbox-config.ts';
 import { verifyCredentials } from './verify-credentials.ts';
 
 /**
@@ -111,7 +112,7 @@ export async function openWorkspace({
   const webhookSecrets = createWebhookSecrets({ store: store.webhookSecrets, masterKeys, clock: systemClock, random });
   const registry = async () => {
     const config = await loadConfig(settings.config, { kinds: PROVIDER_KINDS, environment: null });
-    return createRegistry({ kinds: PROVIDER_KINDS, ...config });
+    return createRegistry({ kinds: PROVIDER_KINDS, ...(sandbox ? sandboxConfig(config, PLAYED).config : config) });
   };
   const actor = commandActor();
   const audited = createAudited({ store: store.audit, clock: systemClock, log });

@@ -10,13 +10,10 @@ import { parseReference } from '../core/secret-reference.ts';
 import { PROVIDER_KINDS } from '../providers/catalog.generated.ts';
 import { createRegistry, type Registry } from '../providers/registry.ts';
 import { createFileSecrets } from '../vault/references/file-secrets.ts';
-import { LEFT_OUT, sandboxConfig } from '../app/sandbox-config.ts';
+import { LEFT_OUT, PLAYED, sandboxConfig } from '../app/sandbox-config.ts';
 import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { printable } from './printable.ts';
-
-/** The sandbox plays every kind, under its own name. */
-const PLAYED = Object.fromEntries(PROVIDER_KINDS.map(({ kind }) => [kind, {}]));
 
 /** `rungate check`: reads a configuration as `serve` would, and tells all of its faults at once. */
 export function checkCommand(context: CommandContext): Command {
@@ -29,7 +26,11 @@ export function checkCommand(context: CommandContext): Command {
     const warn = (warning: string) => stderr.write(`rungate: ${printable(warning)}\n`);
     settings.warnings.forEach(warn);
     const source = file === undefined ? settings.config : { path: file, mayBeAbsent: false };
-    const config = await loadConfig(source, { kinds: PROVIDER_KINDS, environment });
+    const config = await loadConfig(source, {
+      kinds: PROVIDER_KINDS,
+      // Nothing that the file refers to is used in the sandbox.
+      environment: sandbox ? null : environment,
+    });
     const { config: used, leftOut } = sandbox ? sandboxConfig(config, PLAYED) : { config, leftOut: [] };
     if (leftOut.length > 0) warn(`${LEFT_OUT}: ${leftOut.join(', ')}`);
     const registry = createRegistry({ kinds: PROVIDER_KINDS, ...used });

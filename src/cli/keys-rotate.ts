@@ -10,6 +10,8 @@ import { formatTime } from './table.ts';
 import { webhookSecretLines } from './webhook-secret-lines.ts';
 
 const OVERLAP_DEFAULT = '24h';
+/** The old one ends with its replacement. */
+const AT_ONCE = /^0[mhd]$/;
 
 interface Options extends CommonOptions {
   overlap: string;
@@ -22,11 +24,12 @@ export function keysRotateCommand(context: CommandContext): Command {
     'make a new key with the same rights and runs; the old one works on for a while',
   )
     .argument('<id>', 'the id that `keys list` shows')
-    .option('--overlap <duration>', 'how long the old one still works: 45m, 12h or 30d', OVERLAP_DEFAULT);
+    .option('--overlap <duration>', 'how long the old one still works: 0m, 45m, 12h or 30d', OVERLAP_DEFAULT);
   withExamples(command, 'keys rotate 7d2f8a… --overlap 1h');
   return answering<Options>(command, context, (options, id = '') => {
-    const overlapMs = parseDuration(options.overlap);
-    if (overlapMs === null) throw new UsageError('--overlap takes a number and m, h or d: 45m, 12h, 30d');
+    const overlapMs = AT_ONCE.test(options.overlap) ? 0 : parseDuration(options.overlap);
+    if (overlapMs === null)
+      throw new UsageError('--overlap takes a number and m, h or d, up to ten years: 0m, 45m, 12h, 30d');
     return withWorkspace(context, options, async ({ keys, actor }) => {
       const made = await keys.rotate(id, overlapMs, actor);
       const { stored, key, webhookSecret, replaced } = made;

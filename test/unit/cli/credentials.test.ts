@@ -283,4 +283,12 @@ describe('--sandbox', () => {
     expect(await openedSecret(true)).toBe(MARKER);
     expect(await readdir(join(line.dataDir, 'sandbox'))).toContain('master.key');
   });
+
+  it('judges by what the sandbox plays, and not by the file', async () => {
+    const providers = { 'ai-tutor': { credentials: ['file:/no/where'] }, other: { kind: 'ai-tutor' } };
+    await writeFile(join(line.dataDir, 'rungate.yaml'), JSON.stringify({ providers }));
+    const add = (provider: string) => run(['add', provider, '--stdin', '--sandbox'], { stdin: MARKER });
+    expect((await add('ai-tutor')).stdout).not.toContain('New runs do not use it');
+    expect(await add('other')).toMatchObject({ exitCode: 1, stderr: expect.not.stringContaining('other,') });
+  });
 });

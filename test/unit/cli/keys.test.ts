@@ -255,6 +255,13 @@ describe('keys rotate', () => {
     expect(days).toBeCloseTo(30, 1);
   });
 
+  it('ends the old one at once without an overlap', async () => {
+    const { id } = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
+    expect((await line.run(['keys', 'rotate', id, '--overlap', '0m'])).exitCode).toBe(0);
+    const { data } = await line.document<{ data: ShownKey[] }>(['keys', 'list']);
+    expect(data.find((key) => key.id === id)?.status).toBe('expired');
+  });
+
   it('refuses a revoked key, an unknown one, and an overlap that is none', async () => {
     const { id } = await line.document<ShownKey>(['keys', 'create', '--name', 'web']);
     expect((await line.run(['keys', 'rotate', id, '--overlap', 'soon'])).exitCode).toBe(2);

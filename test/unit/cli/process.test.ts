@@ -187,7 +187,7 @@ describe('check', () => {
 
   it('tells what the sandbox would use of it', async () => {
     const file = join(line.dataDir, 'my.yaml');
-    const providers = { other: { kind: 'ai-tutor', credentials: ['file:/no/where'] } };
+    const providers = { other: { kind: 'ai-tutor', credentials: ['file:/no/where', 'env:NOT_SET', 'vault:kv/a#b'] } };
     const workflows = {
       played: { provider: 'ai-tutor', workflow: 'wf_1' },
       real: { provider: 'other', workflow: 'wf_1' },
