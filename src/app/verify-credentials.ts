@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { Json } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import { OutboundError, type Outbound } from '../core/outbound.ts';
 import type { Random } from '../core/random.ts';
@@ -66,9 +67,10 @@ async function verifyOne(
   // Opened here once, so that a secret that cannot be opened is told as such.
   const fault = await faultOf(credential);
   if (fault !== null) return { ...found, verdict: 'unreadable', fault };
-  const status = await ask(upstream, provider, credential);
-  if (status === null) return { ...found, verdict: 'unreachable' };
-  const verdict = provider.kind.verify?.good({ status }) ? 'good' : isRefusal(status) ? 'refused' : 'unclear';
+  const answer = await ask(upstream, provider, credential);
+  if (answer === null) return { ...found, verdict: 'unreachable' };
+  const { status } = answer;
+  const verdict = provider.kind.verify?.good(answer) ? 'good' : isRefusal(status) ? 'refused' : 'unclear';
   const after = stateAfter(verdict, { status, before: state, now: clock.now() });
   if (after !== null) await states.put(provider.name, id, after);
   return { ...found, verdict, status, state: after ?? state };
@@ -96,13 +98,17 @@ async function faultOf(credential: SealedCredential): Promise<string | null> {
   }
 }
 
-/** The status of the vendor's answer; null where there was none. */
-async function ask(outbound: Outbound, provider: Provider, credential: SealedCredential): Promise<number | null> {
+/** The vendor's answer, its body undefined where that is no JSON; null where none came. */
+async function ask(
+  outbound: Outbound,
+  provider: Provider,
+  credential: SealedCredential,
+): Promise<{ status: number; body: Json | undefined } | null> {
   const { kind, baseUrl, allowPrivateNetwork, settings } = provider;
   const request = kind.verify?.request(settings);
   if (request === undefined) return null;
   try {
-    const answer = await outbound.send(
+    const { status, body } = await outbound.send(
       {
         ...request,
         baseUrl,
@@ -116,7 +122,7 @@ async function ask(outbound: Outbound, provider: Provider, credential: SealedCre
       },
       AbortSignal.timeout(2 * TIMEOUT_MS),
     );
-    return answer.status;
+    return { status, body: body.kind === 'json' ? body.value : undefined };
   } catch (error) {
     if (!(error instanceof OutboundError)) throw error;
     if (error.failure !== 'forbidden_address') return null;

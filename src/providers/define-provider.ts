@@ -147,8 +147,12 @@ export interface ProviderKind<Options = JsonObject, Settings = JsonObject> {
   resumeOptions?: z.ZodType<JsonObject>;
   /** The vendor's own webhooks. */
   inbound?: InboundOperation;
-  /** The cheapest harmless call; `good` tells whether the credential was accepted. */
-  verify?: { request(settings: Settings): VendorRequest; good(answer: { status: number }): boolean };
+  /** The cheapest harmless call, and whether its answer shows that the credential was accepted. */
+  verify?: {
+    request(settings: Settings): VendorRequest;
+    /** By the form of the body too: whatever else stands at the address may answer with this status. Undefined: no JSON. */
+    good(answer: { status: number; body: Json | undefined }): boolean;
+  };
   /** Restates an error body. Reads tolerantly and never throws on shape: every field is optional. */
   readError(answer: { status: number; headers: Readonly<Record<string, string>>; body: Json | undefined }): ReadFault;
   /** Names of rate-limit headers whose meaning is documented. Default: `x-ratelimit-limit`, `-remaining`, reset unknown. */

@@ -37,6 +37,8 @@ const Finished = z.object({
   citations: lenient(z.array(anyJson)),
 });
 
+const Balance = z.object({ success: z.literal(true) });
+
 const Token = z.object({ success: z.literal(true), token: z.string().regex(/^[\x21-\x7e]{1,500}$/) });
 
 /** The stream shows a token of its own, so that browsers can open it; the format of its body is not documented. */
@@ -76,7 +78,10 @@ export default defineProvider({
     read: readFinished,
   },
   startStream,
-  verify: { request: () => get(path`/api/v1/balance`), good: ({ status }) => status === 200 },
+  verify: {
+    request: () => get(path`/api/v1/balance`),
+    good: ({ status, body }) => status === 200 && Balance.safeParse(body).success,
+  },
   readError: readFault,
 });
 

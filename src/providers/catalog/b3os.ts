@@ -157,7 +157,7 @@ export default defineProvider<Options, Settings>({
   // No harmless call is documented; that a good key gets 404 here is inferred.
   verify: {
     request: (settings) => inOrganization(settings, get(path`/v1/runs/${NO_RUN}`, { summary: 'true' })),
-    good: ({ status }) => status === 404,
+    good: ({ status, body }) => status === 404 && isError(body),
   },
   readError: readFault,
 });
@@ -209,6 +209,12 @@ function readRun({ body }: Answer): Outcome {
     case 'cancelled':
       return cancelled(seen);
   }
+}
+
+/** The reference shows no error body: its envelope has a `message`, the older introduction an `error`. */
+function isError(body: Json | undefined): boolean {
+  if (!isJsonObject(body)) return false;
+  return isJsonObject(body.error) || [body.error, body.message].some((text) => shortText(text) !== null);
 }
 
 /** Where a failed run says why is not documented: the run's own words first, then those of the first node that has any. */

@@ -3,7 +3,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { apiKeyHeader } from '../auth/api-key-header.ts';
 import { defineProvider, get, nothing, path, plainWorkflowId, post } from '../define-provider.ts';
 import { cancelled, failed, running, succeeded, type Answer, type Outcome, type RunOutput } from '../outcome.ts';
-import { anyJson, lenient, readFault, reasonText, refusedBeforeStart, vendorId } from '../reading.ts';
+import { anyJson, lenient, readFault, reasonText, refusedBeforeStart, shortText, vendorId } from '../reading.ts';
 
 /** Answered instead of 200 while a run is going, without `data`. */
 const STILL_RUNNING = 250;
@@ -60,7 +60,10 @@ export default defineProvider({
     read: readRun,
   },
   // No harmless call is documented; that a good key gets 404 here is inferred.
-  verify: { request: () => get(path`/v1/workflow-runs/${NO_RUN}`), good: ({ status }) => status === 404 },
+  verify: {
+    request: () => get(path`/v1/workflow-runs/${NO_RUN}`),
+    good: ({ status, body }) => status === 404 && isError(body),
+  },
   readError: readFault,
 });
 
@@ -112,6 +115,11 @@ function isStillRunning(body: Json): boolean {
     (state === undefined || state === null) &&
     (body.success === true || (typeof body.message === 'string' && ON_THE_WAY.test(body.message)))
   );
+}
+
+/** Documented as `{type: "error", error: {message}}`; other messages of the vendor have theirs at the top. */
+function isError(body: Json | undefined): boolean {
+  return isJsonObject(body) && (body.type === 'error' || shortText(body.message) !== null);
 }
 
 /** There is no output of the run as a whole: `data` has each node's, as a list where a node ran more than once. */

@@ -103,6 +103,7 @@ type Run = z.infer<typeof Run>;
 
 const Answered = z.object({ workflow_run: z.object({ _id: lenient(objectId), workflow_run: Run }) });
 const Started = z.object({ workflow_run: z.object({ _id: objectId }) });
+const Listed = z.object({ workflow_runs: z.array(anyJsonObject) });
 
 /** The vendor's client begins a stream so: a start over a WebSocket that names no thread is refused. */
 const MAIN_THREAD: JsonObject = { '0': { node_run_inputs: [] } };
@@ -193,7 +194,7 @@ export default defineProvider<Options, Settings>({
   inbound,
   verify: {
     request: (settings) => withHeaders(settings, get(path`/v1/workflow-runs`, { size: '1' })),
-    good: ({ status }) => status === 200,
+    good: ({ status, body }) => status === 200 && Listed.safeParse(body).success,
   },
   readError: readDetailedFault,
 });

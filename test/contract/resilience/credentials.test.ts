@@ -163,6 +163,13 @@ describe.each(PROVIDER_KINDS)('two credentials at $kind', ({ kind, verify }) => 
     });
     expect(calls).toBe(0);
     if (verify === undefined) return;
+    for (const status of [200, 404]) {
+      vendors.get(kind)!.script = () => (_, response) =>
+        response.writeHead(status, { 'content-type': 'text/html' }).end('<html>nginx</html>');
+      const unclear = await commandLine.run(['credentials', 'verify', provider], { environment: gateway.environment });
+      expect(unclear.exitCode).toBe(1);
+      expect([await stateOf(provider, FIRST), await stateOf(provider, SECOND)]).toEqual(['set_aside', 'set_aside']);
+    }
     vendors.get(kind)!.script = () => 'works';
     const verified = await commandLine.run(['credentials', 'verify', provider], { environment: gateway.environment });
     expect(verified).toMatchObject({ exitCode: 0 });

@@ -17,6 +17,7 @@ import { createCommandLine, type CommandLine } from '../../support/command-line.
 import { startSecretsServer } from '../../support/secrets-server.ts';
 
 const WRONG = 'sk_wrong-marker';
+const PAGE = '<html><head><title>nginx</title></head></html>';
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 let sandbox: Sandbox;
@@ -59,12 +60,14 @@ async function openAsServer() {
   return { store, states };
 }
 
-/** A vendor that always answers so. */
-async function answering(status: number): Promise<string> {
-  const server = createHttpServer((_, response) => response.writeHead(status).end('{}')).listen(0, '127.0.0.1');
+/** A server that always answers so, until it is told otherwise. */
+async function answering(status: number) {
+  const says = { status, text: '{}' };
+  const server = createHttpServer((_, response) => response.writeHead(says.status).end(says.text));
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, says };
 }
 
 const add = (provider: string, secret: string) =>
@@ -224,12 +227,27 @@ describe('credentials verify', () => {
     [429, 'unclear', 'usable', null],
     [500, 'unclear', 'usable', null],
   ])('takes a %d as %s, and leaves the credential %s', async (status, verdict, state, code) => {
-    const baseUrl = await answering(status);
+    const { baseUrl } = await answering(status);
     await configure('ai-tutor', { base_url: baseUrl });
     await add('ai-tutor', WRONG);
     const { exitCode, data } = await verify('ai-tutor');
     expect(exitCode).toBe(1);
     expect(data).toMatchObject([{ verdict, status, state, state_code: code }]);
+  });
+
+  it.each(kinds)('takes no page, and no JSON of another, for a word of %s about a credential', async (kind) => {
+    const { baseUrl, says } = await answering(401);
+    await configure(kind, { base_url: baseUrl });
+    await add(kind, WRONG);
+    const [refused] = (await verify(kind)).data;
+    expect(refused).toMatchObject({ verdict: 'refused', state: 'set_aside' });
+    for (const status of [200, 404]) {
+      for (const text of [PAGE, '', '{}', 'null', '[]', '"message"', '{"detail":"Not Found"}']) {
+        Object.assign(says, { status, text });
+        const { exitCode, data } = await verify(kind);
+        expect([exitCode, text, data]).toEqual([1, text, [{ ...refused, verdict: 'unclear', status }]]);
+      }
+    }
   });
 
   it('says of a secrets server that is away so much, in words, and praises no others where there are none', async () => {

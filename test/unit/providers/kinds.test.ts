@@ -5,11 +5,26 @@ import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
 import b3os from '../../../src/providers/catalog/b3os.ts';
 import draftAndGoal from '../../../src/providers/catalog/draft-and-goal.ts';
 import interactly from '../../../src/providers/catalog/interactly.ts';
+import type { AnyProviderKind } from '../../../src/providers/define-provider.ts';
 
 const FIRST = PROVIDER_KINDS.filter(({ kind }) => ['ai-tutor', 'b3os', 'draft-and-goal', 'interactly'].includes(kind));
 
 const can = (operation: 'poll' | 'lookup' | 'cancel' | 'pause' | 'resume' | 'verify') =>
   FIRST.filter((kind) => kind[operation]).map(({ kind }) => kind);
+
+/** What proxies and other servers answer: an HTML page, of which no JSON was made, first of all. */
+const NO_WORD: readonly (Json | undefined)[] = [
+  undefined,
+  null,
+  'message',
+  [],
+  {},
+  { message: 7 },
+  { detail: 'Not Found' },
+];
+
+const goodStatuses = ({ verify }: Pick<AnyProviderKind, 'verify'>, body: Json | undefined) =>
+  [200, 401, 402, 403, 404, 422, 429, 500].filter((status) => verify?.good({ status, body }));
 
 describe('what the first kinds can do', () => {
   it('follows from their documents', () => {
@@ -57,8 +72,11 @@ describe('draft-and-goal', () => {
     expect(outcome).toMatchObject({ output: { data: Object.fromEntries([['__proto__', 1]]) } });
   });
 
-  it('knows a good key by the 404 for a run that cannot exist', () => {
-    expect([200, 401, 403, 404, 429, 500].filter((status) => draftAndGoal.verify?.good({ status }))).toEqual([404]);
+  it('knows a good key by the error that is documented for a run that cannot exist', () => {
+    const body = { type: 'error', error: { message: 'Invalid workflowrun id | Run deleted' } };
+    expect(goodStatuses(draftAndGoal, body)).toEqual([404]);
+    expect(goodStatuses(draftAndGoal, { message: 'Invalid workflowrun id | Run deleted' })).toEqual([404]);
+    for (const other of [...NO_WORD, { error: 'Not Found' }]) expect(goodStatuses(draftAndGoal, other)).toEqual([]);
   });
 });
 
@@ -68,9 +86,26 @@ describe('ai-tutor', () => {
     expect(aiTutor.startTimeoutMs).toBeLessThan((aiTutor.defaultTimeoutS ?? 0) * 1000);
     expect(aiTutor.defaultTimeoutS).toBe(330);
   });
+
+  it('knows a good key by a balance that says that it is one', () => {
+    expect(goodStatuses(aiTutor, { success: true, credits: 0 })).toEqual([200]);
+    for (const other of [...NO_WORD, { success: false }, { success: 'true' }, { credits: 5 }]) {
+      expect(goodStatuses(aiTutor, other)).toEqual([]);
+    }
+  });
 });
 
 describe('b3os', () => {
+  it('knows a good key by an error of either documented shape for a run that cannot exist', () => {
+    expect(goodStatuses(b3os, { code: 404, message: 'Run not found', requestId: 'req-1' })).toEqual([404]);
+    expect(goodStatuses(b3os, { success: false, error: { message: 'Run not found', code: 'NOT_FOUND' } })).toEqual([
+      404,
+    ]);
+    expect(goodStatuses(b3os, { error: 'Run not found' })).toEqual([404]);
+    const others = [{ error: ['Not Found'] }, { error: null }, { type: 'error' }];
+    for (const other of [...NO_WORD, ...others]) expect(goodStatuses(b3os, other)).toEqual([]);
+  });
+
   it.each([
     [{ simulate: true, dust_test: true }],
     [{ simulate: 'yes' }],
@@ -190,6 +225,10 @@ describe('interactly', () => {
 
   it('gives a start that may block the time of a long turn, and knows a good key by the list of runs', () => {
     expect(interactly.startTimeoutMs).toBe(300_000);
-    expect([200, 401, 403, 404, 422, 429, 500].filter((status) => interactly.verify?.good({ status }))).toEqual([200]);
+    const run = { _id: '5eb7cf5a86d9755df3a6c593', workflow_run: { status: 'completed' } };
+    expect(goodStatuses(interactly, { workflow_runs: [run], total: 8 })).toEqual([200]);
+    expect(goodStatuses(interactly, { workflow_runs: [], total: 0 })).toEqual([200]);
+    const others = [{ workflow_runs: null }, { workflow_runs: ['a'] }, { workflow_run: run }, [run]];
+    for (const other of [...NO_WORD, ...others]) expect(goodStatuses(interactly, other)).toEqual([]);
   });
 });
