@@ -69,7 +69,8 @@ interface Seen {
  * Reads the events of a run's WebSocket. The vendor's documents: `workflow_error` and `end_workflow` are the end,
  * `workflow_ready_for_input` is the caller's turn, and clients must bear types that they do not know. `end_workflow`
  * alone does not show whether the run was stopped, so where the run's id is known and no event told its status, the
- * record of the run is asked.
+ * record of the run is asked. Where the id is not known either, only `completed`, or an end without a status after words
+ * or outputs, is a success; what became of any other run is left unknown.
  */
 export function createInteractlyEventReader(): StreamReader {
   const seen: Seen = { runId: null, said: createSaid(), outputs: null };
@@ -104,8 +105,11 @@ function readEvent(seen: Seen, event: Event, value: Json): readonly StreamSignal
       const message = shortText(event.error_message) ?? shortText(event.error);
       return [outcome(failed({ message, output: anyOutputOf(seen) }, at(seen, 'failed')))];
     }
-    case 'end_workflow':
-      return [outcome(endOf(seen, event))];
+    case 'end_workflow': {
+      const end = endOf(seen, event);
+      // The stream's own end is then one without a word.
+      return end === null ? [step(type, value)] : [outcome(end)];
+    }
     case 'pause_event':
       return [step(type, value), { is: 'ask' }];
     default:
@@ -113,18 +117,18 @@ function readEvent(seen: Seen, event: Event, value: Json): readonly StreamSignal
   }
 }
 
-function endOf(seen: Seen, { status = '' }: Event): Outcome {
-  switch (status) {
-    case 'cancelled':
-      return cancelled(at(seen, status));
-    case 'failed':
-    case 'aborted_looping_risk':
-      return failed({ message: loopingReason(status), output: anyOutputOf(seen) }, at(seen, status));
+/** Null: nobody can tell, not even the vendor's record, since no event has told the run's name. */
+function endOf(seen: Seen, { status }: Event): Outcome | null {
+  if (status === 'cancelled') return cancelled(at(seen, status));
+  if (status === 'failed' || status === 'aborted_looping_risk') {
+    return failed({ message: loopingReason(status), output: anyOutputOf(seen) }, at(seen, status));
   }
   const told = status === 'completed' && seen.outputs !== null;
   // Whether it was stopped, and what its nodes put out, is in the vendor's record.
   if (seen.runId !== null && !told) return running({ runId: seen.runId });
-  return succeeded(outputOf(seen), at(seen, 'completed'));
+  // The vendor's own recording of an end has no status. Any word but `completed` contradicts the end that it came with.
+  const succeeds = status === 'completed' || (status === undefined && anyOutputOf(seen) !== null);
+  return succeeds ? succeeded(outputOf(seen), at(seen, 'completed')) : null;
 }
 
 /** Why a run failed that has no error of its own. */

@@ -268,4 +268,46 @@ describe('the stream of interactly', () => {
     expect(interactly.startStream?.suits?.({ options: {} })).toBe(true);
     expect(interactly.startStream?.suits?.({ options: { initial_state: { node: 'a' } } })).toBe(false);
   });
+
+  const ACCEPTED: Json = { message: 'accepted' };
+  const NAMED: Json = { message: 'accepted', workflow_run_id: '5eb7cf5a86d9755df3a6c593' };
+  const SAID: Json = { type: 'assistant_response', content: 'Once' };
+  const OUTPUTS: Json = {
+    type: 'end_workflow_iteration',
+    run_input_output_pair: { run_output: { thread_to_node_outputs: {} } },
+  };
+  const ENDED = { type: 'end_workflow' };
+  const readEvents = (...values: Json[]) => {
+    const operation = interactly.startStream as unknown as StreamOperation<never>;
+    const frames = values.map((value): StreamFrame => ({ kind: 'message', value }));
+    return readAll(operation, { headers: {} }, frames);
+  };
+
+  it.each(['paused', 'waiting_for_user_input', 'running', 'started', 'not_started', 'Completed', 'done', ''])(
+    'takes an end that calls itself %j for no success, whatever was said',
+    (status) => {
+      const { signals, end } = readEvents(ACCEPTED, SAID, OUTPUTS, { ...ENDED, status });
+      expect(signals.at(-1)).toEqual({ is: 'progress', name: 'end_workflow', data: { status } });
+      expect(end).toBeNull();
+      const { signals: named } = readEvents(NAMED, SAID, OUTPUTS, { ...ENDED, status });
+      expect(named.at(-1)).toMatchObject({ outcome: { is: 'running', runId: '5eb7cf5a86d9755df3a6c593' } });
+    },
+  );
+
+  it.each([
+    ['completed', 'succeeded'],
+    ['failed', 'failed'],
+    ['aborted_looping_risk', 'failed'],
+    ['cancelled', 'cancelled'],
+  ])('takes the word %s of a run without a name', (status, is) => {
+    expect(readEvents(ACCEPTED, { ...ENDED, status }).signals).toMatchObject([{ outcome: { is, status } }]);
+  });
+
+  it('takes an end without a status for a success only where the run has brought something', () => {
+    for (const brought of [SAID, OUTPUTS]) {
+      expect(readEvents(ACCEPTED, brought, ENDED).signals.at(-1)).toMatchObject({ outcome: { is: 'succeeded' } });
+    }
+    expect(readEvents(ACCEPTED, ENDED)).toMatchObject({ signals: [{ is: 'progress' }], end: null });
+    expect(readEvents(ACCEPTED, { ...SAID, content: ' ' }, ENDED).end).toBeNull();
+  });
 });
