@@ -13,7 +13,8 @@ import {
   type RunOutput,
 } from '../outcome.ts';
 import { readDetailedFault } from '../readers/detailed-fault.ts';
-import { createInteractlyEventReader, loopingReason, saidBy } from '../readers/interactly-events.ts';
+import { createInteractlyEventReader, loopingReason } from '../readers/interactly-events.ts';
+import { pieceOf, SpokenEvent, textOf } from '../readers/interactly-said.ts';
 import {
   anyJson,
   anyJsonObject,
@@ -66,11 +67,7 @@ type Options = z.infer<typeof Options>;
 
 const ResumeOptions = z.strictObject({ thread_to_node_inputs: threadInputs });
 
-/** Types that are not listed in the documents come too, and new ones will: nothing is asked of an event. */
-const Event = z.object({
-  type: lenient(z.string()),
-  content: lenient(anyJson),
-  message: lenient(anyJson),
+const Event = SpokenEvent.extend({
   error_message: lenient(z.string()),
   next_input_hint: lenient(anyJson),
 });
@@ -255,7 +252,7 @@ function lastPairOf({ input_output_pairs: pairs }: Run): Pair['run_output'] {
 /** What the run says in its last turn; earlier turns were answers to earlier inputs. */
 function outputOf(run: Run): Partial<RunOutput> {
   const { events, thread_to_node_outputs: outputs } = lastPairOf(run);
-  return { text: textOf(events), data: outputs ?? {} };
+  return { text: saidIn(events), data: outputs ?? {} };
 }
 
 function anyOutputOf(run: Run): Partial<RunOutput> | null {
@@ -263,18 +260,8 @@ function anyOutputOf(run: Run): Partial<RunOutput> | null {
   return output.text === null && Object.keys(output.data as JsonObject).length === 0 ? null : output;
 }
 
-/** The assistant's answers; where there are none, what the say nodes said. Never both: they may be the same words. */
-function textOf(events: readonly Event[]): string | null {
-  const answers = contentsOf(events, (type) => type === 'assistant_response');
-  const texts = answers.length > 0 ? answers : contentsOf(events, (type) => type.startsWith('say_'));
-  return texts.length === 0 ? null : texts.join('\n\n');
-}
-
-function contentsOf(events: readonly Event[], wanted: (type: string) => boolean): string[] {
-  return events.flatMap((event) => {
-    const said = wanted(event.type ?? '') ? saidBy(event) : '';
-    return said.trim() === '' ? [] : [said];
-  });
+function saidIn(events: readonly Event[]): string | null {
+  return textOf(events.map(pieceOf).filter((piece) => piece !== null));
 }
 
 /** What the vendor says of the input it waits for, else what the assistant asked last. */
@@ -283,7 +270,7 @@ function hintOf(run: Run): Json {
   const hints = [run.next_input_hint, ...events.map((event) => event.next_input_hint).toReversed()];
   const hint = hints.find((one) => one !== undefined && one !== null);
   if (hint !== undefined && JSON.stringify(hint).length <= HINT_CHARACTERS_MAX) return hint;
-  return shortText(textOf(events), HINT_CHARACTERS_MAX);
+  return shortText(saidIn(events), HINT_CHARACTERS_MAX);
 }
 
 function reasonOf(run: Run): string | null {

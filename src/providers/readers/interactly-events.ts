@@ -12,6 +12,7 @@ import {
   shortText,
   valueAt,
 } from '../reading.ts';
+import { pieceOf, SpokenEvent, textOf, type Piece } from './interactly-said.ts';
 
 const objectId = z.string().regex(/^[0-9a-fA-F]{24}$/);
 
@@ -46,12 +47,8 @@ const STEP_FIELDS = [
   'total_attempts',
 ];
 
-const Event = z.object({
-  type: lenient(z.string()),
+const Event = SpokenEvent.extend({
   status: lenient(z.string()),
-  content: lenient(anyJson),
-  message: lenient(anyJson),
-  origin_node_run_id: lenient(z.string()),
   error_message: lenient(z.string()),
   error: lenient(z.string()),
   next_input_hint: lenient(anyJson),
@@ -95,7 +92,8 @@ function readEvent(seen: Seen, event: Event, value: Json): readonly StreamSignal
   const { type } = event;
   // The first message acknowledges the start and has no type.
   if (type === undefined) return [];
-  if (type === 'assistant_response' || type.startsWith('say_')) return seen.said.add(event, type);
+  const piece = pieceOf(event);
+  if (piece !== null) return seen.said.add(piece);
   const outputs = anyJsonObject.safeParse(valueAt(value, OUTPUTS_PLACE));
   if (outputs.success) seen.outputs = outputs.data;
   switch (type) {
@@ -145,8 +143,7 @@ function outcome(of: Outcome): StreamSignal {
 }
 
 function outputOf({ said, outputs }: Seen): Partial<RunOutput> {
-  const text = said.text();
-  return { text: text.trim() === '' ? null : text, data: outputs ?? {} };
+  return { text: said.text(), data: outputs ?? {} };
 }
 
 function anyOutputOf(seen: Seen): Partial<RunOutput> | null {
@@ -157,8 +154,7 @@ function anyOutputOf(seen: Seen): Partial<RunOutput> | null {
 /** As text it is whole: `readStream` cuts it, once no secret can be cut with it. */
 function hintOf({ said }: Seen, { next_input_hint: hint = null }: Event): Json {
   if (hint !== null && JSON.stringify(hint).length <= HINT_CHARACTERS_MAX) return hint;
-  const text = said.text().trim();
-  return text === '' ? null : text;
+  return said.text()?.trim() ?? null;
 }
 
 function step(type: string, value: Json): StreamSignal {
@@ -168,45 +164,33 @@ function step(type: string, value: Json): StreamSignal {
 }
 
 interface Said {
-  add(event: Event, type: string): readonly StreamSignal[];
-  text(): string;
+  /** What of it is shown as it comes. */
+  add(piece: Piece): readonly StreamSignal[];
+  /** Everything so far, by the rule that holds for the record of a run too. */
+  text(): string | null;
 }
 
 /**
- * What the run says. Whether an answer comes whole or token by token is not documented: pieces of one node's run go
- * together, those of the next one begin after a blank line. The same words from another type of event are not said twice.
+ * What the run says. Whether an answer comes whole or token by token is not documented, and what is shown cannot be taken
+ * back: pieces of one node's run go together, those of the next one begin after a blank line. The same words from another
+ * type of event are not shown twice.
  */
 function createSaid(): Said {
-  const pieces: string[] = [];
-  let last: { type: string; content: string; node: string | null } | null = null;
+  const pieces: Piece[] = [];
+  let shown: Piece | null = null;
   return {
-    add(event, type) {
-      const content = saidBy(event);
-      if (content === '') return [];
-      if (last !== null && last.type !== type && last.content.trim() === content.trim()) return [];
-      const node = event.origin_node_run_id ?? null;
-      const another = last !== null && node !== null && last.node !== null && node !== last.node;
-      const text = another ? `\n\n${content}` : content;
-      last = { type, content, node };
-      pieces.push(text);
-      return [{ is: 'delta', text }];
+    add(piece) {
+      // Taken apart, a secret that came in pieces would not be found: those that tell nothing go together, as shown.
+      pieces.push({ ...piece, answer: piece.answer ?? piece.type });
+      if (shown !== null && shown.type !== piece.type && shown.words.trim() === piece.words.trim()) return [];
+      const another = shown !== null && areOfTwoRuns(shown, piece);
+      shown = piece;
+      return [{ is: 'delta', text: another ? `\n\n${piece.words}` : piece.words }];
     },
-    text: () => pieces.join(''),
+    text: () => textOf(pieces),
   };
 }
 
-/**
- * The words of an event. The assistant's are its `content`; those of a say node are its `message`, which is a text, or an
- * object with `content`. Content may be a text, or a list of texts and of blocks, of which some have a `text`.
- */
-export function saidBy({ content, message }: { content?: Json | undefined; message?: Json | undefined }): string {
-  const own = wordsOf(content);
-  return own === '' ? wordsOf(isJsonObject(message) ? message.content : message) : own;
-}
-
-function wordsOf(content: Json | undefined): string {
-  if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) return '';
-  const texts = content.map((block) => (isJsonObject(block) ? block.text : block));
-  return texts.filter((text) => typeof text === 'string').join('');
+function areOfTwoRuns(one: Piece, other: Piece): boolean {
+  return one.nodeRun !== null && other.nodeRun !== null && one.nodeRun !== other.nodeRun;
 }
