@@ -157,7 +157,7 @@ export default defineProvider<Options, Settings>({
     suits: ({ options }) => options.initial_state === undefined,
     request: ({ workflow, inputs, options, settings }) => ({
       ...withHeaders(settings, get(path`/v1/workflow-runs/ws`)),
-      body: { thread_to_node_inputs: MAIN_THREAD, ...startBody(workflow, inputs, options) },
+      body: { ...startBody(workflow, inputs, options), thread_to_node_inputs: threadsOf(options) },
     }),
     format: () => null,
     open: createInteractlyEventReader,
@@ -202,6 +202,11 @@ function command(settings: Settings, body: JsonObject): VendorRequest {
 
 function startBody(workflow: string, inputs: JsonObject, options: Options): JsonObject {
   return { command: 'start', workflow_id: workflow, dynamic_variables: inputs, ...sent(options) };
+}
+
+/** The vendor's own example is an object without threads, which is refused as none is. */
+function threadsOf({ thread_to_node_inputs: given = {} }: Options): JsonObject {
+  return Object.keys(given).length === 0 ? MAIN_THREAD : given;
 }
 
 /** The options have the vendor's own names; what the caller left out is left out. */
