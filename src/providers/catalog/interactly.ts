@@ -13,7 +13,7 @@ import {
   type RunOutput,
 } from '../outcome.ts';
 import { readDetailedFault } from '../readers/detailed-fault.ts';
-import { createInteractlyEventReader, loopingReason } from '../readers/interactly-events.ts';
+import { createInteractlyEventReader, errorReason, loopingReason } from '../readers/interactly-events.ts';
 import { pieceOf, SpokenEvent, textOf } from '../readers/interactly-said.ts';
 import {
   anyJson,
@@ -69,6 +69,7 @@ const ResumeOptions = z.strictObject({ thread_to_node_inputs: threadInputs });
 
 const Event = SpokenEvent.extend({
   error_message: lenient(z.string()),
+  error: lenient(z.string()),
   next_input_hint: lenient(anyJson),
 });
 type Event = z.infer<typeof Event>;
@@ -282,6 +283,6 @@ function reasonOf(run: Run): string | null {
   const errors = run.input_output_pairs
     .flatMap(({ run_output: output }) => output.events)
     .filter(({ type }) => type === 'workflow_error');
-  const reason = errors.map((event) => shortText(event.error_message)).findLast((text) => text !== null);
+  const reason = errors.map(errorReason).findLast((text) => text !== null);
   return reason ?? loopingReason(run.status);
 }

@@ -99,10 +99,8 @@ function readEvent(seen: Seen, event: Event, value: Json): readonly StreamSignal
   switch (type) {
     case 'workflow_ready_for_input':
       return [outcome(waiting({ for: 'input', hint: hintOf(seen, event) }, at(seen, 'waiting_for_user_input')))];
-    case 'workflow_error': {
-      const message = shortText(event.error_message) ?? shortText(event.error);
-      return [outcome(failed({ message, output: anyOutputOf(seen) }, at(seen, 'failed')))];
-    }
+    case 'workflow_error':
+      return [outcome(failed({ message: errorReason(event), output: anyOutputOf(seen) }, at(seen, 'failed')))];
     case 'end_workflow': {
       const end = endOf(seen, event);
       // The stream's own end is then one without a word.
@@ -127,6 +125,11 @@ function endOf(seen: Seen, { status }: Event): Outcome | null {
   // The vendor's own recording of an end has no status. Any word but `completed` contradicts the end that it came with.
   const succeeds = status === 'completed' || (status === undefined && anyOutputOf(seen) !== null);
   return succeeds ? succeeded(outputOf(seen), at(seen, 'completed')) : null;
+}
+
+/** What a `workflow_error` says: its class has `error_message`, the vendor's client reads `error`. */
+export function errorReason({ error_message: message, error }: Pick<Event, 'error_message' | 'error'>): string | null {
+  return shortText(message) ?? shortText(error);
 }
 
 /** Why a run failed that has no error of its own. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Json } from '../../../src/core/json.ts';
+import type { Json, JsonObject } from '../../../src/core/json.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
 import b3os from '../../../src/providers/catalog/b3os.ts';
@@ -159,6 +159,18 @@ describe('interactly', () => {
     });
     const answered = [...SAID, { type: 'assistant_response', content: [{ type: 'text', text: 'Blocks' }] }];
     expect(interactly.poll?.read(recordWith('completed', answered))).toMatchObject({ output: { text: 'Blocks' } });
+  });
+
+  it.each<[JsonObject, string | null]>([
+    [{ error: 'Node 2 failed' }, 'Node 2 failed'],
+    [{ error_message: 'The model did not answer.', error: 'Node 2 failed' }, 'The model did not answer.'],
+    [{ error_message: ' ', error: 'Node 2 failed' }, 'Node 2 failed'],
+    [{ error_message: 7, error: { code: 3 } }, null],
+  ])('takes the reason of a failed run from %j, in its record and in its stream', (fields, message) => {
+    const event = { type: 'workflow_error', ...fields };
+    expect(interactly.poll?.read(recordWith('failed', [event]))).toMatchObject({ is: 'failed', message });
+    const reader = interactly.startStream?.open({ headers: {} });
+    expect(reader?.read({ kind: 'message', value: event })).toMatchObject([{ outcome: { is: 'failed', message } }]);
   });
 
   it.each([
