@@ -63,7 +63,7 @@ export type AnswerBody =
   | { kind: 'json'; value: Json }
   | { kind: 'empty' }
   /** Read to its end, but no JSON. `text` is at most the first 500 characters, scrubbed. */
-  | { kind: 'unreadable'; fault: 'not_utf8' | 'not_json' | 'too_deep'; text: string }
+  | { kind: 'unreadable'; fault: 'not_utf8' | 'not_json' | 'too_deep' | 'compressed'; text: string }
   | { kind: 'too_large' }
   /** The connection broke, or the body fell silent, before its end. */
   | { kind: 'broken'; cause: unknown };

@@ -92,7 +92,8 @@ export function vendorError(
 function readFault(kind: AnyProviderKind, answer: OutboundAnswer): ReadFault {
   const body = answer.body.kind === 'json' ? answer.body.value : undefined;
   const fault = kind.readError({ status: answer.status, headers: answer.headers, body });
-  return answer.body.kind === 'unreadable' ? { message: plainText(answer, answer.body.text), ...fault } : fault;
+  if (answer.body.kind !== 'unreadable' || answer.body.fault !== 'not_json') return fault;
+  return { message: plainText(answer, answer.body.text), ...fault };
 }
 
 /** The vendor's words where they are a plain text; a page of HTML says nothing to whoever reads an error. */
@@ -118,13 +119,15 @@ export function vendorText(text: string): string {
 }
 
 const RETRY_AFTER_MAX_S = 86_400;
+/** Each of the three forms of RFC 9110 begins with the day of the week. */
+const HTTP_DATE = /^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? /i;
 
 /** `Retry-After` in whole seconds, from seconds or an HTTP date; null where it is absent or senseless. */
 export function retryAfter(answer: Pick<OutboundAnswer, 'headers'>, nowMs: number): number | null {
   const value = answer.headers['retry-after']?.trim();
   if (!value) return null;
-  // Each form of a date has letters; `-5`, and the fractions that some vendors send, would be dates long past.
-  const dateMs = /[A-Za-z]/.test(value) ? Date.parse(value) : Number.NaN;
+  // `Date.parse` takes nearly anything for a date: `-5`, and `in 5`, for one that is long past.
+  const dateMs = HTTP_DATE.test(value) ? Date.parse(value) : Number.NaN;
   const seconds = /^\d{1,10}(\.\d{1,9})?$/.test(value) ? Number(value) : (dateMs - nowMs) / 1000;
   if (!Number.isFinite(seconds)) return null;
   return Math.min(Math.max(0, Math.ceil(seconds)), RETRY_AFTER_MAX_S);

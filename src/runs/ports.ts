@@ -222,6 +222,8 @@ export interface RunStore {
   findByVendorRun(provider: string, vendorRunId: string): Promise<Run | null>;
   /** Makes a run that nobody owns due now. False: somebody cares for it already, it is due, or it has ended. */
   hurry(id: RunId): Promise<boolean>;
+  /** Forgets the key of a refused resume, beside the run's row. */
+  giveBackResumeKey(id: RunId, key: string): Promise<void>;
   /**
    * The clock was set back by `byMs`: runs to be read that nobody owns, and messages that were written in what is the future
    * now, are due so much sooner.

@@ -95,7 +95,9 @@ export function createResumer(parts: ResumeParts) {
     request: ResumeRequest & { waitingFor: WaitingFor['for'] },
     { kind, credential }: { kind: AnyProviderKind; credential: SealedCredential },
   ): StartedRun {
+    const key = run.care.step === 'resume' ? run.care.key : null;
     let refusal: ErrorBody | null = null;
+    let overtaken = false;
     const flight = parts.flights.launch<OnceResult>(run, {
       operation: 'resume',
       async call(open) {
@@ -105,7 +107,12 @@ export function createResumer(parts: ResumeParts) {
         refusal = refusalOf(parts, run, result);
         return result;
       },
-      land: (latest, result) => afterResume(parts, { sent: run, latest }, { result, refused: refusal !== null }),
+      land(latest, result) {
+        const change = afterResume(parts, { sent: run, latest }, { result, refused: refusal !== null });
+        overtaken = change === null;
+        return change;
+      },
+      landed: () => void (refusal && overtaken && key !== null && giveKeyBack(run, key)),
       fault: (latest) => {
         const result = { is: 'unknown', cause: 'outcome_unknown' } as const;
         return afterResume(parts, { sent: run, latest }, { result, refused: false });
@@ -118,6 +125,16 @@ export function createResumer(parts: ResumeParts) {
       upstreamMs: () => flight.upstreamMs,
       refusal: () => refusal && { ...refusal, run_id: run.id },
     };
+  }
+
+  /**
+   * A refused resume is to be sent again, with its own key too, whatever a command has made of the run meanwhile. Beside the
+   * row, which is whose it is: its carer would take a move for another's.
+   */
+  async function giveKeyBack({ id }: Run, key: string): Promise<void> {
+    await parts.store.giveBackResumeKey(id, key).catch((err: unknown) => {
+      parts.log.warn({ err, run_id: id }, 'the key of a refused resume could not be given back');
+    });
   }
 }
 
@@ -177,18 +194,7 @@ function afterResume(
   // A cancel was faster, and since then the run may even have waited and been resumed again: only what the vendor
   // says of the run's end is news to it. No move is made beside a resume, so `version` tells whose the row is.
   const isOurs = run.care.step === 'resume' && run.version === sent.version;
-  if (isOurs || (result.is === 'answered' && hasEnded(change))) return change;
-  return refused ? keyGivenBack(run, sent, nowMs) : null;
-}
-
-/** A refused resume is to be sent again, with its own key too, whatever a command has made of the run meanwhile. */
-function keyGivenBack(run: Run, sent: Run, nowMs: number): Change | null {
-  const key = sent.care.step === 'resume' ? sent.care.key : null;
-  // Another resume under way knows its row by the version.
-  if (key === null || run.care.step === 'resume' || hasEnded(run)) return null;
-  const { status, owner, dueAt } = run;
-  const dueInMs = dueAt === null ? null : Math.max(0, dueAt - nowMs);
-  return { status, patch: {}, events: [], owner, dueInMs, giveBackKey: { resume: key } };
+  return isOurs || (result.is === 'answered' && hasEnded(change)) ? change : null;
 }
 
 function decide(run: Run, { result, refused }: { result: OnceResult; refused: boolean }, moment: Moment): Change {

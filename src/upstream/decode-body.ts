@@ -11,7 +11,7 @@ const TEXT_BYTES_MAX = TEXT_LENGTH_MAX * 3;
  */
 export function decodeBody(body: Buffer | null, { encoded }: { encoded: boolean }): AnswerBody {
   if (body === null || body.length === 0) return { kind: 'empty' };
-  if (encoded) return { kind: 'unreadable', fault: 'not_json', text: '[compressed body]' };
+  if (encoded) return { kind: 'unreadable', fault: 'compressed', text: '[compressed body]' };
   const parsed = parseJson(body);
   if (parsed.ok) return { kind: 'json', value: parsed.value };
   const text = body.toString('utf8', 0, TEXT_BYTES_MAX).slice(0, TEXT_LENGTH_MAX).toWellFormed();

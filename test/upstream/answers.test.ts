@@ -60,7 +60,7 @@ describe('an answer', () => {
     const body = gzipSync('{"a":1}');
     const head = `HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`;
     const answer = await answerTo(Buffer.concat([Buffer.from(head), body]));
-    expect(answer.body).toEqual({ kind: 'unreadable', fault: 'not_json', text: '[compressed body]' });
+    expect(answer.body).toEqual({ kind: 'unreadable', fault: 'compressed', text: '[compressed body]' });
     expect(answer.headers).toEqual({});
   });
 

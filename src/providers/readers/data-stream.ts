@@ -11,6 +11,8 @@ const PART = /^([0-9a-z]):(.*)$/;
 const EVENT_DATA = /^data:\s?(.*)$/;
 /** The beginning of a message and the end of a step: versions that send them end with a `d`. */
 const MARKED_LATER = ['f', 'e'];
+/** What the parts are that a stream begins with, so that a ratio or a time in a text is none of them. */
+const BEGINNINGS: Readonly<Record<string, RegExp>> = { 0: /^"/, 2: /^\[/, 3: /^"/, 8: /^\[/, f: /^\{/, g: /^"/ };
 /** Nobody is kept waiting for the end of a longer first line. */
 const FIRST_LINE_MAX = 4_096;
 
@@ -52,9 +54,9 @@ export function createDataStreamReader(
 export function beginsDataStream(text: string): boolean | null {
   const end = text.indexOf('\n');
   const line = end === -1 ? text : text.slice(0, end).trimEnd();
-  const [, , json = ''] = PART.exec(line) ?? [];
-  if (end !== -1) return parseJson(json).ok;
-  return text.length > FIRST_LINE_MAX || !/^([0-9a-z](:(["[{].*)?)?)?$/.test(text) ? false : null;
+  const [, kind = '', json = ''] = PART.exec(line) ?? [];
+  if (end !== -1) return BEGINNINGS[kind]?.test(json) === true && parseJson(json).ok;
+  return text.length > FIRST_LINE_MAX || !/^([0238fg](:(["[{].*)?)?)?$/.test(text) ? false : null;
 }
 
 function readLine(chunks: Chunks, text: string): readonly StreamSignal[] {

@@ -8,6 +8,8 @@ export interface GatheredText {
   missed(): void;
   /** Everything so far. */
   text(): string;
+  /** Whether no piece has come yet, without putting those that have together. */
+  isEmpty(): boolean;
   /** The stream has said that this was all. Throws where all that came was missed: that was no empty answer. */
   finished(): readonly StreamSignal[];
   /** The stream ended in order, and its end is the only one that it has. Null: without a word. Throws as `finished` does. */
@@ -31,6 +33,7 @@ export function createGatheredText(finish: (text: string) => Outcome): GatheredT
     },
     missed: () => void (hasMissed = true),
     text,
+    isEmpty: () => pieces.length === 0,
     finished: () => [{ is: 'outcome', outcome: whole() }],
     ended: () => (pieces.length === 0 && !hasMissed ? null : whole()),
   };

@@ -184,7 +184,7 @@ function createSaid(): Said {
   return {
     add(piece) {
       // Taken apart, a secret that came in pieces would not be found: those that tell nothing go together, as shown.
-      pieces.push({ ...piece, answer: piece.answer ?? piece.type });
+      pieces.push({ ...piece, source: piece.source ?? piece.type });
       if (shown !== null && shown.type !== piece.type && shown.words.trim() === piece.words.trim()) return [];
       const another = shown !== null && areOfTwoRuns(shown, piece);
       shown = piece;

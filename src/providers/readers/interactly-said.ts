@@ -26,7 +26,9 @@ export interface Piece {
   /** The run of the node that said it; null where the event does not tell. */
   nodeRun: string | null;
   /** What the pieces of one answer have in common; null where the event does not tell. */
-  answer: string | null;
+  source: string | null;
+  /** The model's response that it belongs to; null where the event does not tell. */
+  response: string | null;
 }
 
 /** What the assistant or a say node says with this event; null where it is another event, or says nothing. */
@@ -36,8 +38,8 @@ export function pieceOf(event: SpokenEvent): Piece | null {
   if (words === '') return null;
   const nodeRun = nodeRunOf(event);
   const response = event.llm_usage_info?.llm_response_id ?? null;
-  const answer = nodeRun === null && response === null ? null : JSON.stringify([type, nodeRun, response]);
-  return { type, words, nodeRun, answer };
+  const source = nodeRun ?? response;
+  return { type, words, nodeRun, source: source === null ? null : JSON.stringify([type, source]), response };
 }
 
 /**
@@ -46,7 +48,7 @@ export function pieceOf(event: SpokenEvent): Piece | null {
  *
  * The documents call the words of `assistant_response` the full text, and also a streamed token; events with the same
  * `llm_response_id` they call chunks of one response. So the pieces of one node's run go together, unless they name
- * different responses. A piece that has no `answer` is one by itself.
+ * different responses. A piece that has no `source` is an answer by itself.
  */
 export function textOf(pieces: readonly Piece[]): string | null {
   const answers = joinedAnswers(pieces.filter(({ type }) => isAssistants(type)));
@@ -56,12 +58,22 @@ export function textOf(pieces: readonly Piece[]): string | null {
 
 /** In the order in which they began: threads speak at the same time. */
 function joinedAnswers(pieces: readonly Piece[]): string[] {
-  const texts = new Map<string | Piece, string>();
+  const answers: { words: string[]; response: string | null }[] = [];
+  const lastOf = new Map<string | Piece, (typeof answers)[number]>();
   for (const piece of pieces) {
-    const answer = piece.answer ?? piece;
-    texts.set(answer, (texts.get(answer) ?? '') + piece.words);
+    const source = piece.source ?? piece;
+    const last = lastOf.get(source);
+    // Often only the last piece of a response names it.
+    if (last && (last.response === null || piece.response === null || last.response === piece.response)) {
+      last.words.push(piece.words);
+      last.response ??= piece.response;
+      continue;
+    }
+    const next = { words: [piece.words], response: piece.response };
+    answers.push(next);
+    lastOf.set(source, next);
   }
-  return [...texts.values()].filter((text) => text.trim() !== '');
+  return answers.map(({ words }) => words.join('')).filter((text) => text.trim() !== '');
 }
 
 function isAssistants(type: string): boolean {

@@ -61,7 +61,10 @@ export function readChunkText(chunks: Chunks, data: string): readonly StreamSign
   if (parsed.ok && (isJsonObject(parsed.value) || typeof parsed.value === 'string')) {
     return readChunk(chunks, parsed.value);
   }
-  return declared ? [] : gathered.delta(data);
+  if (declared) return [];
+  if (!data.trimStart().startsWith('{')) return gathered.delta(data);
+  // A chunk that was cut is no piece of the answer.
+  throw new TypeError('expected a whole chunk of JSON');
 }
 
 function readChunk(chunks: Chunks, chunk: Json): readonly StreamSignal[] {
@@ -104,7 +107,7 @@ function readUntyped(gathered: GatheredText, chunk: JsonObject): readonly Stream
   // An empty piece is one all the same.
   if (texts.length > 0) return gathered.delta(texts.find((text) => text !== '') ?? '');
   // The blocking call's own form: the answer as a whole, behind its pieces or instead of them.
-  if (gathered.text() === '' && typeof chunk.result === 'string') return gathered.delta(chunk.result);
+  if (gathered.isEmpty() && typeof chunk.result === 'string') return gathered.delta(chunk.result);
   gathered.missed();
   return [];
 }

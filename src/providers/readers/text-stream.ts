@@ -46,7 +46,7 @@ function createPlainReader(finish: (text: string) => Outcome): StreamReader {
 
 /** An error in the form of the blocking call's, under a type that is not its own. */
 function refusalIn(text: string): Outcome | null {
-  if (!text.startsWith('{')) return null;
+  if (!text.trimStart().startsWith('{')) return null;
   const parsed = parseJson(text);
   if (!parsed.ok || !isJsonObject(parsed.value) || parsed.value.success !== false) return null;
   return failed({ message: reasonText(parsed.value.error) ?? shortText(parsed.value.message) });

@@ -138,12 +138,6 @@ function prepareStatements(db: DatabaseSync) {
     lastSeq: arrays(db.prepare('SELECT seq FROM runs WHERE id = ?')),
     giveBackStartKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND (lineage, subject, key) =
       (SELECT lineage, coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
-    // Whoever resumed is the run's own subject or its key, which has none. The key of the start is another's,
-    // even where a caller has named it alike.
-    giveBackResumeKey: db.prepare(`DELETE FROM idempotency WHERE run_id = ?1 AND key = ?2
-      AND lineage = (SELECT lineage FROM runs WHERE id = ?1)
-      AND subject IN ('', (SELECT coalesce(subject, '') FROM runs WHERE id = ?1))
-      AND (subject, key) IS NOT (SELECT coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`),
     runRow: arrays(db.prepare('SELECT ' + RUN_COLUMNS + ' FROM runs WHERE id = ?')),
     deleteRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at < ?'),
     deleteEndedRun: db.prepare('DELETE FROM runs WHERE id = ? AND finished_at IS NOT NULL'),
@@ -228,7 +222,7 @@ function move(
   if (events !== null) insertEvents(statements, id, events);
   if (largeOutput !== null) statements.insertPayload.run(id, 'output', largeOutput);
   if (giveBackKey === 'start') statements.giveBackStartKey.run(id);
-  else if (giveBackKey !== null) statements.giveBackResumeKey.run(id, giveBackKey.resume);
+  else if (giveBackKey !== null) statements.plain('giveBackResumeKey').run(id, giveBackKey.resume);
   if (deliveries !== null) insertDeliveries(statements.deliveries, id, deliveries);
   if (countedStart !== null) statements.counts.countStart(countedStart);
   return seq;

@@ -86,6 +86,9 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     async hurry(id) {
       return (await writer.write('run', 'hurry', [clock.now(), id])) > 0;
     },
+    async giveBackResumeKey(id, key) {
+      await writer.write('run', 'giveBackResumeKey', [id, key]);
+    },
     async hasten(byMs) {
       const values = [clock.now(), byMs];
       const statements = ['hastenRuns', 'hastenDeliveries', 'hastenWantedAgain'] as const;

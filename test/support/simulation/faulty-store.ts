@@ -105,6 +105,7 @@ export function faultyStore(
     release: (owner, except, before) => write('release', () => inner.release(owner, except, before)),
     purge: (before, limit, signal) => write('purge', () => inner.purge(before, limit, signal)),
     hurry: (id) => write('hurry', () => inner.hurry(id)),
+    giveBackResumeKey: (id, key) => write('giveBackResumeKey', () => inner.giveBackResumeKey(id, key)),
     hasten: (byMs) => write('hasten', () => inner.hasten(byMs)),
     claimDeliveries: (owner, limit) => write('claimDeliveries', () => inner.claimDeliveries(owner, limit)),
     settleDelivery: (id, owner, result) => write('settleDelivery', () => inner.settleDelivery(id, owner, result)),

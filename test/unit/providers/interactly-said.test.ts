@@ -69,6 +69,11 @@ describe('what an Interactly run says', () => {
       'Let me look.\n\nFound.',
     ],
     [
+      'a response that only its last piece names, and another',
+      [answer('Hel'), answer('lo, wor'), answer('ld', response('r1')), answer('Bye', response('r2'))],
+      'Hello, world\n\nBye',
+    ],
+    [
       'pieces of a response that names no node',
       ['On', 'ce'].map((words) => ({ type: 'assistant_response', content: words, ...response('r1') })),
       'Once',
@@ -107,7 +112,11 @@ describe('what an Interactly run says', () => {
   it('is found in events of odd forms', () => {
     const odd = { ...answer('Still.'), origin_node_run_id: 7, origin_thread_id: null, llm_usage_info: 'none' };
     const pieces = [odd, { type: 5 }, {}].map((event) => pieceOf(SpokenEvent.parse(event)));
-    expect(pieces).toEqual([{ type: 'assistant_response', words: 'Still.', nodeRun: null, answer: null }, null, null]);
+    expect(pieces).toEqual([
+      { type: 'assistant_response', words: 'Still.', nodeRun: null, source: null, response: null },
+      null,
+      null,
+    ]);
     expect(textOf([])).toBeNull();
   });
 });

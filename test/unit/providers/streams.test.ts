@@ -213,6 +213,16 @@ describe('an answer in chunks that no document describes', () => {
     expect(read(...chunks).end).toBe('unreadable');
   });
 
+  it('has no piece in a chunk that was cut', () => {
+    const frames = ['{"text":"ok"}', '{"text":"Hel'].map((data): StreamFrame => ({
+      kind: 'event',
+      event: 'message',
+      data,
+    }));
+    const { signals, end } = readAll(operation, { headers: { 'content-type': 'text/event-stream' } }, frames);
+    expect([textOf(signals), end]).toEqual(['ok', 'unreadable']);
+  });
+
   it('has no end without its mark where a message has begun as Vercel begins one', () => {
     const chunks = [{ type: 'text-delta', delta: 'Half' }];
     expect(read(...chunks).end).toMatchObject({ is: 'succeeded' });
@@ -236,6 +246,8 @@ describe('an answer in text of which nothing is declared', () => {
       ['a story that begins like one', '0: the fool\n1: the magician', '0: the fool\n1: the magician'],
       ['a line that is none of its', '0:"Once\nupon', '0:"Once\nupon'],
       ['a single character', '0', '0'],
+      ['a ratio', '3:2\n\nDivide both.', '3:2\n\nDivide both.'],
+      ['a time', '9:30\nis when it leaves.', '9:30\nis when it leaves.'],
       ['a list in JSON', '[1,2]', '[1,2]'],
       ['an object in JSON', '{"success":true}', '{"success":true}'],
     ])('is %s', (_what, text, whole) => {
@@ -244,6 +256,11 @@ describe('an answer in text of which nothing is declared', () => {
 
     it.each([
       ['broken off, where the version marks its end', 'f:{"messageId":"m"}\n0:"Once"\n', null],
+      [
+        'the vendor’s error behind an empty line',
+        '\n{"success":false,"error":"No."}',
+        { is: 'failed', message: 'No.' },
+      ],
       ['the vendor’s error', '{"success":false,"error":"No credits."}', { is: 'failed', message: 'No credits.' }],
       ['nothing', '', null],
     ])('is %s', (_what, text, end) => {
