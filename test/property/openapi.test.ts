@@ -203,7 +203,8 @@ describe('whatever is sent to an operation', () => {
     await gateway.until(asking, ({ status }) => status === 'waiting');
     took('resumeRun', await gateway.post(`/runs/${asking}/resume`, { inputs: { answer: 'b' } }, async), 202);
     const going = await gateway.begin(of('interactly', 'runs-60000'));
-    await gateway.until(going, ({ status }) => status === 'running');
+    // Before the vendor has named the run, there is nothing to pause.
+    await gateway.until(going, ({ status, upstream }) => status === 'running' && upstream.run_id !== null);
     took('pauseRun', await gateway.post(`/runs/${going}/pause`, {}, async), 202);
     took('cancelRun', await gateway.cancel(going), 202);
   });
