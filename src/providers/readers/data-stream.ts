@@ -27,7 +27,7 @@ export function createDataStreamReader(
   { declared }: { declared: boolean },
 ): StreamReader {
   const gathered = createGatheredText(finish);
-  const chunks: Chunks = { gathered, declared: true, marked: declared };
+  const chunks: Chunks = { gathered, declared: true, marked: declared, isJson: true };
   /** The line that has no end yet, in pieces: a long one is put together once. */
   let line: string[] = [];
   return {

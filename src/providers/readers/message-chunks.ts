@@ -25,7 +25,7 @@ export function createMessageChunksReader(
   { declared }: { declared: boolean },
 ): StreamReader {
   const gathered = createGatheredText(finish);
-  const chunks: Chunks = { gathered, declared, marked: declared };
+  const chunks: Chunks = { gathered, declared, marked: declared, isJson: declared };
   return {
     read(frame) {
       switch (frame.kind) {
@@ -51,6 +51,8 @@ export interface Chunks {
   readonly declared: boolean;
   /** Its end will be marked. */
   marked: boolean;
+  /** Chunks are JSON objects: one has come. */
+  isJson: boolean;
 }
 
 /** What one event's data says. Where the protocol is not declared, what is no JSON is a piece of the answer. */
@@ -62,15 +64,16 @@ export function readChunkText(chunks: Chunks, data: string): readonly StreamSign
     return readChunk(chunks, parsed.value);
   }
   if (declared) return [];
-  if (!data.trimStart().startsWith('{')) return gathered.delta(data);
-  // A chunk that was cut is no piece of the answer.
-  throw new TypeError('expected a whole chunk of JSON');
+  // A chunk that was cut is no piece of the answer; a brace in a stream of plain words is.
+  if (chunks.isJson && data.trimStart().startsWith('{')) throw new TypeError('expected a whole chunk of JSON');
+  return gathered.delta(data);
 }
 
 function readChunk(chunks: Chunks, chunk: Json): readonly StreamSignal[] {
   const { gathered, declared } = chunks;
   if (typeof chunk === 'string') return gathered.delta(chunk);
   if (!isJsonObject(chunk)) return [];
+  chunks.isJson = true;
   const type = typeof chunk.type === 'string' ? chunk.type : null;
   chunks.marked ||= type !== null && BEGINS_MESSAGE.includes(type);
   switch (type) {

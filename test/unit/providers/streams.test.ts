@@ -223,6 +223,16 @@ describe('an answer in chunks that no document describes', () => {
     expect([textOf(signals), end]).toEqual(['ok', 'unreadable']);
   });
 
+  it('may be words with a brace among them', () => {
+    const frames = ['function f() ', '{', ' return 1; ', '}'].map((data): StreamFrame => ({
+      kind: 'event',
+      event: 'message',
+      data,
+    }));
+    const { end } = readAll(operation, { headers: { 'content-type': 'text/event-stream' } }, frames);
+    expect(end).toMatchObject({ is: 'succeeded', output: { text: 'function f() { return 1; }' } });
+  });
+
   it('has no end without its mark where a message has begun as Vercel begins one', () => {
     const chunks = [{ type: 'text-delta', delta: 'Half' }];
     expect(read(...chunks).end).toMatchObject({ is: 'succeeded' });
