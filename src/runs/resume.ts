@@ -109,7 +109,8 @@ export function createResumer(parts: ResumeParts) {
       },
       land(latest, result) {
         const change = afterResume(parts, { sent: run, latest }, { result, refused: refusal !== null });
-        overtaken = change === null;
+        // A resume that is under way now may be another of the same key, whose claim is not to be taken away.
+        overtaken = change === null && latest.care.step !== 'resume';
         return change;
       },
       landed: () => void (refusal && overtaken && key !== null && giveKeyBack(run, key)),
