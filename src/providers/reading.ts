@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { ExactNumber } from '../core/exact-json.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { StreamSignal } from './define-provider.ts';
 import type { Answer, ReadFault } from './outcome.ts';
@@ -10,6 +11,9 @@ const PROGRESS_CHARACTERS_MAX = 8 * 1024;
 
 /** A JSON value whose form nobody here relies on. */
 export const anyJson: z.ZodType<Json> = z.custom<Json>((value) => value !== undefined);
+
+/** A number that is held as it was written. */
+export const exactNumber: z.ZodType<ExactNumber> = z.custom<ExactNumber>((value) => JSON.isRawJSON(value));
 
 /** A JSON object as it came: not copied, so that no key is lost or changed. */
 export const anyJsonObject: z.ZodType<JsonObject> = z.custom<JsonObject>(isJsonObject);
@@ -55,6 +59,7 @@ export function readFault({ status, body }: { status: number; body: Json | undef
 /** A code that only repeats the HTTP status says nothing. */
 function codeText(code: Json | undefined, status: number): string | null {
   if (typeof code === 'number') return code === status ? null : String(code);
+  if (JSON.isRawJSON(code)) return shortText(code.rawJSON, CODE_CHARACTERS_MAX);
   return shortText(code, CODE_CHARACTERS_MAX);
 }
 

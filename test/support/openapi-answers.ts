@@ -1,5 +1,5 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { parseJson, type Json, type JsonObject } from '../../src/core/json.ts';
+import { isJsonObject, parseJson, type Json, type JsonObject } from '../../src/core/json.ts';
 import { resolved, type DescribedOperation, type OpenApi } from './openapi.ts';
 
 export interface WireAnswer {
@@ -71,7 +71,7 @@ function neededHeaders(status: number, { operationId }: DescribedOperation): str
  */
 function closed(value: Json, ofAll = false): Json {
   if (Array.isArray(value)) return value.map((item) => closed(item, ofAll));
-  if (typeof value !== 'object' || value === null) return value;
+  if (!isJsonObject(value)) return value;
   const inner = Object.entries(value).map(([key, held]) => [key, closed(held, key === 'allOf')] as const);
   const isOpen = value['properties'] !== undefined && value['additionalProperties'] === undefined;
   return { ...Object.fromEntries(inner), ...(isOpen && !ofAll ? { additionalProperties: false } : {}) };

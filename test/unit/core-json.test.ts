@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findInexactNumber } from '../../src/core/json.ts';
+import { findInexactNumber, parseExactly } from '../../src/core/exact-json.ts';
 
 describe('a number that parsing would change', () => {
   it.each([
@@ -36,5 +36,41 @@ describe('a number that parsing would change', () => {
     '{}',
   ])('is not seen in %s', (text) => {
     expect(findInexactNumber(text)).toBeNull();
+  });
+});
+
+describe('parsing exactly', () => {
+  it.each([
+    '{"wei":123456789012345678901,"list":[1,-9007199254740993,{"n":1e400}],"text":"123456789012345678901"}',
+    '12345678901234567890',
+    '-0.123456789012345678901',
+    '{"1":[12345678901234567890],"__proto__":{"n":12345678901234567890}}',
+    String.raw`{"a\"12345678901234567890":"\\","b\\":12345678901234567890}`,
+    '{"text":"a: 12345678901234567890, 1e400"}',
+  ])('keeps %s', (text) => {
+    expect(JSON.stringify(parseExactly(text))).toBe(text);
+  });
+
+  it('leaves ordinary numbers numbers', () => {
+    expect(parseExactly('{"a": 1e5, "b": [1e21, 0.1, -5], "c": 12345678901234567890}')).toMatchObject({
+      a: 100_000,
+      b: [1e21, 0.1, -5],
+    });
+  });
+
+  it.each([
+    '[01234567890123456789]',
+    '[1.2.3.4.5.6.7.8.9.0]',
+    '[-]',
+    '[12345678901234567890',
+    '[1234567890123456789e]',
+  ])('refuses %s', (text) => {
+    expect(() => parseExactly(text)).toThrow(SyntaxError);
+  });
+
+  it('takes a time that grows with the text', () => {
+    const begunAt = performance.now();
+    parseExactly(`[${'12345678901234567890,1e5,'.repeat(200_000)}1]`);
+    expect(performance.now() - begunAt).toBeLessThan(3_000);
   });
 });

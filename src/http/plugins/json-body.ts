@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { GatewayError, wrongParam } from '../../core/errors.ts';
-import { findInexactNumber, isJsonObject, parseJson, type JsonFault, type JsonObject } from '../../core/json.ts';
+import { findInexactNumber } from '../../core/exact-json.ts';
+import { isJsonObject, parseJson, type JsonFault, type JsonObject } from '../../core/json.ts';
 import type { App } from '../app.ts';
 import { isUtf8 } from '../headers/media-type.ts';
 

@@ -3,7 +3,16 @@ import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { apiKeyHeader } from '../auth/api-key-header.ts';
 import { defineProvider, get, nothing, path, plainWorkflowId, post } from '../define-provider.ts';
 import { cancelled, failed, running, succeeded, type Answer, type Outcome, type RunOutput } from '../outcome.ts';
-import { anyJson, lenient, readFault, reasonText, refusedBeforeStart, shortText, vendorId } from '../reading.ts';
+import {
+  anyJson,
+  exactNumber,
+  lenient,
+  readFault,
+  reasonText,
+  refusedBeforeStart,
+  shortText,
+  vendorId,
+} from '../reading.ts';
 
 /** Answered instead of 200 while a run is going, without `data`. */
 const STILL_RUNNING = 250;
@@ -14,7 +23,9 @@ const NO_RUN = '00000000-0000-0000-0000-000000000000';
 const Started = z.object({ success: z.literal(true), data: z.object({ id: vendorId }) });
 
 /** The documents show texts; a step must not be lost for a number. */
-const nodeName = lenient(z.union([z.string(), z.number().transform(String)]));
+const nodeName = lenient(
+  z.union([z.string(), z.number().transform(String), exactNumber.transform(({ rawJSON }) => rawJSON)]),
+);
 
 const CompletedStep = z.object({
   step_id: nodeName,
