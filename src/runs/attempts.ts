@@ -121,9 +121,7 @@ export function createAttempts(parts: AttemptsParts): Attempts {
       });
       if (next.is === 'end') return next.result;
       const sent = next.run ?? run;
-      const written = await openNext(next, sent, (latest) =>
-        openAttempt(parts, latest, { ...opening(next, leaving), sent }),
-      );
+      const written = await openNext(next, sent, leaving);
       if (written === null) {
         // A command was faster: what became of the last start is all there is to say.
         leaving.run = sent;
@@ -134,15 +132,22 @@ export function createAttempts(parts: AttemptsParts): Attempts {
   }
 
   /** Writes the attempt that is sent next; null, with its place given back: a command was faster. */
-  async function openNext({ slot }: NextStart, run: Run, decide: Decide): Promise<Run | null> {
+  async function openNext(next: NextStart, from: Run, { listening }: { listening: boolean }): Promise<Run | null> {
+    const { kind, options, patch, slot, error, repeats } = next;
+    const step = firstStep(kind, options, listening);
     let written: Run | null = null;
     try {
-      written = await settle(run, decide);
+      written = await writeAttempt(from, { step, patch, slot, repeats, ...(error ? { error } : {}) });
     } finally {
       if (written) slot.written();
       else slot.drop();
     }
     return written;
+  }
+
+  function writeAttempt(from: Run, opening: Omit<Opening, 'from' | 'at'>): Promise<Run | null> {
+    const whole: Opening = { ...opening, from, at: clock.now() };
+    return settle(from, (latest) => openAttempt(parts, latest, whole));
   }
 
   /** Proof that a start began nothing goes to disk before anything is waited for. */
@@ -160,7 +165,7 @@ export function createAttempts(parts: AttemptsParts): Attempts {
       ...parts,
       now: () => clock.now(),
       async openNextAttempt(latest) {
-        const next = await settle(latest, (row) => openAttempt(parts, row, { step: 'start' }));
+        const next = await writeAttempt(latest, { step: 'start' });
         if (next) leaving.run = next;
         return next;
       },
@@ -205,9 +210,7 @@ export function createAttempts(parts: AttemptsParts): Attempts {
         break;
     }
     const leaving = { inputs: payloads.inputs, listening };
-    const started = await openNext(next, run, (latest) =>
-      latest.version === run.version ? openAttempt(parts, latest, opening(next, leaving)) : null,
-    );
+    const started = await openNext(next, run, leaving);
     if (!started) return false;
     send(started, { ...leaving, credential: next.credential, slot: next.slot }, place);
     return true;
@@ -240,9 +243,4 @@ function afterLanding(
   // A row from before the second attempt is only out of date: it is decided again on the newest one.
   const isOurs = (step === 'start' || step === 'lookup') && latest.attempts.length <= sent.attempts.length;
   return isOurs || (result.is === 'answered' && hasEnded(change)) ? change : null;
-}
-
-function opening(next: NextStart, { listening }: Pick<Leaving, 'listening'>): Opening {
-  const { kind, options, patch, slot, error, repeats } = next;
-  return { step: firstStep(kind, options, listening), patch, slot, repeats, ...(error ? { error } : {}) };
 }

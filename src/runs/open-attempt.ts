@@ -2,7 +2,6 @@ import type { Clock } from '../core/clock.ts';
 import type { ErrorBody } from '../core/errors.ts';
 import type { Owner } from '../core/ids.ts';
 import { closeAttempt } from './changes.ts';
-import { hasNotBegun } from './has-not-begun.ts';
 import type { Attempt, Run } from './model.ts';
 import type { Change, RunPatch } from './ports.ts';
 import type { StartSlot } from './start-slot.ts';
@@ -48,8 +47,10 @@ export function giveBack({ clock, owner }: AttemptWriter, run: Run, waitMs: numb
 /** What the next attempt is opened with. */
 export interface Opening {
   step: Attempt['step'];
-  /** The run as its last start left with it: the row's open attempt is known to have begun nothing, or may be repeated. */
-  sent?: Run;
+  /** The run as it was when this was decided: an attempt that is open in it is known to have begun nothing, or may be repeated. */
+  from: Run;
+  /** When this was decided, which is what its own write is known by. */
+  at: number;
   /** Where it goes, as far as that is elsewhere. */
   patch?: RunPatch;
   slot?: StartSlot;
@@ -61,29 +62,28 @@ export interface Opening {
 
 /** Write first: the attempt is on disk as `open` before a byte of it leaves. Null: a command was faster. */
 export function openAttempt(
-  parts: AttemptWriter,
+  parts: Pick<AttemptWriter, 'owner'>,
   run: Run,
-  { step, sent, patch, slot, error, repeats }: Opening,
+  { step, from, at, patch, slot, error, repeats }: Opening,
 ): Change | null {
-  if (!isOurs(parts, run) || (!hasNotBegun(run) && !isAsSent(run, sent))) return null;
-  // Where the answer to this very write was lost, the row's last attempt is one that nothing was sent for.
-  const known = isAsSent(run, sent) ? error : undefined;
-  const at = parts.clock.now();
+  const isOpened = isAsOpened(run, from, at);
+  if (!isOurs(parts, run) || !(isOpened || isAsSent(run, from))) return null;
+  const before = isOpened ? run.attempts.slice(0, -1) : closeAttempt(run, repeats ? 'began' : 'not_begun', error);
   const target = { ...run, ...patch };
   const { origin } = new URL(target.baseUrl);
-  const attempt = newAttempt({ ...target, origin, number: run.attempts.length + 1 }, step, at);
+  const attempt = newAttempt({ ...target, origin, number: before.length + 1 }, step, at);
   return {
     status: 'running',
     patch: {
       ...patch,
-      attempts: [...closeAttempt(run, repeats ? 'began' : 'not_begun', known), attempt],
+      attempts: [...before, attempt],
       startedAt: run.startedAt ?? at,
       care: { step: 'start' },
     },
     events: run.status === 'queued' ? [{ type: 'run.started', at, data: {} }] : [],
     owner: parts.owner,
     dueInMs: null,
-    ...(slot?.counted ? { countedStart: slot.counted } : {}),
+    ...(slot?.counted && !isOpened ? { countedStart: slot.counted } : {}),
   };
 }
 
@@ -98,13 +98,19 @@ export function closeProven(
   return { status: run.status, patch: { attempts }, events: [], owner: parts.owner, dueInMs: null };
 }
 
-function isOurs({ owner }: AttemptWriter, run: Run): boolean {
+function isOurs({ owner }: Pick<AttemptWriter, 'owner'>, run: Run): boolean {
   return run.status !== 'cancelling' && run.owner === owner;
 }
 
 /** No attempt was opened since, and the vendor has not named the run. */
-function isAsSent(run: Run, sent: Run | undefined): boolean {
-  return sent !== undefined && run.attempts.length === sent.attempts.length && run.upstream.runId === null;
+function isAsSent(run: Run, sent: Run): boolean {
+  return run.attempts.length === sent.attempts.length && run.upstream.runId === null;
+}
+
+/** This very attempt was opened, and the answer to its write was lost: nothing leaves before that answer. */
+function isAsOpened(run: Run, from: Run, at: number): boolean {
+  const last = run.attempts.at(-1);
+  return run.attempts.length === from.attempts.length + 1 && last?.state === 'open' && last.at === at;
 }
 
 /** The vendor's id, as soon as a stream has told it: should the stream break, the run can be polled. */

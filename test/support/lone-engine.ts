@@ -5,6 +5,7 @@ import { Secret, type SealedCredential } from '../../src/core/secret.ts';
 import { PROVIDER_KINDS } from '../../src/providers/catalog.generated.ts';
 import { createRegistry } from '../../src/providers/registry.ts';
 import { createRunEngine, type RunEngine } from '../../src/runs/engine.ts';
+import type { EngineLimits } from '../../src/runs/limits.ts';
 import type { RunStore } from '../../src/runs/ports.ts';
 import type { StartedRun } from '../../src/runs/run-service.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
@@ -43,10 +44,12 @@ export async function startLoneEngine({
   clock,
   outbound,
   through = (runs) => runs,
+  limits = {},
 }: {
   clock: SimulatedClock;
   outbound: Pick<Outbound, 'send'>;
   through?: (runs: RunStore) => RunStore;
+  limits?: Partial<EngineLimits>;
 }): Promise<LoneEngine> {
   const random = seededRandom(1);
   const store = await openStore({ url: 'sqlite::memory:', clock, log: quietLog, role: 'serve', writer: 'inline' });
@@ -61,7 +64,7 @@ export async function startLoneEngine({
     clock,
     random,
     log: quietLog,
-    limits: engineLimits(),
+    limits: engineLimits(limits),
     webhooks: { sign: async () => [], verify: async () => 'wrong', allowPrivateNetwork: false },
     credentials: oneCredential(credential),
     ...UNOBSERVED,

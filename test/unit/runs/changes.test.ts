@@ -107,17 +107,24 @@ describe('the next attempt', () => {
   const sent = runThat({ status: 'running', care: { step: 'start' }, attempts: [attempt(1)] });
 
   it('is opened behind the one that began nothing', () => {
-    expect(openAttempt(parts, sent, { step: 'start', sent })).toMatchObject({
+    expect(openAttempt(parts, sent, { step: 'start', from: sent, at: NOW })).toMatchObject({
       patch: { attempts: [{ state: 'not_begun' }, { number: 2, state: 'open' }] },
     });
   });
 
+  it('is opened once where the answer to its own write was lost', () => {
+    const change = openAttempt(parts, sent, { step: 'start', from: sent, at: NOW });
+    const written = { ...sent, ...change?.patch, version: sent.version + 1 };
+    const again = openAttempt(parts, written, { step: 'start', from: sent, at: NOW });
+    expect(again?.patch.attempts).toEqual(written.attempts);
+  });
+
   it.each<[string, Partial<Run>]>([
-    ['another was opened since', { attempts: [attempt(1), attempt(2)] }],
+    ['another was opened since', { attempts: [attempt(1), { ...attempt(2), at: NOW + 1 }] }],
     ['the vendor has named the run', { upstream: { ...sent.upstream, runId: 'vendor-1' } }],
     ['the run is being cancelled', { status: 'cancelling' }],
     ['somebody else has it', { owner: null }],
   ])('is not opened where %s', (_what, changes) => {
-    expect(openAttempt(parts, { ...sent, ...changes }, { step: 'start', sent })).toBeNull();
+    expect(openAttempt(parts, { ...sent, ...changes }, { step: 'start', from: sent, at: NOW })).toBeNull();
   });
 });
