@@ -68,8 +68,15 @@ export type Care =
   /** The vendor is asked to make the run wait. */
   | { step: 'pause'; tries: number }
   /** A resume was sent, or is about to be. `back` is where the run returns to if the vendor does not take it. */
-  | { step: 'resume'; key: string | null; back: { waiting: WaitingFor; deadlineAt: number } }
+  | { step: 'resume'; key: ResumeKey | null; back: { waiting: WaitingFor; deadlineAt: number } }
   | { step: 'none' };
+
+/** The idempotency key of a resume, and whose it is: as `IdempotencyClaim` has them. */
+export interface ResumeKey {
+  lineage: string;
+  subject: string;
+  key: string;
+}
 
 /** Where a start goes when every one before it provably began nothing; resolved by the configuration of that moment. */
 export interface Fallback {

@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { SealedCredential } from '../core/secret.ts';
 import type { Provider } from '../providers/registry.ts';
 import type { CredentialState } from '../vault/credential-state.ts';
-import type { Delivery, NewEvent, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
+import type { Delivery, NewEvent, ResumeKey, Run, RunEvent, RunOutput, RunStatus, RunWithPayloads } from './model.ts';
 
 /** A run about to be written. The store gives `version` 1, `seq` and `dueAt`. */
 export type NewRun = Omit<Run, 'version' | 'seq' | 'dueAt'> & {
@@ -120,7 +120,7 @@ export interface Change {
    * Deletes an idempotency row, because what its request asked for provably did not begin and may come
    * again: `start`, the run's own; otherwise the key of a resume of this run.
    */
-  giveBackKey?: 'start' | { resume: string };
+  giveBackKey?: 'start' | { resume: ResumeKey };
   /** The start that this move lets leave, where its provider's are counted. */
   countedStart?: CountedStart;
 }
@@ -223,7 +223,7 @@ export interface RunStore {
   /** Makes a run that nobody owns due now. False: somebody cares for it already, it is due, or it has ended. */
   hurry(id: RunId): Promise<boolean>;
   /** Forgets the key of a refused resume, beside the run's row. */
-  giveBackResumeKey(id: RunId, key: string): Promise<void>;
+  giveBackResumeKey(id: RunId, key: ResumeKey): Promise<void>;
   /**
    * The clock was set back by `byMs`: runs to be read that nobody owns, and messages that were written in what is the future
    * now, are due so much sooner.

@@ -11,7 +11,7 @@ import { callOnce, type OnceResult } from './call-once.ts';
 import { applyOutcome, end, endAtDeadline, schedule, type Moment } from './changes.ts';
 import { claimOf, replay } from './idempotency.ts';
 import type { Flights } from './flights.ts';
-import { hasEnded, type Run, type WaitingFor } from './model.ts';
+import { hasEnded, type ResumeKey, type Run, type WaitingFor } from './model.ts';
 import type { Mover } from './mover.ts';
 import type { Change, IdempotencyClaim, RunStore } from './ports.ts';
 import { checkResumeOptions } from './resolve-run.ts';
@@ -73,7 +73,7 @@ export function createResumer(parts: ResumeParts) {
       if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
       const leave = parts.flights.board(id);
       try {
-        const written = await write(run, leaveWaiting(parts, run, { waiting, key: claim?.key ?? null }), claim);
+        const written = await write(run, leaveWaiting(parts, run, { waiting, key: claim && keyOf(claim) }), claim);
         if (written === 'stale') continue;
         if (written.kind !== 'moved') return replay(written);
         return send(written.run, { ...request, options, waitingFor: waiting.for }, { kind, credential });
@@ -132,11 +132,15 @@ export function createResumer(parts: ResumeParts) {
    * A refused resume is to be sent again, with its own key too, whatever a command has made of the run meanwhile. Beside the
    * row, which is whose it is: its carer would take a move for another's.
    */
-  async function giveKeyBack({ id }: Run, key: string): Promise<void> {
+  async function giveKeyBack({ id }: Run, key: ResumeKey): Promise<void> {
     await parts.store.giveBackResumeKey(id, key).catch((err: unknown) => {
       parts.log.warn({ err, run_id: id }, 'the key of a refused resume could not be given back');
     });
   }
+}
+
+function keyOf({ lineage, subject, key }: IdempotencyClaim): ResumeKey {
+  return { lineage, subject, key };
 }
 
 /** Before any I/O: what a kind cannot do. */
@@ -148,7 +152,7 @@ export function cannot(kind: AnyProviderKind, operation: string): GatewayError {
 function leaveWaiting(
   { clock, owner }: ResumeParts,
   run: Run,
-  { waiting, key }: { waiting: WaitingFor; key: string | null },
+  { waiting, key }: { waiting: WaitingFor; key: ResumeKey | null },
 ): Change {
   const at = clock.now();
   const care: Care = { step: 'resume', key, back: { waiting, deadlineAt: run.deadlineAt } };

@@ -222,7 +222,10 @@ function move(
   if (events !== null) insertEvents(statements, id, events);
   if (largeOutput !== null) statements.insertPayload.run(id, 'output', largeOutput);
   if (giveBackKey === 'start') statements.giveBackStartKey.run(id);
-  else if (giveBackKey !== null) statements.plain('giveBackResumeKey').run(id, giveBackKey.resume);
+  else if (giveBackKey !== null) {
+    const { lineage, subject, key } = giveBackKey.resume;
+    statements.plain('giveBackResumeKey').run(lineage, subject, key, id);
+  }
   if (deliveries !== null) insertDeliveries(statements.deliveries, id, deliveries);
   if (countedStart !== null) statements.counts.countStart(countedStart);
   return seq;

@@ -174,12 +174,7 @@ export const PLAIN_STATEMENTS = {
     WHERE id = ? AND finished_at IS NOT NULL`,
   beat: `INSERT INTO owners (owner, beat_at, dead) VALUES (?, ?, 0)
     ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at WHERE dead = 0`,
-  // Whoever resumed is the run's own subject or its key, which has none. The key of the start is another's,
-  // even where a caller has named it alike.
-  giveBackResumeKey: `DELETE FROM idempotency WHERE run_id = ?1 AND key = ?2
-      AND lineage = (SELECT lineage FROM runs WHERE id = ?1)
-      AND subject IN ('', (SELECT coalesce(subject, '') FROM runs WHERE id = ?1))
-      AND (subject, key) IS NOT (SELECT coalesce(subject, ''), idempotency_key FROM runs WHERE id = ?1)`,
+  giveBackResumeKey: 'DELETE FROM idempotency WHERE lineage = ? AND subject = ? AND key = ? AND run_id = ?',
   hurry: 'UPDATE runs SET due_at = ?1 WHERE id = ?2 AND owner IS NULL AND finished_at IS NULL AND due_at > ?1',
   // A queued run is due at its deadline, which stays where it is.
   hastenRuns: `UPDATE runs SET due_at = max(?1, due_at - ?2)

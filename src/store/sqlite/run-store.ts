@@ -86,8 +86,8 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     async hurry(id) {
       return (await writer.write('run', 'hurry', [clock.now(), id])) > 0;
     },
-    async giveBackResumeKey(id, key) {
-      await writer.write('run', 'giveBackResumeKey', [id, key]);
+    async giveBackResumeKey(id, { lineage, subject, key }) {
+      await writer.write('run', 'giveBackResumeKey', [lineage, subject, key, id]);
     },
     async hasten(byMs) {
       const values = [clock.now(), byMs];

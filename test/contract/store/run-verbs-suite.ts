@@ -52,12 +52,12 @@ export function runVerbsSuite(name: string, options: Partial<StoreOptions>): voi
       dueInMs: null,
     });
 
-    const waitsAgain = (key: string): Change => ({
+    const waitsAgain = (key: string, subject = ''): Change => ({
       ...resumed(),
       status: 'waiting',
       owner: null,
       dueInMs: 0,
-      giveBackKey: { resume: key },
+      giveBackKey: { resume: { lineage: LINEAGE, subject, key } },
     });
 
     describe('moving once', () => {
@@ -147,6 +147,23 @@ export function runVerbsSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await store.runs.findByKey(start)).toMatchObject({ kind: 'same', runId: run.id });
       });
 
+      it('leaves that of another who has resumed the run before, and named it alike', async () => {
+        const run = await waitingRun({ subject: 'user-1' });
+        const first = claimOf('k', { subject: 'user-1' });
+        const moved = await store.runs.moveOnce({ run }, resumed(), first);
+        if (moved === 'stale' || moved.kind !== 'moved') throw new Error('the run must move');
+        const { giveBackKey: _, ...waits } = waitsAgain('k');
+        const waiting = await store.runs.move({ run: moved.run }, waits);
+        if (waiting === 'stale') throw new Error('the run must move');
+        const again = await store.runs.moveOnce({ run: waiting }, resumed(), claimOf('k'));
+        if (again === 'stale' || again.kind !== 'moved') throw new Error('the run must move');
+        await store.runs.move({ run: again.run }, waitsAgain('k'));
+        expect(await store.runs.findByKey(claimOf('k'))).toBeNull();
+        expect(await store.runs.findByKey(first)).toMatchObject({ kind: 'same', runId: run.id });
+        await store.runs.giveBackResumeKey(run.id, { lineage: LINEAGE, subject: '', key: 'k' });
+        expect(await store.runs.findByKey(first)).toMatchObject({ kind: 'same', runId: run.id });
+      });
+
       it('frees the key of the run’s own subject, and none of another run', async () => {
         const run = await waitingRun({ subject: 'user-1' });
         const own = claimOf('k', { subject: 'user-1' });
@@ -154,7 +171,7 @@ export function runVerbsSuite(name: string, options: Partial<StoreOptions>): voi
         if (moved === 'stale' || moved.kind !== 'moved') throw new Error('the run must move');
         const other = await waitingRun();
         await store.runs.moveOnce({ run: other }, resumed(), claimOf('k'));
-        await store.runs.move({ run: moved.run }, waitsAgain('k'));
+        await store.runs.move({ run: moved.run }, waitsAgain('k', 'user-1'));
         expect(await store.runs.findByKey(own)).toBeNull();
         expect(await store.runs.findByKey(claimOf('k'))).toMatchObject({ kind: 'same', runId: other.id });
       });

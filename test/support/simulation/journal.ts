@@ -102,18 +102,22 @@ export function journalledStore(
       process,
       id: moved.id,
       vendorRun: moved.upstream.runId,
-      from: { status: from.status, step: from.care.step, key: from.care.step === 'resume' ? from.care.key : null },
+      from: {
+        status: from.status,
+        step: from.care.step,
+        key: from.care.step === 'resume' ? (from.care.key?.key ?? null) : null,
+      },
       status: moved.status,
       step: moved.care.step,
       claimed,
-      gaveBack: typeof change.giveBackKey === 'object' ? change.giveBackKey.resume : null,
+      gaveBack: typeof change.giveBackKey === 'object' ? change.giveBackKey.resume.key : null,
     });
   }
 
   /** What was given back must be free for the next request, at once. */
   async function checkGivenBack(change: Change): Promise<void> {
     if (typeof change.giveBackKey !== 'object') return;
-    const key = change.giveBackKey.resume;
+    const { key } = change.giveBackKey.resume;
     const claim = claims.get(key);
     const at = journal.entries.length;
     if (!claim || (await inner.findByKey(claim)) === null) return;
