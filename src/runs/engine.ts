@@ -152,7 +152,8 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   const commands = createRunCommands({ store, mover, clock, kindOf });
   const attendances = createAttendances({ clock, log, isFollowed, cancel });
   const deliverer = createDeliverer({ ...shared, ...parts.webhooks, outbound: parts.outbound, limits });
-  const sweepable = [feed, attendances, follows];
+  const endedElsewhere = createEndedElsewhere({ ...shared, census, onEnded: recheck });
+  const sweepable = [feed, attendances, follows, endedElsewhere];
   const rechecking = { unsure: () => [...unsure].slice(0, UNSURE_MAX), onHint: recheck };
   const sweep = createSweep({ ...shared, ...rechecking, flights, waits, sweepable, claims, deliverer, limits });
   const callerLimits = createCallerLimits({ counts: census, store, clock });
@@ -226,7 +227,6 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     waits.wake(id, null);
   }
 
-  const endedElsewhere = createEndedElsewhere({ store, census, log, onEnded: recheck });
   /** A start of the engine that failed may be tried again: what is known by then is newer than what the store tells. */
   async function countOnce(): Promise<void> {
     if (hasCounted) return;
