@@ -13,7 +13,7 @@ import type { Waits } from './waits.ts';
  * What looks at the clock for all runs. Each time: deadlines of starts in flight, waits and readers whose time is up, however long
  * the store takes; and a turn at the store, unless one is under way: due runs and messages claimed and cared for; every few
  * seconds the heartbeat and what dead processes left; now and then the retention. Nothing here is per run, and a turn that
- * fails is tried again at the next.
+ * fails is tried again at the next, the retention after a while.
  */
 export interface Sweep {
   start(): Promise<void>;
@@ -39,6 +39,8 @@ const LOST_MS = 5_000;
 const PURGE_MS = 600_000;
 /** The first one comes sooner, for servers that are restarted every few minutes. */
 const FIRST_PURGE_MS = 60_000;
+/** After one that failed; sooner than after others, since a full disk needs it. */
+const PURGE_AGAIN_MS = 30_000;
 /** Rows in one go, so that other writes come between. */
 const PURGE_ROWS = 500;
 /** Clocks that are only corrected a little are not worth a write. */
@@ -116,6 +118,7 @@ export function createSweep(parts: SweepParts): Sweep {
       nextPurgeMs = clock.monotonic() + (deleted >= PURGE_ROWS ? TURN_MS : PURGE_MS);
       if (deleted > 0) log.info({ runs: deleted }, 'runs past their retention deleted');
     } catch (cause) {
+      nextPurgeMs = clock.monotonic() + PURGE_AGAIN_MS;
       if (state !== 'ended') logFailure(cause);
     } finally {
       purging = null;
