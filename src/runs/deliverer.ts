@@ -84,13 +84,15 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       return;
     }
     const done = carry(delivery, origin, taken.place)
-      .catch((cause: unknown) => {
-        // Its row is given back with what was lost.
-        const fields = { err: cause, run_id: delivery.runId, delivery_id: delivery.id };
-        log[isStoreUnavailable(cause) ? 'warn' : 'error'](fields, 'a webhook message could not be carried');
-      })
+      .catch((cause: unknown) => lose(delivery, cause))
       .finally(() => underWay.delete(delivery.id));
     underWay.set(delivery.id, { runId: delivery.runId, done });
+  }
+
+  /** Its row is given back with what was lost. */
+  function lose(delivery: Delivery, cause: unknown): void {
+    const fields = { err: cause, run_id: delivery.runId, delivery_id: delivery.id };
+    log[isStoreUnavailable(cause) ? 'warn' : 'error'](fields, 'a webhook message could not be carried');
   }
 
   async function carry(delivery: Delivery, origin: string, place: TargetPlace): Promise<void> {
@@ -125,7 +127,8 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
       const room = placesMax - underWay.size;
       if (room <= 0 || stopped.aborted) return false;
       const claimed = await store.claimDeliveries(owner, room);
-      for (const delivery of claimed) await admit(delivery);
+      // Together: those that are postponed share a commit, and what becomes of one is nothing to the others.
+      await Promise.all(claimed.map((delivery) => admit(delivery).catch((cause: unknown) => lose(delivery, cause))));
       return claimed.length === room;
     },
     runIds: () => Array.from(underWay.values(), ({ runId }) => runId),

@@ -290,6 +290,54 @@ describe('a deliverer', () => {
     expect(left).toMatchObject([{ tries: 0, lastAt: null, status: 'pending' }]);
   });
 
+  it('gives back together what a silent target has no places for', async () => {
+    const world = await createDelivererWorld();
+    const { runs } = world.store;
+    let open = 0;
+    const openAtOnce: number[] = [];
+    const deliverer = world.deliverer('own_first', {
+      store: {
+        ...runs,
+        async postponeDelivery(...delivery) {
+          openAtOnce.push(++open);
+          const postponed = await runs.postponeDelivery(...delivery);
+          open -= 1;
+          return postponed;
+        },
+      },
+    });
+    await world.ended();
+    world.target.answer(new OutboundError('headers_timeout', { sent: true }), never());
+    await world.turn(deliverer);
+    for (let i = 0; i < 10; i++) await world.ended();
+    await deliverer.turn();
+    // Of 16 places it has two.
+    expect(openAtOnce).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(open).toBe(0);
+  });
+
+  it('goes on with the others where the store fails for one of them', async () => {
+    const world = await createDelivererWorld();
+    const { runs } = world.store;
+    const [first, ...others] = [await world.ended(), await world.ended(), await world.ended()];
+    const deliverer = world.deliverer('own_first', {
+      store: {
+        ...runs,
+        peek: (id) => (id === first.id ? Promise.reject(new GatewayError('store_unavailable')) : runs.peek(id)),
+      },
+    });
+    await world.turn(deliverer);
+    for (const run of others) expect(await world.message(run)).toMatchObject({ status: 'delivered', tries: 1 });
+    expect(world.log).toMatchObject([
+      { level: 'warn', fields: { run_id: first.id }, message: 'a webhook message could not be carried' },
+      { level: 'debug' },
+      { level: 'debug' },
+    ]);
+    await runs.release('own_first' as Owner, deliverer.runIds());
+    await world.turn(world.deliverer());
+    expect(await world.message(first)).toMatchObject({ status: 'delivered', tries: 1 });
+  });
+
   it('gives back what it breaks off when the process stops', async () => {
     const world = await createDelivererWorld();
     const run = await world.ended();
