@@ -42,6 +42,7 @@ import { createResumer } from './resume.ts';
 import { COUNTED_START_MS } from './start-limits.ts';
 import { createSweep } from './sweep.ts';
 import { createTargets } from './targets.ts';
+import { createUnsureRuns } from './unsure-runs.ts';
 import { createVendorCalls } from './vendor-calls.ts';
 import { createWaits, type Settled } from './waits.ts';
 
@@ -95,8 +96,6 @@ export interface RunEngine {
 const FOLLOWS_CLOSE_MS = 1_000;
 /** Once the blocking calls are aborted, their last moves get this long. */
 const LAST_WRITES_MS = 5_000;
-/** Runs looked at in one turn because a write of them has failed. */
-const UNSURE_MAX = 256;
 
 export function createRunEngine(parts: EngineParts): RunEngine {
   const { store, clock, log, ids, limits, observer, registry, random } = parts;
@@ -115,9 +114,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
       log.warn({ provider, credential, state }, 'a circuit breaker changed its state'),
   });
   const targets = createTargets({ credentials: parts.credentials, breakers, pacing, clock, random });
-  /** Runs that a failed write may have begun, or changed: until somebody has looked, what is known of them may be wrong. */
-  const unsure = new Set<RunId>();
-  const onUnsure = (id: RunId) => void unsure.add(id);
+  const unsure = createUnsureRuns({ store });
   let draining = false;
   let hasCounted = false;
 
@@ -130,7 +127,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
       settled(run, { run, output: output ?? null });
     },
     onDropped: (run) => observer.dropped(run),
-    onUnsure,
+    onUnsure: (id) => unsure.add(id),
   });
   const heartbeatIsYoung = () => sweep.heartbeatIsYoung();
   const vendorCalls = createVendorCalls({ ...parts, kindOf, timeouts: limits.timeouts, heartbeatIsYoung });
@@ -154,10 +151,10 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   const deliverer = createDeliverer({ ...shared, ...parts.webhooks, outbound: parts.outbound, limits });
   const endedElsewhere = createEndedElsewhere({ ...shared, census, onEnded: recheck });
   const sweepable = [feed, attendances, follows, endedElsewhere];
-  const rechecking = { unsure: () => [...unsure].slice(0, UNSURE_MAX), onHint: recheck };
+  const rechecking = { unsure: () => unsure.next(), onHint: recheck };
   const sweep = createSweep({ ...shared, ...rechecking, flights, waits, sweepable, claims, deliverer, limits });
   const callerLimits = createCallerLimits({ counts: census, store, clock });
-  const creating = { queue, targets, callerLimits, census, budget };
+  const creating = { queue, targets, callerLimits, census, budget, onUnsure: (id: RunId) => unsure.addNew(id) };
   const starting = { heartbeatIsYoung, draining: () => draining };
   const service = createRunService({
     store,
@@ -166,7 +163,7 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     feed,
     attendances,
     kindOf,
-    create: createRunCreator({ ...parts, ...starting, ...creating, onUnsure, places, flights, attempts, owner }),
+    create: createRunCreator({ ...parts, ...starting, ...creating, places, flights, attempts, owner }),
     resume: createResumer({ ...shared, ...starting, flights, isFollowed }),
     commands,
     soon: () => sweep.soon(),
@@ -200,16 +197,6 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     if (isSettled(run)) waits.wake(run.id, known);
   }
 
-  async function peekAgain(id: RunId): Promise<Run | null> {
-    const wasUnsure = unsure.delete(id);
-    try {
-      return await store.peek(id);
-    } catch (cause) {
-      if (wasUnsure) unsure.add(id);
-      throw cause;
-    }
-  }
-
   async function giveBack(except: readonly RunId[]): Promise<void> {
     await store.release(owner, except).catch((err: unknown) => log.warn({ err }, 'runs could not be given back'));
   }
@@ -218,9 +205,9 @@ export function createRunEngine(parts: EngineParts): RunEngine {
   async function recheck(id: RunId): Promise<void> {
     // Its row may be written while the answer, that there is none, is on its way.
     const isBeingWritten = flights.isBoarding(id);
-    const run = await peekAgain(id);
+    const run = await unsure.peek(id);
     if (run) return settled(run, null);
-    if (isBeingWritten) return onUnsure(id);
+    if (isBeingWritten) return unsure.add(id);
     // A row that was there is only removed once its run has ended: nobody wants to know any more what flies for it.
     flights.abort(id, 'cancelled');
     census.forget(id);
