@@ -31,7 +31,9 @@ export async function callOnce(
   const { signal } = flight;
   try {
     if (!heartbeatIsYoung()) return { is: 'held_back' };
+    flight.asks();
     const answer = await send(signal);
+    flight.heard();
     flight.vendorHeaders = rateLimitHeaders(answer);
     const reading = readAnswer(kind[operation] as Operation<never>, answer);
     logUnreadable(log, run, { operation, answer, reading });
@@ -40,6 +42,7 @@ export async function callOnce(
     }
     return { is: 'answered', answer, reading, rateLimit: rateLimitSeen(kind, answer, clock.now()) };
   } catch (cause) {
+    flight.heard();
     if (!signal.aborted) logFailure(log, run, { operation, cause });
     return failedOnce(kind, run, { cause, signal });
   }

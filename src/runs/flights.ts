@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { RunId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { AbortReason } from './call-once.ts';
+import { NO_HEADERS } from './idempotency.ts';
 import type { Run } from './model.ts';
 import type { Decide, Mover } from './mover.ts';
 import type { Change } from './ports.ts';
@@ -52,6 +53,10 @@ export interface Flight {
 export interface OpenFlight extends Flight {
   vendorHeaders: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** A call leaves for the vendor: what an earlier one was told is no answer to it. */
+  asks(): void;
+  /** The vendor has nothing more to say to it; said again, it changes nothing. */
+  heard(): void;
 }
 
 /** What is to be flown. */
@@ -66,7 +71,6 @@ export interface Flown<Result> {
 }
 
 interface Entry extends OpenFlight {
-  upstreamMs: number;
   /** The vendor has spoken; only the result has yet to be written. */
   answered: boolean;
   /** Monotonic: a clock that is set ends no call. */
@@ -107,13 +111,12 @@ export function createFlights({
   /** Never rejects. In one piece, since every run goes this way, and asynchronous functions within each other cost. */
   async function fly<Result>(run: Run, entry: Entry, { call, land, fault, landed }: Flown<Result>): Promise<void> {
     try {
-      const begunAt = clock.monotonic();
       let result: Result;
       try {
         result = await call(entry);
       } finally {
         entry.answered = true;
-        entry.upstreamMs = clock.monotonic() - begunAt;
+        entry.heard();
       }
       await mover.settle(run, (latest) => land(latest, result), stopped);
     } catch (cause) {
@@ -139,9 +142,22 @@ export function createFlights({
       abort(run.id, 'cancelled');
       const controller = new AbortController();
       const { signal } = controller;
+      let spentMs = 0;
+      let askedMs: number | null = null;
+      const askingMs = () => (askedMs === null ? 0 : clock.monotonic() - askedMs);
       const entry: Entry = {
-        vendorHeaders: {},
-        upstreamMs: 0,
+        vendorHeaders: NO_HEADERS,
+        get upstreamMs() {
+          return spentMs + askingMs();
+        },
+        asks() {
+          entry.vendorHeaders = NO_HEADERS;
+          askedMs = clock.monotonic();
+        },
+        heard() {
+          spentMs += askingMs();
+          askedMs = null;
+        },
         answered: false,
         deadlineMs: clock.monotonic() + run.deadlineAt - clock.now(),
         operation: flown.operation,

@@ -75,13 +75,16 @@ async function takeToken(
   const { signal } = flight;
   const notSent = (error: ErrorBody): OnceResult => ({ is: 'not_sent', error });
   try {
+    flight.asks();
     const answer = await calls.token(run, inputs, credential, signal);
+    flight.heard();
     if (answer.status < 200 || answer.status > 299)
       return notSent(refusedStartError(kind, run.provider, answer, now()));
     const token = readToken(operation, answer);
     if (token === null) logUnreadable(log, run, { operation: 'token', answer, reading: WRONG_SHAPE });
     return token ?? notSent(vendorError('upstream_invalid_response', kind, run.provider, answer));
   } catch (cause) {
+    flight.heard();
     if (signal.aborted) return aborted(flight, false);
     logFailure(log, run, { operation: 'token', cause });
     if (cause instanceof GatewayError) return notSent(errorBodyOf(cause, { provider: run.provider }));
@@ -109,6 +112,7 @@ async function startStream(
   const { run, kind, operation } = call;
   const { signal } = flight;
   try {
+    flight.asks();
     const opened = await parts.calls.startStream(run, call, signal);
     if (opened.is === 'stream') return await readStart(parts, { run, kind, operation, stream: opened.stream }, flight);
     const { answer } = opened;
@@ -125,6 +129,8 @@ async function startStream(
   } catch (cause) {
     if (!signal.aborted) logFailure(parts.log, run, { operation: 'startStream', cause });
     return failedOnce(kind, run, { cause, signal });
+  } finally {
+    flight.heard();
   }
 }
 

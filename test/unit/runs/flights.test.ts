@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { RunId } from '../../../src/core/ids.ts';
-import { createFlights } from '../../../src/runs/flights.ts';
+import { createFlights, type Flights, type OpenFlight } from '../../../src/runs/flights.ts';
 import type { Run } from '../../../src/runs/model.ts';
 import { quietLog } from '../../support/simulation/quiet-log.ts';
 
 const TIMEOUT_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-function setUp() {
-  const time = { now: 1_764_000_000_000, monotonic: 5_000 };
-  const flights = createFlights({
+function flightsAt(time: { now: number; monotonic: number }): Flights {
+  return createFlights({
     mover: {
       move: () => Promise.reject(new Error('not moved here')),
       moveOnce: () => Promise.reject(new Error('not moved here')),
@@ -19,6 +18,11 @@ function setUp() {
     log: quietLog,
     stopped: new AbortController().signal,
   });
+}
+
+function setUp() {
+  const time = { now: 1_764_000_000_000, monotonic: 5_000 };
+  const flights = flightsAt(time);
   const run = { id: 'run_1' as RunId, deadlineAt: time.now + TIMEOUT_MS } as Run;
   let reason: unknown;
   flights.launch(run, {
@@ -55,5 +59,40 @@ describe('a call in flight', () => {
     time.monotonic += TIMEOUT_MS;
     flights.sweep();
     expect(reason()).toBe('deadline');
+  });
+});
+
+describe('what a caller is told of the vendor meanwhile', () => {
+  it('is the time of its calls alone, also while one is under way, and the headers of the last', async () => {
+    const time = { now: 1_764_000_000_000, monotonic: 5_000 };
+    const flights = flightsAt(time);
+    const open = Promise.withResolvers<OpenFlight>();
+    const over = Promise.withResolvers<void>();
+    const run = { id: 'run_1' as RunId, deadlineAt: time.now + TIMEOUT_MS } as Run;
+    const flight = flights.launch(run, {
+      operation: 'start',
+      async call(opened) {
+        open.resolve(opened);
+        await over.promise;
+      },
+      land: () => null,
+      fault: () => null,
+    });
+    const call = await open.promise;
+    time.monotonic += 500;
+    expect(flight.upstreamMs).toBe(0);
+    call.asks();
+    time.monotonic += 1_000;
+    expect(flight.upstreamMs).toBe(1_000);
+    call.heard();
+    call.vendorHeaders = { 'x-ratelimit-limit': '1' };
+    time.monotonic += 250;
+    expect([flight.upstreamMs, flight.vendorHeaders]).toEqual([1_000, { 'x-ratelimit-limit': '1' }]);
+    call.asks();
+    time.monotonic += 10;
+    over.resolve();
+    await flights.idle();
+    time.monotonic += 10;
+    expect([flight.upstreamMs, flight.vendorHeaders]).toEqual([1_010, {}]);
   });
 });
