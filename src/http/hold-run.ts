@@ -38,28 +38,44 @@ export interface RunToHold {
  */
 export async function holdRun(
   runs: RunService,
-  { replayed, run }: StartedRun,
+  started: StartedRun,
   { reply, openCalls, inputs, holdMs }: RunToHold,
 ): Promise<Run | RunWithPayloads> {
   const { request } = reply;
+  const { replayed, run } = started;
   // Also where the caller ends meanwhile: the run is there.
   reply.header('location', `/runs/${run.id}`);
   const own = replayed ? null : inputs;
-  if (holdMs === 0) return own ? { ...run, inputs: own, output: null } : runs.get(callerOf(request), run.id);
+  if (holdMs === 0) {
+    return own
+      ? { ...run, inputs: own, output: null }
+      : orAsWritten(runs.get(callerOf(request), run.id), started, null);
+  }
   const small = Number(request.headers['content-length'] ?? Infinity) <= KEPT_BYTES_MAX;
   const kept = small ? own : null;
   const held = new HeldCall(reply, openCalls);
   let now: Run | RunWithPayloads;
   try {
     const written = kept && { run, inputs: kept };
-    now = await runs.settle(callerOf(request), run.id, { ms: holdMs, signal: held.signal, written });
-  } catch (error) {
-    // The run is on disk, so `store_unavailable`, which invites to send again, would be untrue.
-    if (replayed || !isStoreUnavailable(error)) throw error;
-    now = kept ? { ...run, inputs: kept, output: null } : run;
+    const settled = runs.settle(callerOf(request), run.id, { ms: holdMs, signal: held.signal, written });
+    now = await orAsWritten(settled, started, kept);
   } finally {
     held.release();
   }
   held.requireCaller(run.id);
   return now;
+}
+
+/** What this request began is on disk, so `store_unavailable`, which invites to send again, would be untrue. */
+async function orAsWritten(
+  read: Promise<Run | RunWithPayloads>,
+  { replayed, run }: StartedRun,
+  inputs: JsonObject | null,
+): Promise<Run | RunWithPayloads> {
+  try {
+    return await read;
+  } catch (error) {
+    if (replayed || !isStoreUnavailable(error)) throw error;
+    return inputs ? { ...run, inputs, output: null } : run;
+  }
 }

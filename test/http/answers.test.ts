@@ -416,6 +416,17 @@ describe('commands', () => {
     expect((await send(`/runs/${id}/cancel`, { ...post, key: 'other' })).status).toBe(404);
   });
 
+  it.each([
+    ['held', {}, 'settle'],
+    ['not held', { prefer: 'respond-async' }, 'get'],
+  ] as const)('resume, %s, does not invite to send again what is on disk', async (_how, headers, read) => {
+    app.runs.behave({ status: 'waiting' });
+    const { id } = await runOf(await start());
+    app.runs.failNext(read, new GatewayError('store_unavailable'));
+    const answer = await send(`/runs/${id}/resume`, { ...post, headers });
+    expect([answer.status, (await runOf(answer)).status]).toEqual([202, 'running']);
+  });
+
   it.each(['resume', 'pause'])('%s of a run that nobody knows is not found', async (verb) => {
     const answer = await send(`/runs/run_01k9zq00000000000000000000/${verb}`, post);
     expect(answer.status).toBe(404);
