@@ -38,7 +38,8 @@ export interface AttendanceParts {
   clock: Pick<Clock, 'now' | 'monotonic'>;
   log: Log;
   isFollowed: (id: RunId) => boolean;
-  cancel: (id: RunId) => Promise<unknown>;
+  /** The run as it is then. */
+  cancel: (id: RunId) => Promise<Pick<Run, 'status'>>;
 }
 
 interface Attended {
@@ -72,7 +73,9 @@ export function createAttendances({ clock, log, isFollowed, cancel }: Attendance
   async function cancelNow(id: RunId, entry: Attended): Promise<void> {
     attended.delete(id);
     try {
-      await cancel(id);
+      const { status } = await cancel(id);
+      // Else it had ended by itself within the grace.
+      if (status !== 'cancelled' && status !== 'cancelling') return;
       log.info({ run_id: id }, 'run cancelled, because all who waited for it have left');
     } catch (cause) {
       const comesBack = isStoreUnavailable(cause);

@@ -169,9 +169,10 @@ export function createRunEngine(parts: EngineParts): RunEngine {
     soon: () => sweep.soon(),
   });
 
-  async function cancel(id: RunId): Promise<void> {
-    await commands.cancel(id);
+  async function cancel(id: RunId): Promise<Run> {
+    const run = await commands.cancel(id);
     sweep.soon();
+    return run;
   }
 
   /** Queued runs may wait for what has become free. */

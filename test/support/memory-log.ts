@@ -3,7 +3,14 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { RunId } from '../../src/core/ids.ts';
 import type { Json } from '../../src/core/json.ts';
 import { createFeed, type Feed } from '../../src/runs/feed.ts';
-import { EVENT_TYPES, hasEnded, type EventType, type RunEvent, type RunWithPayloads } from '../../src/runs/model.ts';
+import {
+  EVENT_TYPES,
+  hasEnded,
+  type EventType,
+  type Run,
+  type RunEvent,
+  type RunWithPayloads,
+} from '../../src/runs/model.ts';
 import type { RunService } from '../../src/runs/run-service.ts';
 import { engineLimits } from './engine-limits.ts';
 
@@ -25,7 +32,7 @@ export interface MemoryLog extends Pick<RunService, 'attend'> {
 export interface MemoryLogParts {
   runs: Map<RunId, RunWithPayloads>;
   clock: Pick<Clock, 'now' | 'monotonic'>;
-  cancel: (id: RunId) => Promise<unknown>;
+  cancel: (id: RunId) => Promise<Pick<Run, 'status'>>;
   limits?: Parameters<typeof engineLimits>[0];
 }
 

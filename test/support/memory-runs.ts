@@ -49,6 +49,7 @@ export function createMemoryRuns({ ids, clock, ...parts }: MemoryRunsParts): Mem
   const cancelUnattended = async (id: RunId) => {
     unattended.push(id);
     change(id, { status: 'cancelled', finishedAt: now() });
+    return { status: 'cancelled' } as const;
   };
   const log = createMemoryLog({ ...parts, runs, clock, cancel: cancelUnattended });
   const keys = new Map<string, { id: RunId; body: string }>();

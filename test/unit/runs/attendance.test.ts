@@ -9,13 +9,15 @@ import type { Run } from '../../../src/runs/model.ts';
 const GRACE_MS = 5_000;
 const TIMEOUT_MS = 300_000;
 const ids = createIds({ clock: systemClock, random: createSystemRandom() });
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 let nowMs: number;
 let run: Run;
 let cancelled: RunId[];
 let followers: number;
 let failure: Error | null;
+/** What becomes of a run that is cancelled. */
+let after: Run['status'];
+let told: string[];
 let attendances: Attendances;
 
 beforeEach(() => {
@@ -23,14 +25,17 @@ beforeEach(() => {
   cancelled = [];
   followers = 0;
   failure = null;
+  after = 'cancelled';
+  told = [];
   run = { id: ids.run(), status: 'running', onDisconnect: 'cancel', deadlineAt: nowMs + TIMEOUT_MS } as Run;
   attendances = createAttendances({
     clock: { now: () => nowMs, monotonic: () => nowMs },
-    log: silent,
+    log: { debug() {}, info: (_fields, message) => void told.push(message), warn() {}, error() {} },
     isFollowed: () => followers > 0,
     async cancel(id) {
       if (failure) throw failure;
       cancelled.push(id);
+      return { status: after };
     },
   });
 });
@@ -51,6 +56,18 @@ describe('a run whose caller drops the call', () => {
     expect(cancelled).toEqual([run.id]);
     await pass(GRACE_MS);
     expect([cancelled, attendances.size()]).toEqual([[run.id], 0]);
+  });
+
+  it.each([
+    ['cancelled', 1],
+    ['cancelling', 1],
+    ['succeeded', 0],
+    ['failed', 0],
+  ] as const)('is said to be cancelled where it is %s then', async (status, lines) => {
+    after = status;
+    attendances.attend(run, false).left();
+    await pass(GRACE_MS);
+    expect(told).toHaveLength(lines);
   });
 
   it('is not where it was begun to go on, or has ended', async () => {
@@ -157,6 +174,8 @@ it('a store that is down delays the cancel', async () => {
   await pass(GRACE_MS);
   await pass(200);
   failure = null;
+  after = 'cancelled';
+  told = [];
   await pass(200);
   expect([cancelled, attendances.size()]).toEqual([[run.id], 0]);
 });
