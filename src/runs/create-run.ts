@@ -9,7 +9,7 @@ import type { Registry } from '../providers/registry.ts';
 import type { Attempts } from './attempts.ts';
 import { tokenQuotaOf, type CallerLimitKeeper, type Entry } from './caller-limits.ts';
 import type { Census } from './census.ts';
-import { findFallback } from './fallbacks.ts';
+import { takeFallback } from './fallbacks.ts';
 import type { Flights } from './flights.ts';
 import { claimOf, NO_HEADERS, replay } from './idempotency.ts';
 import type { Run } from './model.ts';
@@ -65,12 +65,11 @@ export function createRunCreator(parts: CreateRunParts) {
       if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
       if (!parts.heartbeatIsYoung()) throw new GatewayError('store_unavailable', { retryAfterS: 5 });
       const resolved = resolveRun(registry(), request, () => parts.random.float());
-      let plan = planOf(resolved, await parts.targets.open(resolved.provider));
+      const opened = await parts.targets.open(resolved.provider);
+      const plan = { resolved, opened, choice: opened.choose() };
+      const asked = { caller, request, context, claim };
       const refusal = refusalOf(parts, plan, caller);
-      if (refusal) plan = await fallBack(parts, resolved, refusal);
-      // From the choice to the write nothing is awaited: what is written, a drain waits for, and what was counted is released.
-      if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
-      return await write(parts, { caller, request, context, plan, claim });
+      return await (refusal ? writeAtFallback(parts, asked, { resolved, refusal }) : write(parts, asked, plan));
     } catch (error) {
       const first = await copiedRun(parts, error, claim);
       if (first) return first;
@@ -99,10 +98,6 @@ interface Plan {
   choice: Choice;
 }
 
-function planOf(resolved: ResolvedRun, opened: OpenTarget): Plan {
-  return { resolved, opened, choice: opened.choose() };
-}
-
 /** Why the run can go neither now nor later to where it is meant to; null: it can. */
 function refusalOf(
   { queue }: CreateRunParts,
@@ -122,16 +117,6 @@ function refusalOf(
   }
 }
 
-/** Throws the refusal where no fallback takes the run. */
-async function fallBack(parts: CreateRunParts, resolved: ResolvedRun, refusal: GatewayError): Promise<Plan> {
-  const { kind } = resolved.provider.kind;
-  const from = { fallbacks: resolved.fallbacks, kind, options: resolved.options };
-  const found = await findFallback(parts, from, [refusal.code]);
-  if (!found) throw refusal;
-  const { target, opened, rest: fallbacks } = found;
-  return planOf({ ...resolved, ...target, fallbacks }, opened);
-}
-
 /** The allowance does not come back before the run's deadline. */
 function tooLate({ provider }: ResolvedRun, waitMs: number): GatewayError {
   const { name, kind } = provider;
@@ -139,11 +124,11 @@ function tooLate({ provider }: ResolvedRun, waitMs: number): GatewayError {
   return heldBack('upstream_rate_limited', { name, message, retryInMs: waitMs });
 }
 
-interface ToWrite {
+/** A request for a new run, and whose it is. */
+interface Asked {
   caller: Caller;
   request: RunRequest;
   context: RequestContext;
-  plan: Plan;
   claim: IdempotencyClaim | null;
 }
 
@@ -153,8 +138,8 @@ type Room = { credential: SealedCredential; entry: Entry } & (
 );
 
 /** Throws where there is no room for the run, neither at once nor in the queue. */
-function takeRoom({ places, queue, callerLimits }: CreateRunParts, { plan, caller, claim }: ToWrite): Room {
-  const { resolved, opened, choice } = plan;
+function takeRoom(parts: CreateRunParts, { caller, claim }: Asked, { resolved, opened, choice }: Plan): Room {
+  const { places, queue, callerLimits } = parts;
   const { name } = resolved.provider;
   if (choice.is === 'refused') throw choice.error;
   const credential = choice.is === 'go' ? choice.credential : opened.usual();
@@ -168,14 +153,31 @@ function takeRoom({ places, queue, callerLimits }: CreateRunParts, { plan, calle
   throw new GatewayError('overloaded', { retryAfterS: CROWDED_RETRY_S });
 }
 
+/** Writes the run at its first fallback with room. Throws the refusal where none takes it. */
+async function writeAtFallback(
+  parts: CreateRunParts,
+  asked: Asked,
+  { resolved, refusal }: { resolved: ResolvedRun; refusal: GatewayError },
+): Promise<StartedRun> {
+  const { fallbacks, options, provider } = resolved;
+  const search = { from: { fallbacks, options, kind: provider.kind.kind }, errors: [refusal.code] };
+  const started = await takeFallback(parts, search, ({ target, opened, choice, rest }) =>
+    write(parts, asked, { resolved: { ...resolved, ...target, fallbacks: rest }, opened, choice }),
+  );
+  if (!started) throw refusal;
+  return started;
+}
+
 /**
  * Writes the run as `running`, and sends it, where there is room for it now; else as `queued`. Whatever was taken for it
- * is given back unless it is written, or sent.
+ * is given back unless it is written, or sent. To be called in the turn of the choice; until the write is under way
+ * nothing is awaited: what is written, a drain waits for, and what was counted is released.
  */
-async function write(parts: CreateRunParts, wanted: ToWrite): Promise<StartedRun> {
+async function write(parts: CreateRunParts, asked: Asked, plan: Plan): Promise<StartedRun> {
   const { store, callerLimits } = parts;
-  const { caller, request, context, plan, claim } = wanted;
-  const { credential, entry, place, slot, ticket } = takeRoom(parts, wanted);
+  const { caller, request, context, claim } = asked;
+  if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
+  const { credential, entry, place, slot, ticket } = takeRoom(parts, asked, plan);
   const run = newRun(parts, { caller, request, context, resolved: plan.resolved, credential, slot });
   // A drain waits for a start whose write is under way, as for one that was sent.
   const leave = slot ? parts.flights.board(run.id) : () => {};

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import { errorBodyOf, GatewayError, type ErrorBody } from '../core/errors.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { findFallback, type FoundFallback } from './fallbacks.ts';
+import { takeFallback } from './fallbacks.ts';
 import type { OnceResult } from './call-once.ts';
 import { mayHaveBegunBefore } from './has-not-begun.ts';
 import type { Run } from './model.ts';
@@ -60,8 +60,7 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
       if (choice.is === 'go') return takeStart({ provider, options: run.options }, choice, { patch: {} });
       if (choice.is === 'wait') return { is: 'wait', waitMs: choice.waitMs ?? LOOK_AGAIN_MS };
       const { error, retryInMs } = choice;
-      const fallback = await findFallback(parts, run, [error.code], run);
-      const there = fallback && goThere(fallback, null);
+      const there = await fallBack(parts, run, { errors: [error.code], error: null });
       if (there) return there;
       if (retryInMs !== null && clock.now() + retryInMs < run.deadlineAt) return { is: 'wait', waitMs: retryInMs };
       return { is: 'end', error: errorBodyOf(error) };
@@ -92,8 +91,7 @@ export function createNextStarts(parts: NextStartsParts): NextStarts {
         last = opened?.exhausted() ?? error;
         codes.push(last.code);
       }
-      const fallback = await findFallback(parts, run, codes, run);
-      const there = fallback && goThere(fallback, error);
+      const there = await fallBack(parts, run, { errors: codes, error });
       if (there) {
         observer.triedAgain(run, error.code, 'fallback');
         return there;
@@ -154,9 +152,13 @@ function pinnedOf({ provider, upstreamWorkflow, options }: ResolvedTarget): RunP
   return { provider: name, kind: kind.kind, baseUrl, allowPrivateNetwork, settings, upstreamWorkflow, options };
 }
 
-/** Null: somebody was faster, and there is no room any more. */
-function goThere({ target, opened, rest }: FoundFallback, error: ErrorBody | null): NextStart | null {
-  const choice = opened.choose();
-  if (choice.is !== 'go') return null;
-  return takeStart(target, choice, { patch: { ...pinnedOf(target), fallbacks: rest }, error });
+/** `error`: what became of the attempt before. Null: no fallback takes the run. */
+function fallBack(
+  parts: NextStartsParts,
+  run: Run,
+  { errors, error }: { errors: readonly ErrorCode[]; error: ErrorBody | null },
+): Promise<NextStart | null> {
+  return takeFallback(parts, { from: run, errors, begun: run }, ({ target, choice, rest }) =>
+    takeStart(target, choice, { patch: { ...pinnedOf(target), fallbacks: rest }, error }),
+  );
 }
