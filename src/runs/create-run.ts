@@ -178,11 +178,12 @@ async function write(parts: CreateRunParts, asked: Asked, plan: Plan): Promise<S
   const { caller, request, context, claim } = asked;
   if (parts.draining()) throw new GatewayError('shutting_down', { retryAfterS: 1 });
   const { credential, entry, place, slot, ticket } = takeRoom(parts, asked, plan);
-  const run = newRun(parts, { caller, request, context, resolved: plan.resolved, credential, slot });
-  // A drain waits for a start whose write is under way, as for one that was sent.
-  const leave = slot ? parts.flights.board(run.id) : () => {};
+  let leave = () => {};
   let sent = false;
   try {
+    const run = newRun(parts, { caller, request, context, resolved: plan.resolved, credential, slot });
+    // A drain waits for a start whose write is under way, as for one that was sent.
+    if (slot) leave = parts.flights.board(run.id);
     const quota = callerLimits.quotaOf(caller);
     const token = tokenQuotaOf(caller);
     let written: Awaited<ReturnType<RunStore['create']>>;

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Caller } from '../../../src/core/caller.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import { createIds } from '../../../src/core/ids.ts';
+import aiTutor from '../../../src/providers/catalog/ai-tutor.ts';
 import { createCallerLimits } from '../../../src/runs/caller-limits.ts';
 import { createRunCreator, type CreateRunParts } from '../../../src/runs/create-run.ts';
 import { createPlaces } from '../../../src/runs/places.ts';
@@ -110,5 +111,35 @@ describe('new runs that look for a fallback at once', () => {
     expect(world.census.unfinished).toBe(0);
     const narrow = world.registry.provider('narrow')!;
     expect((await world.targets.open(narrow)).choose()).toMatchObject({ is: 'go' });
+  });
+});
+
+describe('a new run that cannot be put together', () => {
+  it('gives back all that was taken for it', async () => {
+    const suits = () => {
+      throw new Error('a kind that is broken');
+    };
+    const kind = { ...aiTutor, startStream: { ...aiTutor.startStream!, suits } };
+    const world = fallbackWorld({ kind, limits: { concurrency: 1 } });
+    world.fail('first');
+    const caller = { ...CALLER, limits: { ...CALLER.limits, concurrentRuns: 1 } };
+    const ask = await creatorOf(world, { places: createPlaces(1, () => {}) });
+    await expect(ask(caller, true)).rejects.toThrow('a kind that is broken');
+    expect(await ask(caller, false)).toBe('running at narrow');
+  });
+
+  it('gives back its room in the queue', async () => {
+    const world = fallbackWorld();
+    const ids = createIds(world);
+    let broken = true;
+    const run = () => {
+      if (broken) throw new Error('no id for it');
+      return ids.run();
+    };
+    const parts = { places: createPlaces(0, () => {}), queue: createQueue({ runsMax: 1 }), ids: { ...ids, run } };
+    const ask = await creatorOf(world, parts);
+    await expect(ask()).rejects.toThrow('no id for it');
+    broken = false;
+    expect(await ask()).toBe('queued at first');
   });
 });
