@@ -150,7 +150,7 @@ export function createWriter(parts: {
   };
 }
 
-/** Length of every text in an operation's arguments, one level of arrays deep, as deep as they go. */
+/** Length of the texts in an operation's arguments, and in the arrays among them: where payloads are. */
 function charactersOf(args: readonly unknown[]): number {
   let characters = 0;
   for (const arg of args) {

@@ -187,9 +187,10 @@ describe('a process that is killed', () => {
       if (kind.lookup !== undefined) expect(unanswered).toMatchObject({ status: 'succeeded' });
       else expect(unanswered).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
       const polled = await gateway.end(named[i] ?? '');
-      if (kind.poll === undefined)
-        expect(polled).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
-      else if (kind.lookup !== undefined || polled.upstream.run_id !== null) expect(polled.status).toBe('succeeded');
+      // The vendor may have named its run a moment before, or after.
+      const canAsk = kind.poll !== undefined && (kind.lookup !== undefined || polled.upstream.run_id !== null);
+      if (canAsk) expect(polled.status).toBe('succeeded');
+      else expect(polled).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
       for (const workflow of ['slow-60000.runs-0', 'runs-2500']) expect(startsOf(kind.kind, workflow)).toHaveLength(1);
     }
   });
