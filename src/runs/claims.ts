@@ -32,7 +32,7 @@ export interface Claims {
 }
 
 const ROOM_WAIT_MS = 200;
-/** Few at a time, so that the providers' shares are looked at in between. */
+/** Rows taken in one go, so that other writes come between. */
 const CLAIM_MAX = 16;
 /** Queued runs begun in one turn: each needs its inputs read and its attempt written. */
 const QUEUED_CLAIM_MAX = 64;
@@ -67,7 +67,8 @@ export function createClaims(parts: ClaimsParts): Claims {
   const caring = new Set<{ readonly id: RunId; done: Promise<void> }>();
   const readsOf = new Map<string, number>();
   let reads = 0;
-  let left = false;
+  /** How many reads the claim under way brings, and whose, is not known yet. */
+  let claiming = false;
 
   function count(provider: string, by: 1 | -1): void {
     reads += by;
@@ -78,11 +79,20 @@ export function createClaims(parts: ClaimsParts): Claims {
     return reads >= limits.pollsMax || (readsOf.get(provider) ?? 0) >= limits.pollsPerProviderMax;
   }
 
+  const mayRead = (provider: string) => !claiming && !isFull(provider);
+
+  /** Where there was no room for another, there is now. */
+  function endRead(provider: string): void {
+    const wasFull = isFull(provider);
+    count(provider, -1);
+    if (wasFull) parts.onRoom();
+  }
+
   function care(run: Run): void {
-    // A start has a place of its own; everything else is a read.
+    // A queued run's start has a place of its own; everything else counts as a read, also a start that was held back.
     const isRead = run.status !== 'queued';
     if (isRead) count(run.provider, 1);
-    const over = isRead ? () => count(run.provider, -1) : queue.leave(run.provider);
+    const over = isRead ? () => endRead(run.provider) : queue.leave(run.provider);
     const entry = { id: run.id, done: Promise.resolve() };
     caring.add(entry);
     entry.done = parts.carer
@@ -91,8 +101,6 @@ export function createClaims(parts: ClaimsParts): Claims {
       .finally(() => {
         caring.delete(entry);
         over();
-        // A start that is over, or found no room, makes none for reads.
-        if (isRead && left) parts.onRoom();
       });
   }
 
@@ -111,26 +119,25 @@ export function createClaims(parts: ClaimsParts): Claims {
 
   return {
     async claim() {
-      const room = Math.min(limits.pollsMax - reads, CLAIM_MAX);
-      left = room <= 0;
       const more = await claimQueued();
+      const room = Math.min(limits.pollsMax - reads, CLAIM_MAX);
       if (room <= 0) return more;
-      const crowded = [...readsOf]
-        .filter(([, count]) => count >= limits.pollsPerProviderMax)
-        .map(([provider]) => provider);
-      left ||= crowded.length > 0;
-      const runs = await store.claim(owner, room, crowded);
-      for (const run of runs) care(run);
-      return more || runs.length >= room;
+      claiming = true;
+      try {
+        const runs = await store.claim(owner, room, { inFlight: readsOf, max: limits.pollsPerProviderMax });
+        for (const run of runs) care(run);
+        return more || runs.length >= room;
+      } finally {
+        claiming = false;
+      }
     },
     async poll(run, options) {
-      while (isFull(run.provider) && !options.signal?.aborted) await pause(parts.clock, ROOM_WAIT_MS, options.signal);
+      while (!mayRead(run.provider) && !options.signal?.aborted) await pause(parts.clock, ROOM_WAIT_MS, options.signal);
       count(run.provider, 1);
       try {
         return await parts.carer.poll(run, options);
       } finally {
-        count(run.provider, -1);
-        if (left) parts.onRoom();
+        endRead(run.provider);
       }
     },
     reads: () => reads,

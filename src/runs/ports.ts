@@ -244,8 +244,8 @@ export interface RunStore {
   redeliver(id: RunId, deliveryId: string): Promise<Delivery | null>;
   /** Unfinished runs, by status: for bounds and for people. */
   countUnfinished(): Promise<{ queued: number; total: number }>;
-  /** Takes up to `limit` due runs that nobody owns, longest due first; those of `exceptProviders` are left. A queued one is due at its deadline. */
-  claim(owner: Owner, limit: number, exceptProviders?: readonly string[]): Promise<Run[]>;
+  /** Takes up to `limit` due runs that nobody owns, longest due first; of a provider, as many as make `max` with its `inFlight`. A queued one is due at its deadline. */
+  claim(owner: Owner, limit: number, share?: { inFlight: ReadonlyMap<string, number>; max: number }): Promise<Run[]>;
   /** How many runs are queued, by provider and key lineage. */
   queuedShares(): Promise<QueuedShare[]>;
   /** Takes queued runs that nobody owns, due or not: of each entry's provider and lineage the oldest `runs`. */

@@ -91,7 +91,7 @@ describe('starts over several vendors, credentials and limits', { timeout: SCHED
   it('would be found out if a restart forgot the runs that go on', async () => {
     const forgetful = (store: RunStore): RunStore => ({ ...store, unfinished: async () => [] });
     // One schedule in a thousand shows it: what goes on is looked at, and so known, soon after the restart.
-    expect(await isFoundOut({ store: forgetful }, /\d unfinished runs at once/, 100, 1_450)).toBe(true);
+    expect(await isFoundOut({ store: forgetful }, /\d unfinished runs at once/, 200, 2_301)).toBe(true);
   });
 
   it('would be found out if runs of a day were not counted', async () => {

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { addToCount } from '../../runs/add-to-count.ts';
 import type { DeliveryStatements } from './execute-delivery-operation.ts';
 import type { Operation, Row, Value } from './operations.ts';
 import { RUN_COLUMNS } from './run-row.ts';
@@ -36,9 +37,30 @@ export function prepareClaimStatements(db: DatabaseSync) {
   };
 }
 
-/** Takes due runs, longest due first. */
-export function claim(statements: ClaimStatements, [, owner, now, limit, except]: Operation & { 0: 'claim' }): Row[] {
-  return take(statements, owner, statements.dueRows.all(now, except, owner, limit) as unknown as Value[][]);
+/** Takes due runs, longest due first, but for those of providers that have no room for more. */
+export function claim(
+  statements: ClaimStatements,
+  [, owner, now, limit, inFlight, max]: Operation & { 0: 'claim' },
+): Row[] {
+  const counts = new Map(inFlight);
+  const taken: Row[] = [];
+  for (;;) {
+    const values = [now, fullProviders(counts, max), owner, limit - taken.length];
+    const due = statements.dueRows.all(...values) as unknown as Value[][];
+    const fitting = due.filter((row) => {
+      const provider = row[6] as string;
+      addToCount(counts, provider, 1);
+      return (counts.get(provider) ?? 0) <= max;
+    });
+    taken.push(...take(statements, owner, fitting));
+    // Where some did not fit, their provider is full: what is due behind them is looked for without it.
+    if (fitting.length === due.length) return taken;
+  }
+}
+
+/** Those that have as many in flight as they may, as a JSON list. */
+export function fullProviders(inFlight: ReadonlyMap<string, number>, max: number): string {
+  return JSON.stringify(Array.from(inFlight).flatMap(([provider, count]) => (count >= max ? [provider] : [])));
 }
 
 /** Takes the oldest queued runs of each provider and lineage that is asked for. */

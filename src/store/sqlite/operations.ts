@@ -29,8 +29,8 @@ export interface Operations {
   append: [id: string, owner: string, events: Row];
   /** An ended run with all that belongs to it, its claims apart. */
   remove: [id: string];
-  /** Takes due runs. `except`: a JSON list of providers whose due runs are left. */
-  claim: [owner: string, now: number, limit: number, except: string];
+  /** Takes due runs: of a provider, as many as make `max` with those in flight. */
+  claim: [owner: string, now: number, limit: number, inFlight: readonly InFlightRow[], max: number];
   /** `wanted`: three values each: provider, lineage, how many runs. */
   claimQueued: [owner: string, wanted: Row];
   unfinished: [];
@@ -120,6 +120,9 @@ export type Move = [
   deliveries: DeliveryRows | null,
   countedStart: CountedRow | null,
 ];
+
+/** How many runs of a provider somebody asks about. */
+export type InFlightRow = readonly [provider: string, runs: number];
 
 /** A start to be remembered. */
 export type CountedRow = readonly [at: number, provider: string, credentialId: string];

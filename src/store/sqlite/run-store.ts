@@ -13,6 +13,7 @@ import type {
 import { deliveryRows } from './delivery-row.ts';
 import { createDeliveryMethods } from './delivery-store.ts';
 import { outputRows, placeEvents } from './event-log.ts';
+import { fullProviders } from './execute-claim-operation.ts';
 import type { Hints } from './hints.ts';
 import { listRuns } from './list-runs.ts';
 import type { ClaimRow, CountedRow, Move, Row } from './operations.ts';
@@ -99,13 +100,13 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       const [total, queued] = reader.read((statements) => statements.unfinished.get()) as [number, number];
       return { queued, total };
     },
-    async claim(owner, limit, exceptProviders = []) {
+    async claim(owner, limit, { inFlight, max } = { inFlight: new Map(), max: Infinity }) {
       if (limit <= 0) return [];
-      const except = JSON.stringify(exceptProviders);
       const now = clock.now();
+      const full = fullProviders(inFlight, max);
       // Nearly always nothing is due; finding that out costs no write.
-      if (reader.read((statements) => statements.anyDue.get(now, except)) === null) return [];
-      return (await writer.write('claim', owner, now, limit, except)).map(rows.runFromRow);
+      if (reader.read((statements) => statements.anyDue.get(now, full)) === null) return [];
+      return (await writer.write('claim', owner, now, limit, [...inFlight], max)).map(rows.runFromRow);
     },
     async queuedShares() {
       return reader.read(queuedShares);

@@ -386,6 +386,22 @@ export function runStoreSuite(name: string, options: Partial<StoreOptions>): voi
         expect(await store.runs.claim(FIRST, 3)).toHaveLength(0);
       });
 
+      it('claim of a provider what it has room for, and pass over the rest', async () => {
+        const runs: Run[] = [];
+        for (const provider of ['a', 'a', 'b', 'a', 'c', 'b', 'd', 'b', 'd']) {
+          runs.push(await created({ provider, owner: null, dueInMs: 0 }));
+          place.clock.advance(1);
+        }
+        const share = { inFlight: new Map(Object.entries({ a: 1, c: 2, e: 7 })), max: 2 };
+        const claimed = async (limit: number) =>
+          (await store.runs.claim(FIRST, limit, share)).map(({ id }) => runs.findIndex((run) => run.id === id));
+        expect(await claimed(5)).toEqual([0, 2, 5, 6, 8]);
+        const full = { inFlight: new Map(Object.entries({ a: 2, b: 2, c: 2 })), max: 2 };
+        expect(await store.runs.claim(FIRST, 10, full)).toEqual([]);
+        expect(await store.runs.claim(FIRST, 10, { inFlight: new Map(), max: 0 })).toEqual([]);
+        expect(await store.runs.claim(FIRST, 10)).toHaveLength(4);
+      });
+
       it('take over what the dead had, who learn of it and cannot move it any more', async () => {
         expect(await store.runs.beat(FIRST)).toBe('held');
         const run = await created({ owner: FIRST });
