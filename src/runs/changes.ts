@@ -21,6 +21,12 @@ export interface Moment {
   followed: boolean;
 }
 
+/**
+ * When a command is due: before all that is overdue, and after earlier commands. The overdue polls of a vendor that has fallen
+ * silent need minutes for their turns.
+ */
+export const COMMAND_DUE_IN_MS = -1e12;
+
 type Ended = 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
 
 export interface Ending {
@@ -126,7 +132,7 @@ function stillGoing(run: Run, patch: RunPatch, moment: Moment): Change {
     // The cancel was sent (then its confirmation is awaited), or could not be sent before now.
     const asked = run.care.step === 'cancel' || run.care.step === 'poll';
     const care: Care = asked ? nextPoll(run) : { step: 'cancel', next: 'ask', tries: 0, notFound: 0, from: 'running' };
-    return schedule(run, 'cancelling', { ...patch, attempts, care }, moment, asked ? undefined : 0);
+    return schedule(run, 'cancelling', { ...patch, attempts, care }, moment, asked ? undefined : COMMAND_DUE_IN_MS);
   }
   if (run.status !== 'waiting') {
     const begins = run.care.step === 'start';
@@ -179,13 +185,13 @@ export function schedule(run: Run, status: RunStatus, patch: RunPatch, moment: M
   const care = patch.care ?? run.care;
   const delayMs = inMs ?? pollDelayMs(moment.kind, 'tries' in care ? Math.max(0, care.tries - 1) : 0, moment.random);
   const allowedMs = Math.max(delayMs, untilAllowanceMs(moment));
-  const dueInMs = Math.max(0, Math.min(allowedMs, run.deadlineAt - moment.nowMs));
+  const dueInMs = Math.min(allowedMs, Math.max(0, run.deadlineAt - moment.nowMs));
   return { status, patch, events: [], owner: null, dueInMs };
 }
 
 /** A vendor that says that nothing is left of its limit is asked again when the limit is reset. */
 function untilAllowanceMs({ rateLimit, nowMs }: Moment): number {
-  return rateLimit?.remaining === 0 && rateLimit.reset !== null ? rateLimit.reset - nowMs : 0;
+  return rateLimit?.remaining === 0 && rateLimit.reset !== null ? rateLimit.reset - nowMs : -Infinity;
 }
 
 /** The care of the next read; it counts the reads since the start or the last change of what is done. */

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { RunId } from '../core/ids.ts';
 import type { AnyProviderKind } from '../providers/define-provider.ts';
-import { end } from './changes.ts';
+import { COMMAND_DUE_IN_MS, end } from './changes.ts';
 import { hasNotBegun } from './has-not-begun.ts';
 import { hasEnded, type Run } from './model.ts';
 import type { Mover } from './mover.ts';
@@ -63,7 +63,7 @@ function pauseChange(run: Run): Change | null {
   // Asked already: again would only make the vendor be asked sooner than it wants to be.
   if (run.care.step === 'pause') return null;
   const care = { step: 'pause', tries: 0 } as const;
-  return { status: 'running', patch: { care }, events: [], owner: null, dueInMs: 0 };
+  return { status: 'running', patch: { care }, events: [], owner: null, dueInMs: COMMAND_DUE_IN_MS };
 }
 
 /**
@@ -83,7 +83,7 @@ function cancelChange(run: Run, kind: AnyProviderKind, nowMs: number): Change {
       patch: {},
       events: [event],
       owner: run.owner,
-      dueInMs: run.owner === null ? 0 : null,
+      dueInMs: run.owner === null ? COMMAND_DUE_IN_MS : null,
     };
   }
   const from = run.status === 'waiting' ? 'waiting' : 'running';
@@ -92,6 +92,6 @@ function cancelChange(run: Run, kind: AnyProviderKind, nowMs: number): Change {
     patch: { care: { step: 'cancel', next: 'ask', tries: 0, notFound: 0, from } },
     events: [event],
     owner: null,
-    dueInMs: 0,
+    dueInMs: COMMAND_DUE_IN_MS,
   };
 }

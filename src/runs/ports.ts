@@ -114,7 +114,7 @@ export interface Change {
   deliveries?: readonly NewDelivery[];
   /** Who cares from now on. */
   owner: Owner | null;
-  /** Milliseconds from now, by the store's clock; null where `owner` cares, or nobody has to. */
+  /** Milliseconds from now, by the store's clock, below 0 for a command; null where `owner` cares, or nobody has to. */
   dueInMs: number | null;
   /**
    * Deletes an idempotency row, because what its request asked for provably did not begin and may come

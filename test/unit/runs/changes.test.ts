@@ -4,7 +4,7 @@ import type { RunId } from '../../../src/core/ids.ts';
 import { createSystemRandom } from '../../../src/core/random.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
 import { afterStart } from '../../../src/runs/after-start.ts';
-import { applyOutcome, endAtDeadline, type Moment } from '../../../src/runs/changes.ts';
+import { applyOutcome, COMMAND_DUE_IN_MS, endAtDeadline, type Moment } from '../../../src/runs/changes.ts';
 import type { Care, Run } from '../../../src/runs/model.ts';
 import { newAttempt, openAttempt } from '../../../src/runs/open-attempt.ts';
 import { newRun } from '../../contract/store/sample-run.ts';
@@ -56,6 +56,20 @@ describe('a run that its vendor calls running', () => {
     const change = applyOutcome({ ...waiting, care: polled(1) }, RUNNING, moment);
     expect(change).toMatchObject({ status: 'running', patch: { deadlineAt: NOW + 5_000, remainingMs: null } });
     expect(change.events.map(({ type }) => type)).toEqual(['run.resumed']);
+  });
+});
+
+describe('a cancel that could not be sent before the vendor had named the run', () => {
+  const cancelling = runThat({ status: 'cancelling', care: { step: 'start' } });
+
+  it('goes before all that is overdue', () => {
+    const change = applyOutcome(cancelling, RUNNING, moment);
+    expect(change).toMatchObject({ patch: { care: { step: 'cancel' } }, dueInMs: COMMAND_DUE_IN_MS });
+  });
+
+  it('waits for the vendor’s limit, as everything else does', () => {
+    const rateLimit = { limit: 10, remaining: 0, reset: NOW + 20_000, observedAt: NOW };
+    expect(applyOutcome(cancelling, RUNNING, { ...moment, rateLimit }).dueInMs).toBe(20_000);
   });
 });
 
