@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type * as z from 'zod';
-import type { Authenticate } from '../access/authenticate.ts';
+import type { Authenticate, ShownIdentity } from '../access/authenticate.ts';
 import type { Caller, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Ids } from '../core/ids.ts';
@@ -45,6 +45,8 @@ declare module 'fastify' {
     startedMs: number;
     /** Set by the guard; null on routes for anyone. */
     caller: Caller | null;
+    /** What the caller was proven by, for a second look; set with `caller`. */
+    presented: ShownIdentity | null;
     /** Aborted when the client goes away; null where nothing is held for it. */
     leaving: AbortController | null;
     /** The run that the request turned out to be about, for the log. */

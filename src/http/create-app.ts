@@ -66,6 +66,7 @@ export function createApp(parts: AppParts, { countsRequests, servesOrigin, hostN
   app.decorate('clock', parts.clock);
   app.decorateRequest('startedMs', 0);
   app.decorateRequest('caller', null);
+  app.decorateRequest('presented', null);
   app.decorateRequest('leaving', null);
   app.decorateRequest('runId', null);
   app.setValidatorCompiler(zodValidator);

@@ -31,6 +31,7 @@ export interface RunningAdminApp extends AsyncDisposable {
   port: number;
   store: Store;
   state: RunningApp['state'];
+  clock: RunningApp['clock'];
 }
 
 /** Parts that nobody calls, for an app whose routes are looked at. */
@@ -45,7 +46,7 @@ export async function startAdminApp(
   change: (services: AdminServices) => AdminServices = (services) => services,
   more: Partial<Pick<AdminAppParts, 'metrics' | 'authenticate' | 'version' | 'hostNames'>> = {},
 ): Promise<RunningAdminApp> {
-  const { parts, state } = runsAppParts();
+  const { parts, state, clock } = runsAppParts();
   const { log } = parts;
   const random = createSystemRandom();
   const ids = createIds({ clock: systemClock, random });
@@ -86,6 +87,7 @@ export async function startAdminApp(
     url: `http://127.0.0.1:${port}`,
     store,
     state,
+    clock,
     async [Symbol.asyncDispose]() {
       app.server.closeAllConnections();
       await app.close();

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ShownIdentity } from '../../access/authenticate.ts';
 import type { Role } from '../../core/caller.ts';
 import { GatewayError, wrongParam } from '../../core/errors.ts';
 import { HOP_HEADER } from '../../core/hop.ts';
@@ -10,7 +11,10 @@ import { setBaseHeaders } from '../reply.ts';
 import type { CountRequest } from './request-limits.ts';
 import { allowedMethods } from './route-table.ts';
 
-export interface GuardParts extends Pick<AppParts, 'authenticate' | 'health'> {
+/** A revocation must count within a second, and what is known of a key may be half a second old when a request begins. */
+const BODY_LATE_MS = 250;
+
+export interface GuardParts extends Pick<AppParts, 'authenticate' | 'health' | 'clock'> {
   /** Null: this listener counts no requests. */
   countRequest: CountRequest | null;
 }
@@ -18,8 +22,9 @@ export interface GuardParts extends Pick<AppParts, 'authenticate' | 'health'> {
 /**
  * Decides by the matched route, before a byte of the body is read, whether a request may go on:
  * unknown path, drain, key, requests a minute, role, then form. A route that declares no roles is refused to everybody.
+ * A body may take its time: a caller whose body came late is proven once more when it is there.
  */
-export function addGuard(app: App, { authenticate, health, countRequest }: GuardParts): void {
+export function addGuard(app: App, { authenticate, health, clock, countRequest }: GuardParts): void {
   app.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     setBaseHeaders(reply);
     // First, because a call to a vendor that comes back here is on the vendor's path, which is none of ours.
@@ -29,12 +34,29 @@ export function addGuard(app: App, { authenticate, health, countRequest }: Guard
     requireHost(request);
     if (roles === 'anyone') return;
     if (request.method === 'POST' && health.unready() === 'draining') throw new GatewayError('shutting_down');
-    const caller = await authenticate(presentedBy(request));
+    const presented = presentedBy(request);
+    const caller = await authenticate(presented);
+    request.presented = presented;
     request.caller = caller;
     // Most keys have no such limit, and pay nothing for those that have.
     if (caller.limits.requestsPerMinute !== null) await countRequest?.(request, reply);
     requireRole(roles, caller.role);
     requireForm(request);
+  });
+
+  async function proveAgain(request: FastifyRequest, presented: ShownIdentity): Promise<void> {
+    // Who is refused now is nobody in the log either.
+    request.caller = null;
+    const caller = await authenticate(presented);
+    const { roles } = request.routeOptions.config;
+    if (roles !== 'anyone') requireRole(roles, caller.role);
+    request.caller = caller;
+  }
+  // With a callback, and by the time alone: a request that came in one piece pays for no second look.
+  app.addHook('preValidation', (request: FastifyRequest, _reply, done: (error?: Error) => void) => {
+    const { presented, startedMs } = request;
+    if (presented === null || clock.monotonic() - startedMs < BODY_LATE_MS) return done();
+    proveAgain(request, presented).then(() => done(), done);
   });
   // Reached only if the hook above let an unknown route through.
   app.setNotFoundHandler((request) => {
