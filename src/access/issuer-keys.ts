@@ -11,7 +11,8 @@ import { loadJose } from './load-jose.ts';
  *
  *   none    -> a request waits for the fetch; where it fails, nothing is fetched for 2 s
  *   fresh   for 10 min
- *   stale   for a day: used as they are, while a fetch goes on beside the requests, so that an issuer may be away
+ *   stale   for a day: a request waits for the fetch, and where it fails they are used as they are, so that an issuer may
+ *           be away; for 30 s after that nobody waits, and a fetch goes on beside the requests
  *   gone    after that: as none
  *
  * A key that is not among them is looked for by another fetch, at most every 10 s, so that made-up names cost nobody
@@ -22,6 +23,8 @@ const FRESH_MS = 600_000;
 const USABLE_MS = 86_400_000;
 const TRY_AGAIN_MS = 2_000;
 const LOOK_AGAIN_MS = 10_000;
+/** Longer than until the next fetch has failed too: of an issuer that stays away, only the first requests wait. */
+const AWAY_MS = 30_000;
 const TIMEOUT_MS = 5_000;
 const DISCOVERY_BYTES_MAX = 65_536;
 const KEYS_BYTES_MAX = 262_144;
@@ -61,21 +64,24 @@ export interface IssuerKeysParts {
 export function createIssuerKeys(issuer: IssuerSettings, parts: IssuerKeysParts): FindIssuerKey {
   const { clock, log } = parts;
   let known: { find: LocalJWKSet; atMs: number } | null = null;
+  /** When the last fetch was over, and when the last one that failed was: one may take long. */
   let triedAt = -Infinity;
+  let failedAt = -Infinity;
   let fetching: Promise<void> | null = null;
 
   const ageMs = () => (known === null ? Infinity : clock.monotonic() - known.atMs);
 
   /** Never rejects: what is known stays, and the log says why. */
   async function fetchAgain(): Promise<void> {
-    triedAt = clock.monotonic();
     try {
       const keys = await fetchKeys(issuer, parts);
       const { createLocalJWKSet } = await loadJose();
       known = { find: createLocalJWKSet(keys), atMs: clock.monotonic() };
     } catch (error) {
+      failedAt = clock.monotonic();
       log.warn({ issuer: issuer.issuer, reason: reasonOf(error) }, 'keys of an issuer could not be fetched');
     }
+    triedAt = clock.monotonic();
   }
 
   function refresh(afterMs: number): Promise<void> {
@@ -86,7 +92,10 @@ export function createIssuerKeys(issuer: IssuerSettings, parts: IssuerKeysParts)
 
   async function usable(): Promise<LocalJWKSet> {
     if (ageMs() > USABLE_MS) await refresh(TRY_AGAIN_MS);
-    else if (ageMs() > FRESH_MS) void refresh(LOOK_AGAIN_MS);
+    else if (ageMs() > FRESH_MS) {
+      const refreshed = refresh(LOOK_AGAIN_MS);
+      if (clock.monotonic() - failedAt >= AWAY_MS) await refreshed;
+    }
     if (known === null || ageMs() > USABLE_MS) throw new IssuerAwayError('the keys of the issuer cannot be fetched');
     return known.find;
   }
