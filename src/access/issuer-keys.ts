@@ -75,6 +75,10 @@ export function createIssuerKeys(issuer: IssuerSettings, parts: IssuerKeysParts)
   async function fetchAgain(): Promise<void> {
     try {
       const keys = await fetchKeys(issuer, parts);
+      // An answer too: whoever had one of them before has it no more.
+      if (keys.keys.length === 0) {
+        log.warn({ issuer: issuer.issuer, algorithms: issuer.algorithms }, 'an issuer has no key that can be used');
+      }
       const { createLocalJWKSet } = await loadJose();
       known = { find: createLocalJWKSet(keys), atMs: clock.monotonic() };
     } catch (error) {
@@ -127,9 +131,7 @@ async function fetchKeys(issuer: IssuerSettings, parts: IssuerKeysParts): Promis
   if (!Array.isArray(keys)) throw new Error('no list of keys came');
   // Keys are few; a list that is longer than this is no issuer's.
   if (keys.length > KEYS_MAX) throw new Error(`more than ${KEYS_MAX} keys came`);
-  const usable = keys.filter(isJsonObject).filter((key) => isUsable(key, issuer.algorithms));
-  if (usable.length === 0) throw new Error(`no key came that fits ${issuer.algorithms.join(', ')}`);
-  return { keys: usable };
+  return { keys: keys.filter(isJsonObject).filter((key) => isUsable(key, issuer.algorithms)) };
 }
 
 async function discover(issuer: IssuerSettings, parts: IssuerKeysParts): Promise<string> {

@@ -383,7 +383,8 @@ describe('an issuer’s keys', () => {
     ['text', { body: 'nope' }],
     ['a list', { body: '[]' }],
     ['nothing', { body: '' }],
-    ['no keys', { body: '{"keys":[]}' }],
+    ['no list', { body: '{}' }],
+    ['a page that is gone', { status: 410 }],
     ['keys of the wrong form', { body: '{"keys":{"0":{}}}' }],
     ['too many keys', { body: JSON.stringify({ keys: Array.from({ length: 101 }, () => ({ kty: 'RSA' })) }) }],
     ['a megabyte', { body: JSON.stringify({ keys: [{ kty: 'RSA', n: 'A'.repeat(1_000_000) }] }) }],
@@ -394,6 +395,27 @@ describe('an issuer’s keys', () => {
     issuer.answer = answer;
     await expect(oidc.verify(await issuer.sign())).rejects.toMatchObject({ code: 'vault_unavailable' });
     expect(logged).toHaveLength(1);
+  });
+
+  it.each([
+    ['an empty list', { keys: [] }],
+    ['none that fits', { keys: [{ kty: 'EC', crv: 'P-256' }, { kty: 'RSA', use: 'enc' }, { kty: 'oct' }] }],
+  ])('are gone once the issuer answers with %s, and the log says so', async (_, document) => {
+    const parts = await setUp();
+    const { issuer, clock, logged, configured } = parts;
+    configured.issuers = [issuer.settings({ jwksUri: `${issuer.url}/keys` })];
+    await parts.oidc.verify(await issuer.sign());
+    issuer.answer = { body: JSON.stringify(document) };
+    clock.pass(600_001);
+    expect(await refusalOf(parts, await issuer.sign())).toBe('unauthorized');
+    const told = {
+      fields: { issuer: issuer.url, algorithms: ['RS256'] },
+      message: 'an issuer has no key that can be used',
+    };
+    expect(logged).toContainEqual(told);
+    issuer.answer = null;
+    clock.pass(10_000);
+    await parts.oidc.verify(await issuer.sign());
   });
 
   it('that nobody could use harm none that can', async () => {
