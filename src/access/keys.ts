@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller, CallerLimits, Role } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { wrongParam } from '../core/errors.ts';
+import { ISO_TIME_MAX } from '../core/iso-time.ts';
 import { isOrigin, originFault } from '../core/origin.ts';
 import { isPrintable } from '../core/printable.ts';
 import type { Random } from '../core/random.ts';
@@ -52,6 +53,8 @@ export function createKey(
     throw wrongParam('name', `A key's name has 1 to ${NAME_LENGTH_MAX} printable characters.`);
   }
   if (expiresAt !== null && expiresAt <= now) throw wrongParam('expires_at', 'A key cannot expire before it is made.');
+  if (expiresAt !== null && expiresAt > ISO_TIME_MAX)
+    throw wrongParam('expires_at', 'A key expires before the year 10000.');
   checkAllowLists(wanted);
   checkLimits(limits);
   checkOrigins(origins);

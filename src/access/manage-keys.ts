@@ -2,7 +2,7 @@ import type { Actor } from '../core/audit.ts';
 import type { Audited, Deed } from '../core/audited.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import { isoTimeOrNull } from '../core/iso-time.ts';
+import { ISO_TIME_MAX, isoTimeOrNull } from '../core/iso-time.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Random } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
@@ -131,7 +131,7 @@ function newestOf(all: readonly StoredKey[], old: StoredKey): StoredKey {
 
 /** What was made for thirty days lasts thirty days again. The end of one that was replaced is its overlap's, not its own. */
 function sameLifetime({ createdAt, expiresAt }: StoredKey, now: number): number | null {
-  return expiresAt === null ? null : now + (expiresAt - createdAt);
+  return expiresAt === null ? null : Math.min(now + (expiresAt - createdAt), ISO_TIME_MAX);
 }
 
 function cannotRotate(key: StoredKey | null): GatewayError {

@@ -4,6 +4,7 @@ import type { IssuerSettings } from '../core/access-settings.ts';
 import type { Caller, CallerToken } from '../core/caller.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
+import { ISO_TIME_MAX } from '../core/iso-time.ts';
 import type { KeyVerifier } from './keys.ts';
 import { createIssuerKeys, IssuerAwayError, type FindIssuerKey, type IssuerKeysParts } from './issuer-keys.ts';
 import { createJwtRefusals, jwtRefusalReason, RefusedJwtError } from './jwt-refusals.ts';
@@ -28,8 +29,6 @@ const TYPES = new Set(['', 'jwt', 'at+jwt', 'application/jwt', 'application/at+j
 const TOLERANCE_S = 5;
 /** An issuer that withdraws a key is to be heard. */
 const KNOWN_FOR_MS = 60_000;
-/** The end of the year 9999: no later time can be written (RFC 3339). */
-const EXPIRES_AT_MAX = Date.UTC(10_000, 0) - 1;
 /** Of one key id there is one key; an issuer that has more gets this many tries. */
 const CANDIDATES_MAX = 3;
 const RETRY_AWAY_S = 5;
@@ -210,7 +209,7 @@ function userOf(payload: JWTPayload, jwt: string, { issuer, subjectClaim }: Issu
   if (typeof exp !== 'number') throw new RefusedJwtError('exp');
   const name = JSON.stringify([issuer, typeof jti === 'string' ? jti : jwt]);
   const expiresAt = (exp + TOLERANCE_S) * 1000;
-  if (expiresAt > EXPIRES_AT_MAX) throw new RefusedJwtError('exp');
+  if (expiresAt > ISO_TIME_MAX) throw new RefusedJwtError('exp');
   return { id: `jwt_${hash('sha256', name, 'base64url')}`, subject, expiresAt };
 }
 

@@ -1,3 +1,6 @@
+/** The end of the year 9999, milliseconds since 1970: no later time can be written (RFC 3339). */
+export const ISO_TIME_MAX = Date.UTC(10_000, 0) - 1;
+
 /** Seconds that are remembered, a power of two; deadlines lie a little ahead of everything else that is written. */
 const REMEMBERED = 16;
 

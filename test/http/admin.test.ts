@@ -163,6 +163,8 @@ describe('/admin/keys', () => {
     [{ name: 'n', expires_at: '2001-01-01T00:00:00Z' }, 'expires_at'],
     [{ name: 'n', origins: ['not an origin'] }, 'origins'],
     [{ name: 'n', lineage: 'x' }, 'lineage'],
+    // By its offset it is a moment of the year 10000, which cannot be shown.
+    [{ name: 'n', expires_at: '9999-12-31T23:59:59-01:00' }, 'expires_at'],
   ])('refuses %j', async (body, param) => {
     const refused = await ask('POST', '/admin/keys', body);
     expect([refused.status, refused.body.error.param]).toEqual([400, param]);
@@ -190,6 +192,15 @@ describe('/admin/keys', () => {
     expect((await ask('POST', `/admin/keys/${body.id}/rotate`)).status).toBe(201);
     expect((await ask('POST', `/admin/keys/${old.id}/rotate`, { overlap_s: -1 })).status).toBe(400);
     expect((await ask('POST', '/admin/keys/nobody/rotate', {})).status).toBe(404);
+  });
+
+  it('rotates one that lasts as long as a time can be written: its successor ends with it', async () => {
+    const expires = { name: 'for ages', expires_at: '9999-12-31T23:59:59.999Z' };
+    const { body: old } = await ask('POST', '/admin/keys', expires);
+    await wait(2);
+    const { status, body } = await ask('POST', `/admin/keys/${old.id}/rotate`, {});
+    expect([status, body.expires_at]).toEqual([201, expires.expires_at]);
+    expect((await audited(1))[0]).toMatchObject({ action: 'key.rotate', details: { expires_at: expires.expires_at } });
   });
 
   it('gives a key one successor, however many are asked for at once', async () => {
