@@ -16,7 +16,7 @@ export interface SignedMessage {
 
 /**
  * Whether a message was signed with one of the provider's credentials of purpose `webhook`. `no_credential`: it has none.
- * Throws `vault_unavailable`.
+ * Throws `vault_unavailable` where none matches and one of them cannot be opened.
  */
 export type VerifySignature = (
   provider: string,
@@ -37,12 +37,20 @@ export function createSignatureVerifier({
     if (!HEX_SHA256.test(signature)) return 'wrong';
     const given = Buffer.from(signature, 'hex');
     let right = false;
+    let unopened: { cause: unknown } | null = null;
+    // Every one is looked at, so that time does not tell which.
     for (const row of rows) {
-      const secret = await openSealed(row.sealed, credentialPlace(row), { masterKeys, what: `credential ${row.id}` });
-      const computed = createHmac('sha256', secret.open()).update(body).digest();
-      // Every one is looked at, so that time does not tell which.
-      right = timingSafeEqual(given, computed) || right;
+      try {
+        const secret = await openSealed(row.sealed, credentialPlace(row), { masterKeys, what: `credential ${row.id}` });
+        const computed = createHmac('sha256', secret.open()).update(body).digest();
+        right = timingSafeEqual(given, computed) || right;
+      } catch (cause) {
+        unopened ??= { cause };
+      }
     }
-    return right ? 'right' : 'wrong';
+    if (right) return 'right';
+    // It may be the one that would have matched.
+    if (unopened !== null) throw unopened.cause;
+    return 'wrong';
   };
 }

@@ -22,7 +22,13 @@ function setUp() {
   const vault = createVault({ ...parts, references: NO_REFERENCES, mayUse: () => false });
   const add = (secret: string, purpose: 'api' | 'webhook' = 'webhook') =>
     vault.add({ provider: 'b3os', label: null, purpose, secret: new Secret(secret) });
-  return { add, verify: createSignatureVerifier({ store, masterKeys }) };
+  /** Seals one with a master key that is gone. */
+  const addUnopenable = async () => {
+    const gone = fixedMasterKeys([masterKeyOf(random.bytes(32))]);
+    const other = createVault({ ...parts, masterKeys: gone, references: NO_REFERENCES, mayUse: () => false });
+    await other.add({ provider: 'b3os', label: null, purpose: 'webhook', secret: new Secret('lost') });
+  };
+  return { add, addUnopenable, verify: createSignatureVerifier({ store, masterKeys }) };
 }
 
 function signed(secret: string, body = BODY) {
@@ -48,6 +54,17 @@ describe('a vendor’s signature', () => {
     for (const text of wrong) expect(await verify('b3os', { body: BODY, signature: text })).toBe('wrong');
     expect(await verify('b3os', signed('other'))).toBe('wrong');
     expect(await verify('b3os', signed('first', Buffer.from('{}')))).toBe('wrong');
+  });
+
+  it('is right though another secret cannot be opened; where none fits, nobody knows', async () => {
+    const { add, addUnopenable, verify } = setUp();
+    await addUnopenable();
+    await add('first');
+    await addUnopenable();
+    expect(await verify('b3os', signed('first'))).toBe('right');
+    for (const secret of ['lost', 'other']) {
+      await expect(verify('b3os', signed(secret))).rejects.toMatchObject({ code: 'vault_unavailable' });
+    }
   });
 
   it('cannot be made with what the provider’s runs use', async () => {
