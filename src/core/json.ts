@@ -14,10 +14,10 @@ export type ParsedJson = { ok: true; value: Json } | { ok: false; fault: JsonFau
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Parses untrusted JSON, as of `parseExactly`. Bytes must be valid UTF-8; at most `JSON_DEPTH_MAX` levels.
+ * Parses untrusted JSON, by `parse`. Bytes must be valid UTF-8; at most `JSON_DEPTH_MAX` levels.
  * `__proto__` becomes an own property as JSON.parse makes it; nothing here merges objects by assignment.
  */
-export function parseJson(input: Uint8Array | string): ParsedJson {
+export function parseJson(input: Uint8Array | string, parse: (text: string) => unknown = parseExactly): ParsedJson {
   let text: string;
   try {
     text = typeof input === 'string' ? input : decoder.decode(input);
@@ -26,7 +26,7 @@ export function parseJson(input: Uint8Array | string): ParsedJson {
   }
   if (!depthWithin(text, JSON_DEPTH_MAX)) return { ok: false, fault: 'too_deep' };
   try {
-    return { ok: true, value: parseExactly(text) as Json };
+    return { ok: true, value: parse(text) as Json };
   } catch {
     return { ok: false, fault: 'not_json' };
   }

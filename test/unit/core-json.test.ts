@@ -44,6 +44,7 @@ describe('parsing exactly', () => {
     '{"wei":123456789012345678901,"list":[1,-9007199254740993,{"n":1e400}],"text":"123456789012345678901"}',
     '12345678901234567890',
     '-0.123456789012345678901',
+    '{"cents":90071992547409.93,"more":9009783043.444425,"whole":[9007199254740993e1,1e400,1e-400]}',
     '{"1":[12345678901234567890],"__proto__":{"n":12345678901234567890}}',
     String.raw`{"a\"12345678901234567890":"\\","b\\":12345678901234567890}`,
     '{"text":"a: 12345678901234567890, 1e400"}',
@@ -64,13 +65,18 @@ describe('parsing exactly', () => {
     '[-]',
     '[12345678901234567890',
     '[1234567890123456789e]',
+    '{12345678901234567890:1}',
+    '{"a":1e400,-12345678901234567890 : 2}',
+    '{"a":1e400,-:2}',
   ])('refuses %s', (text) => {
     expect(() => parseExactly(text)).toThrow(SyntaxError);
   });
 
   it('takes a time that grows with the text', () => {
     const begunAt = performance.now();
-    parseExactly(`[${'12345678901234567890,1e5,'.repeat(200_000)}1]`);
+    const parsed = parseExactly(`[${'1e999,12345678901234567890,1e5,'.repeat(500_000)}1]`) as unknown[];
     expect(performance.now() - begunAt).toBeLessThan(3_000);
+    // Each takes memory, so there are bounds.
+    expect(parsed.filter((one) => JSON.isRawJSON(one))).toHaveLength(100_000);
   });
 });
