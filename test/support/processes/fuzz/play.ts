@@ -105,7 +105,8 @@ function judgeAnswer(request: FuzzRequest, { status, head, body, late }: RawAnsw
   if (late) faults.push(`no whole answer within ${ANSWER_MS_MAX} ms`);
   if (status === 500) faults.push('a 500');
   if (status === 0 && !late && !request.damaged) faults.push('closed without an answer');
-  const target = /^\S+ (\S*)/.exec(text)?.[1] ?? '';
+  // However many spaces stand before it: the parser takes them.
+  const target = /^\S+ +(\S*)/.exec(text)?.[1] ?? '';
   if (status >= 200 && status < 300 && !isHonest(request, text, world) && !isOpen(target, request)) {
     faults.push(`a ${status} without an identity`);
   }
