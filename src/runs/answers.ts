@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../core/error-catalogue.ts';
 import { errorBody, type ErrorBody, type UpstreamFault } from '../core/errors.ts';
+import { ISO_TIME_MAX } from '../core/iso-time.ts';
 import type { OutboundAnswer } from '../core/outbound.ts';
 import type { AnyProviderKind, Operation } from '../providers/define-provider.ts';
 import type { Outcome, ReadFault } from '../providers/outcome.ts';
@@ -150,13 +151,10 @@ export function rateLimitSeen(kind: AnyProviderKind, answer: OutboundAnswer, now
   return { limit, remaining, reset: resetAt(kind, answer.headers['x-ratelimit-reset'], nowMs), observedAt: nowMs };
 }
 
-/** The end of the year 9999: beyond it nothing can be written as a time. */
-const LAST_TIME_MS = 253_402_300_799_999;
-
 function resetAt(kind: AnyProviderKind, text: string | undefined, nowMs: number): number | null {
   const value = wholeNumber(text);
   const at = value === null ? null : resetMs(kind, value, nowMs);
-  return at !== null && at <= LAST_TIME_MS ? at : null;
+  return at !== null && at <= ISO_TIME_MAX ? at : null;
 }
 
 function resetMs(kind: AnyProviderKind, value: number, nowMs: number): number | null {
