@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { OutboundError, type AnswerBody, type OutboundAnswer } from '../core/outbound.ts';
 import type { Call } from './call.ts';
 import { decodeBody } from './decode-body.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
 import { AnswerTooLarge } from './interceptors/answer-size-cap.ts';
 import { CredentialNotOpened } from './interceptors/credential.ts';
 import type { AnswerHandler, Controller, ResponseHeaders } from './interceptors/interceptor.ts';
@@ -20,7 +21,7 @@ export class AnswerCollector implements AnswerHandler {
   readonly #startedAt: number;
   #status = 0;
   #headers: Record<string, string> = {};
-  #body: Buffer | null = null;
+  readonly #body = new GatheredBytes();
 
   constructor(call: Call, clock: Clock, settle: Settle) {
     this.#call = call;
@@ -38,11 +39,11 @@ export class AnswerCollector implements AnswerHandler {
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
-    this.#body = this.#body === null ? chunk : Buffer.concat([this.#body, chunk]);
+    this.#body.add(chunk);
   }
 
   onResponseEnd(): void {
-    this.#answer(decodeBody(this.#body, this.#call));
+    this.#answer(decodeBody(this.#body.take(), this.#call));
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {

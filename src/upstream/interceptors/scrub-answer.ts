@@ -1,6 +1,7 @@
 import type { Log } from '../../core/log.ts';
 import { OutboundError } from '../../core/outbound.ts';
 import type { Call } from '../call.ts';
+import { GatheredBytes } from '../gathered-bytes.ts';
 import { scrubberOf, type Scrubber, type StreamScrubber } from '../scrubber.ts';
 import {
   ForwardingHandler,
@@ -34,7 +35,7 @@ class ScrubbingHandler extends ForwardingHandler {
   readonly #call: Call;
   #scrubber: Scrubber | null = null;
   #stream: StreamScrubber | null = null;
-  #chunks: Buffer[] = [];
+  readonly #body = new GatheredBytes();
 
   constructor(next: AnswerHandler, call: Call) {
     super(next);
@@ -54,7 +55,7 @@ class ScrubbingHandler extends ForwardingHandler {
 
   override onResponseData(controller: Controller, chunk: Buffer): void {
     if (!this.#call.streaming) {
-      this.#chunks.push(chunk);
+      this.#body.add(chunk);
       return;
     }
     this.#stream ??= this.#made().stream();
@@ -65,10 +66,8 @@ class ScrubbingHandler extends ForwardingHandler {
   override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     const held = this.#stream?.end();
     if (held !== undefined && held.length > 0) this.next.onResponseData(controller, held);
-    const [first] = this.#chunks;
-    if (first !== undefined) {
-      const body = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
-      this.#chunks = [];
+    const body = this.#body.take();
+    if (body !== null) {
       // An encoded body is not shown to anybody, so there is nothing to find in it.
       this.next.onResponseData(controller, this.#call.encoded ? body : this.#made().bytes(body));
     }
