@@ -27,49 +27,53 @@ const EXACT_NUMBERS_MAX = 100_000;
  * text, whatever it holds; calls itself once a level. Throws `SyntaxError`.
  */
 export function parseExactly(text: string): unknown {
-  return MAY_BE_INEXACT.test(text) ? parseHolding(text, { isKept: isSame, max: EXACT_NUMBERS_MAX }) : JSON.parse(text);
+  if (!MAY_BE_INEXACT.test(text)) return JSON.parse(text);
+  // A reviver would be told of each number's text too, and take a microsecond for each value.
+  const mark = newMark();
+  const marked = markNumbers(text, mark, { isKept: isSame, max: EXACT_NUMBERS_MAX });
+  return marked === null ? JSON.parse(text) : restoreNumbers(JSON.parse(marked), mark);
 }
 
 /**
  * The path of the first number in JSON text that is far from any number here: a whole one beyond 2^53, one of more than 17
- * digits, or one so large that it becomes infinite, or so small that nothing is left. Null: there is none. Throws `SyntaxError`.
+ * digits, or one so large that it becomes infinite, or so small that nothing is left. Null: there is none,
+ * save in a member that a later one of the same name has replaced. Throws `SyntaxError` where it looks at a text that is no JSON.
  */
 export function findInexactNumber(text: string): string | null {
-  return MAY_BE_INEXACT.test(text) ? pathToExact(parseHolding(text, { isKept: isNear, max: 1 })) : null;
+  if (!MAY_BE_INEXACT.test(text)) return null;
+  const mark = newMark();
+  const marked = markNumbers(text, mark, { isKept: isNear, max: Infinity });
+  return marked === null ? null : pathToMark(JSON.parse(marked), mark);
 }
 
-function pathToExact(value: unknown): string | null {
+function pathToMark(value: unknown, mark: string): string | null {
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, held] of Object.entries(value)) {
-    if (JSON.isRawJSON(held)) return key;
-    const below = pathToExact(held);
+    if (typeof held === 'string' && held.startsWith(mark)) return key;
+    const below = pathToMark(held, mark);
     if (below !== null) return `${key}.${below}`;
   }
   return null;
 }
 
-interface Holding {
+interface Marking {
   isKept: (source: string) => boolean;
-  /** How many numbers that are not kept are held as they are written. */
+  /** How many numbers that are not kept are marked at most. */
   max: number;
 }
 
-/** A reviver would be told of each number's text too, and take a microsecond for each value. */
-function parseHolding(text: string, holding: Holding): unknown {
-  const mark = randomBytes(MARK_BYTES).toString('base64url');
-  const marked = markNumbers(text, mark, holding);
-  return marked === null ? JSON.parse(text) : restoreNumbers(JSON.parse(marked), mark);
+/** Nobody who writes a text knows the mark. */
+function newMark(): string {
+  return randomBytes(12).toString('base64url');
 }
 
-/** Nobody who writes a text knows the mark. */
-const MARK_BYTES = 12;
 const QUOTE = 0x22;
 const MINUS = 0x2d;
 const NUMBER_REST = /[\d.eE+-]*/y;
 const COLON_NEXT = /[ \t\r\n]*:/y;
 
 /** The text with strings in the place of numbers that are not kept, each of `mark` and the number; null: there are none. */
-function markNumbers(text: string, mark: string, { isKept, max }: Holding): string | null {
+function markNumbers(text: string, mark: string, { isKept, max }: Marking): string | null {
   let marked = '';
   let done = 0;
   for (let i = 0, left = max; i < text.length && left > 0; i++) {
@@ -129,7 +133,9 @@ function isNear(source: string): boolean {
   const [mantissa = '', exponent] = source.split(/[eE]/, 2);
   const { length } = significantDigits(mantissa.replaceAll(/[-.]/g, '')).digits;
   if (length > SIGNIFICANT_DIGITS_MAX || (value === 0 && length > 0)) return false;
-  return Number(exponent ?? 0) > 0 || !Number.isInteger(value) || Number.isSafeInteger(value);
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return true;
+  // Programs write so what they hold themselves as a number like ours, `1e21`; a whole amount has its digits.
+  return Number(exponent ?? 0) > 0 && isSame(source);
 }
 
 /** The same text for two spellings of one value, their signs apart. */

@@ -13,6 +13,9 @@ describe('a number that parsing would change', () => {
     ['{"amount": 1234567890.1234567890}', 'amount'],
     ['{"inputs": {"list": [1, {"n": -123456789012345678901234567890}]}}', 'inputs.list.1.n'],
     ['{"a": "1234567890123456789", "b": 1e400}', 'b'],
+    ['{"amount": 9007199254740993e1}', 'amount'],
+    ['{"amount": 9.007199254740993E+16}', 'amount'],
+    ['{"a": 9007199254740993, "a": 1, "b": 9007199254740993}', 'b'],
   ])('is found in %s', (text, path) => {
     expect(findInexactNumber(text)).toBe(path);
   });
@@ -31,7 +34,8 @@ describe('a number that parsing would change', () => {
     // As C and PHP print what others print as 0.1.
     '{"rate": 0.10000000000000001}',
     '{"rate": 0.1234567890123456, "fee": 1.0, "none": 0.00000000000000000}',
-    '{"amount": 1e21, "rate": 0.1, "small": 5e-324}',
+    '{"amount": 1e21, "rate": 0.1, "small": 5e-324, "large": 1.7976931348623157e+308, "point": 1.5e1}',
+    '{"a": 9007199254740993, "a": 1}',
     '{"text": "1e400", "12345678901234567890": true}',
     '{}',
   ])('is not seen in %s', (text) => {
