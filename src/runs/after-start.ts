@@ -35,6 +35,8 @@ export function afterStart(parts: AfterStartParts, run: Run, result: OnceResult)
       return end(run, 'failed', { ...result, notBegun: true }, nowMs);
     case 'unknown':
       return afterUnknown(run, result.cause, moment);
+    case 'left':
+      return afterUnknown(run, 'outcome_unknown', moment);
     case 'held_back':
       return notBegunYet(run, moment);
     case 'aborted':

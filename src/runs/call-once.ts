@@ -17,6 +17,8 @@ export type OnceResult =
   /** No byte left, or nothing began; `attemptError`: what the last attempt came to, where the run ends with another error. */
   | { is: 'not_sent'; error: ErrorBody; attemptError?: ErrorBody }
   | { is: 'unknown'; cause: 'outcome_unknown' | 'upstream_timeout' }
+  /** The vendor took the start, and we turned away from its stream: a poll knows more, or nobody takes what it says. */
+  | { is: 'left'; rateLimit: RateLimitSeen | null }
   /** Our heartbeat was too old: others may take us for dead, so nothing was sent. */
   | { is: 'held_back' }
   | { is: 'aborted'; reason: AbortReason; sent: boolean };

@@ -21,6 +21,8 @@ export function lessonOf(
         isOfToken: result.byToken === true && reading.is === 'refused' && reading.status === 401,
       };
     }
+    case 'left':
+      return { error: null, rateLimit: result.rateLimit };
     case 'not_sent':
       return { error: result.error, rateLimit: null };
     case 'unknown':

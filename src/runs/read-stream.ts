@@ -14,7 +14,9 @@ export type StreamEnd =
   | { is: 'broken' }
   /** Not what the vendor documents. */
   | { is: 'unreadable' }
-  /** The run takes no more output: it has ended, or is another's. */
+  /** We left it: a poll learns more. */
+  | { is: 'asked' }
+  /** We left it: the run takes no more output, because it has ended, or is another's. */
   | { is: 'stale' };
 
 export interface StreamListener {
@@ -70,7 +72,7 @@ async function readFrames(
         case 'ask':
           sayRest(scrub, log);
           await log.flush();
-          if (!(await listener.ask())) return { is: 'stale' };
+          if (!(await listener.ask())) return { is: 'asked' };
       }
     }
     await log.ready();

@@ -180,6 +180,7 @@ function refusalOf({ kindOf, clock }: ResumeParts, run: Run, result: OnceResult)
       return refusedStartError(kind, run.provider, answer, clock.now());
     }
     case 'unknown':
+    case 'left':
       return null;
     case 'aborted':
       return result.sent || result.reason !== 'drain' ? null : errorBody('shutting_down', { provider: run.provider });

@@ -177,8 +177,10 @@ async function readStart(
       if (runId !== null)
         return { is: 'answered', answer, rateLimit, reading: { is: 'outcome', outcome: running({ runId }) } };
       return { is: 'answered', answer, rateLimit, reading: unreadable(parts.log, run, answer) };
-    case 'broken':
+    case 'asked':
     case 'stale':
+      return flight.signal.aborted ? aborted(flight, true) : { is: 'left', rateLimit };
+    case 'broken':
       return { is: 'unknown', cause: 'outcome_unknown' };
   }
 }
