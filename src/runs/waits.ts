@@ -36,13 +36,12 @@ interface Entry {
 }
 
 export function createWaits({ clock }: { clock: Clock }): Waits {
-  const waiting = new BusyMap<RunId, Entry[]>();
+  const waiting = new BusyMap<RunId, Set<Entry>>();
   let released = false;
 
   function letGo(id: RunId, entry: Entry): void {
-    const others = waiting.get(id)?.filter((other) => other !== entry);
-    if (others?.length === 0) waiting.delete(id);
-    else if (others) waiting.set(id, others);
+    const entries = waiting.get(id);
+    if (entries?.delete(entry) && entries.size === 0) waiting.delete(id);
     entry.resolve(null);
   }
 
@@ -52,8 +51,8 @@ export function createWaits({ clock }: { clock: Clock }): Waits {
       const { promise, resolve } = Promise.withResolvers<Settled | null>();
       const entry: Entry = { untilMs: clock.monotonic() + ms, resolve };
       const entries = waiting.get(id);
-      if (entries) entries.push(entry);
-      else waiting.set(id, [entry]);
+      if (entries) entries.add(entry);
+      else waiting.set(id, new Set([entry]));
       const stop = () => letGo(id, entry);
       signal?.addEventListener('abort', stop, { once: true });
       return { done: promise, stop };
