@@ -122,13 +122,15 @@ export function vendorText(text: string): string {
 const RETRY_AFTER_MAX_S = 86_400;
 /** Each of the three forms of RFC 9110 begins with the day of the week. */
 const HTTP_DATE = /^(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? /i;
+/** The oldest of them says no zone, and means GMT as the others do: `Sun Nov  6 08:49:37 1994`. */
+const ENDS_WITH_YEAR = /:\d\d \d{4}$/;
 
 /** `Retry-After` in whole seconds, from seconds or an HTTP date; null where it is absent or senseless. */
 export function retryAfter(answer: Pick<OutboundAnswer, 'headers'>, nowMs: number): number | null {
   const value = answer.headers['retry-after']?.trim();
   if (!value) return null;
   // `Date.parse` takes nearly anything for a date: `-5`, and `in 5`, for one that is long past.
-  const dateMs = HTTP_DATE.test(value) ? Date.parse(value) : Number.NaN;
+  const dateMs = HTTP_DATE.test(value) ? Date.parse(ENDS_WITH_YEAR.test(value) ? `${value} GMT` : value) : Number.NaN;
   const seconds = /^\d{1,10}(\.\d{1,9})?$/.test(value) ? Number(value) : (dateMs - nowMs) / 1000;
   if (!Number.isFinite(seconds)) return null;
   return Math.min(Math.max(0, Math.ceil(seconds)), RETRY_AFTER_MAX_S);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { OutboundAnswer } from '../../../src/core/outbound.ts';
 import { PROVIDER_KINDS } from '../../../src/providers/catalog.generated.ts';
@@ -20,6 +21,7 @@ describe('Retry-After', () => {
     ['Sun, 01 Mar 2026 12:00:30 GMT', 30],
     ['Sunday, 01-Mar-26 12:00:30 GMT', 30],
     ['Sun, 01 Mar 2026 11:00:00 GMT', 0],
+    ['Sun Mar  1 12:00:30 2026', 30],
     ['-5', null],
     ['-1.5', null],
     ['1.2.3', null],
@@ -28,6 +30,16 @@ describe('Retry-After', () => {
     ['99999999', 86_400],
   ])('%j is %s seconds', (value, seconds) => {
     expect(retryAfter({ headers: { 'retry-after': value } }, NOW)).toBe(seconds);
+  });
+
+  it.each(['America/New_York', 'Asia/Tokyo'])('means the same where the clock is that of %s', (TZ) => {
+    const script = `
+      import { retryAfter } from './src/runs/answers.ts';
+      const dates = ['Sun, 01 Mar 2026 12:00:30 GMT', 'Sunday, 01-Mar-26 12:00:30 GMT', 'Sun Mar  1 12:00:30 2026'];
+      console.log(JSON.stringify(dates.map((date) => retryAfter({ headers: { 'retry-after': date } }, ${NOW}))));
+    `;
+    const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { env: { TZ } });
+    expect(JSON.parse(printed.toString())).toEqual([30, 30, 30]);
   });
 
   it.each(['0', '0.2', 'Sun, 01 Mar 2026 11:00:00 GMT'])(
