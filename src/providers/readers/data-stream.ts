@@ -5,10 +5,10 @@ import { shortText } from '../reading.ts';
 import { createGatheredText } from './gathered-text.ts';
 import { failure, finishChunk, readChunkText, type Chunks } from './message-chunks.ts';
 
-/** `0:"text"`: one character that says what it is, and JSON. */
-const PART = /^([0-9a-z]):(.*)$/;
+/** `0:"text"`: one character that says what it is, and JSON, in which U+2028 and U+2029 end no line. */
+const PART = /^([0-9a-z]):(.*)$/s;
 /** Some servers declare this protocol and send events; that is no part of it, since parts have one character. */
-const EVENT_DATA = /^data:\s?(.*)$/;
+const EVENT_DATA = /^data:\s?(.*)$/s;
 /** The beginning of a message and the end of a step: versions that send them end with a `d`. */
 const MARKED_LATER = ['f', 'e'];
 /** What the parts are that a stream begins with, so that a ratio or a time in a text is none of them. */
@@ -56,7 +56,7 @@ export function beginsDataStream(text: string): boolean | null {
   const line = end === -1 ? text : text.slice(0, end).trimEnd();
   const [, kind = '', json = ''] = PART.exec(line) ?? [];
   if (end !== -1) return BEGINNINGS[kind]?.test(json) === true && parseJson(json).ok;
-  return text.length > FIRST_LINE_MAX || !/^([0238fg](:(["[{].*)?)?)?$/.test(text) ? false : null;
+  return text.length > FIRST_LINE_MAX || !/^([0238fg](:(["[{].*)?)?)?$/s.test(text) ? false : null;
 }
 
 function readLine(chunks: Chunks, text: string): readonly StreamSignal[] {

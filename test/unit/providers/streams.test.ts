@@ -253,6 +253,11 @@ describe('an answer in text of which nothing is declared', () => {
     it.each([
       ['lines of a data stream of the oldest kind', '0:"Once "\n0:"upon"\n', 'Once upon'],
       ['the only line of one', '0:"Once"', 'Once'],
+      [
+        'a line of one in which a text has lines of its own',
+        '0:"Once\u2028upon\u2029a"\n0:" time"\n',
+        'Once\u2028upon\u2029a time',
+      ],
       ['a story that begins like one', '0: the fool\n1: the magician', '0: the fool\n1: the magician'],
       ['a line that is none of its', '0:"Once\nupon', '0:"Once\nupon'],
       ['a single character', '0', '0'],
