@@ -6,7 +6,7 @@ import { callerOf } from './app.ts';
 /** Proxies must hand it on as it comes, and nobody may keep it. */
 const HEAD = {
   'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache, no-transform',
+  'cache-control': 'no-cache, no-store, no-transform',
   'x-accel-buffering': 'no',
 } as const;
 /** Some proxies let a head through only with the first byte of the body. */
