@@ -148,7 +148,7 @@ export const LIMIT_SETTINGS = {
     default: 20_000,
     min: 1,
     max: 1_000_000,
-    docs: 'Connections of callers at once, waiting and streaming ones in; further ones are closed.',
+    docs: 'Connections of callers at once, waiting and streaming ones in; further ones are closed, and so is one that sends more than 16 requests ahead of its answers.',
   },
   connectionsMax: {
     variable: 'RUNGATE_CONNECTIONS_MAX',

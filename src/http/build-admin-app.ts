@@ -3,6 +3,7 @@ import type { AdminAppParts } from './admin-parts.ts';
 import type { App, AppParts } from './app.ts';
 import { createApp } from './create-app.ts';
 import { ADMIN_API } from './openapi/described-apis.ts';
+import { addPipelineBound } from './plugins/pipelined.ts';
 import { addAddCredential } from './routes/admin/add-credential.ts';
 import { addAdminCancelRun } from './routes/admin/cancel-run.ts';
 import { addCreateKey } from './routes/admin/create-key.ts';
@@ -48,6 +49,7 @@ export function buildAdminApp(parts: AdminAppParts): App {
   addGetUsage(app, parts);
   addGetOpenApi(app, parts, ADMIN_API);
   addDocsRoutes(app, parts, ADMIN_API);
+  addPipelineBound(app, parts);
   return app;
 }
 

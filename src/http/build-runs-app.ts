@@ -2,6 +2,7 @@ import type { App } from './app.ts';
 import { createApp } from './create-app.ts';
 import { RUNS_API } from './openapi/described-apis.ts';
 import { addDocsRoutes } from './routes/docs/get-docs.ts';
+import { addPipelineBound } from './plugins/pipelined.ts';
 import { addEarlyShedding } from './plugins/shed-early.ts';
 import { addHealthRoutes } from './routes/health/check-health.ts';
 import { addGetOpenApi } from './routes/openapi/get-openapi.ts';
@@ -46,5 +47,6 @@ export function buildRunsApp(parts: RunsAppParts): App {
   addListWorkflows(app, parts);
   addGetOpenApi(app, parts, RUNS_API);
   addDocsRoutes(app, parts, RUNS_API);
+  addPipelineBound(app, parts);
   return app;
 }

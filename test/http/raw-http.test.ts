@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { PIPELINED_MAX } from '../../src/http/plugins/pipelined.ts';
 import { HTTP_LIMITS, sendRaw, startRunsApp, type Envelope, type RunningApp } from '../support/runs-app.ts';
 
 let app: RunningApp;
@@ -167,6 +168,46 @@ describe('a request that does not arrive', () => {
     const { status, body } = await sendRaw(slow.port, `POST /runs HTTP/1.1\r\n${LINES}Content-Length: 10\r\n`);
     expect(status).toBe(408);
     expect((JSON.parse(body) as Envelope).error).toMatchObject({ code: 'invalid_request', status: 408 });
+  });
+});
+
+describe('requests sent ahead of the answers', () => {
+  const last = `GET /healthz HTTP/1.1\r\n${LINES}Connection: close\r\n\r\n`;
+
+  /** How many answers there are to so many requests behind a first one, all sent at once. */
+  async function answersTo(behind: number): Promise<number> {
+    const one = `GET /healthz HTTP/1.1\r\n${LINES}\r\n`;
+    const socket = connect(app.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes: Buffer) => (text += bytes.toString())).on('error', () => undefined);
+    socket.write(one.repeat(behind) + last);
+    await once(socket, 'close');
+    return text.split('HTTP/1.1 200 ').length - 1;
+  }
+
+  it('are answered, as many as a client may send', async () => {
+    expect(await answersTo(PIPELINED_MAX)).toBe(PIPELINED_MAX + 1);
+    expect(await answersTo(PIPELINED_MAX)).toBe(PIPELINED_MAX + 1);
+  });
+
+  it('cost the connection beyond that, and a line says so', async () => {
+    expect(await answersTo(PIPELINED_MAX + 1)).toBeLessThan(PIPELINED_MAX);
+    expect(app.log.filter(({ message }) => message.includes('far ahead'))).toHaveLength(1);
+    expect(await answersTo(0)).toBe(1);
+  });
+
+  it('count no more once they are answered', async () => {
+    const socket = connect(app.port, '127.0.0.1').setEncoding('utf8');
+    const rounds = 3 * PIPELINED_MAX;
+    let answers = 0;
+    for (let round = 0; round < rounds; round++) {
+      socket.write(`GET /healthz HTTP/1.1\r\n${LINES}\r\n`.repeat(2));
+      let text = '';
+      while (text.split('HTTP/1.1 200 ').length < 3) text += ((await once(socket, 'data')) as [string])[0];
+      answers += text.split('HTTP/1.1 200 ').length - 1;
+    }
+    expect(answers).toBe(2 * rounds);
+    socket.destroy();
   });
 });
 

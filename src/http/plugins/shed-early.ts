@@ -6,6 +6,7 @@ import type { App, AppParts } from '../app.ts';
 import { requestIdOf } from '../headers/request-id.ts';
 import { readTraceContext } from '../headers/trace-context.ts';
 import { baseHeaders, JSON_TYPE } from '../reply.ts';
+import { addBeforeRouting } from './before-routing.ts';
 import { corsHeaders } from './cors.ts';
 import type { LoadShedder } from './load-shedder.ts';
 
@@ -22,13 +23,7 @@ export interface ShedEarlyParts extends Pick<AppParts, 'ids' | 'health' | 'obser
  * A request that comes by here in another spelling meets the shedder in its route.
  */
 export function addEarlyShedding(app: App, parts: ShedEarlyParts): void {
-  const { server } = app;
-  const [route] = server.listeners('request') as Array<(raw: IncomingMessage, response: ServerResponse) => void>;
-  if (route === undefined) throw new TypeError('this server answers no requests');
-  server.removeAllListeners('request');
-  server.on('request', (raw: IncomingMessage, response: ServerResponse) => {
-    if (!beginsRun(raw) || !shed(raw, response, parts)) route(raw, response);
-  });
+  addBeforeRouting(app, (raw, response) => beginsRun(raw) && shed(raw, response, parts));
 }
 
 function beginsRun({ method, url = '' }: IncomingMessage): boolean {
