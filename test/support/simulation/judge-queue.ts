@@ -39,6 +39,10 @@ export function judgeQueue(played: QueuePlayed): string[] {
   ];
 }
 
+function isBusy({ status }: Run): boolean {
+  return status === 'running' || status === 'cancelling';
+}
+
 function hasNotBegun({ attempts }: Run): boolean {
   return attempts.every(({ state }) => state === 'not_begun');
 }
@@ -58,10 +62,11 @@ function judgeRoom(run: Run, rows: readonly Row[], played: QueuePlayed): string[
   );
   const wasTried = run.attempts.some((attempt) => attempt.at > at - SETTLED_MS);
   if (isDisturbed || wasTried || at < calmAt + SETTLED_MS) return [];
+  // Room that somebody else takes before the deadline was found, and its turn was not this run's.
   const latest = new Map<RunId, Run>();
-  for (const row of rows) if (row.at <= at) latest.set(row.run.id, row.run);
-  const others = [...latest.values()].filter(({ id }) => id !== run.id);
-  const busy = others.filter(({ status }) => status === 'running' || status === 'cancelling');
+  for (const row of rows)
+    if (row.at <= at || (row.at <= run.deadlineAt && isBusy(row.run))) latest.set(row.run.id, row.run);
+  const busy = [...latest.values()].filter((other) => other.id !== run.id && isBusy(other));
   const starting = busy.filter(({ attempts }) => attempts.at(-1)?.state === 'open').length;
   const counted = rows.flatMap((row) =>
     row.counted && row.counted.at > at - COUNTED_MS && row.at <= at + LOOK_MS ? [row.counted] : [],
