@@ -33,6 +33,8 @@ export interface Follows {
 
 /** Open streams of one process; beyond it runs are polled. */
 const FOLLOWS_MAX = 1_000;
+/** A run with so many events is polled alone: a vendor that repeats itself would fill the disk while somebody reads. */
+export const FOLLOWED_EVENTS_MAX = 10_000;
 
 interface Parts {
   calls: VendorCalls;
@@ -61,9 +63,9 @@ export function createFollows(parts: Parts): Follows {
     const operation: StreamOperation<unknown> | undefined = parts.kindOf(run).follow;
     const wanted = operation !== undefined && run.status === 'running' && run.upstream.runId !== null;
     if (!wanted || closing.signal.aborted || following.size >= FOLLOWS_MAX || following.has(run.id)) return false;
-    if (!parts.isFollowed(run.id)) return false;
+    if (run.seq >= FOLLOWED_EVENTS_MAX || !parts.isFollowed(run.id)) return false;
     const controller = new AbortController();
-    const output = parts.outputLogs.open(run);
+    const output = bounded(parts.outputLogs.open(run), FOLLOWED_EVENTS_MAX - run.seq);
     const polls = pacePolls(run, { ...parts, output, closing: closing.signal, onLost: () => controller.abort() });
     const done = follow(run, { operation, output, polls, signal: controller.signal })
       .catch((err: unknown) => log.error({ err, run_id: run.id }, 'run could not be followed'))
@@ -79,7 +81,7 @@ export function createFollows(parts: Parts): Follows {
       output,
       polls,
       signal,
-    }: { operation: StreamOperation<unknown>; output: OutputLog; polls: PacedPolls; signal: AbortSignal },
+    }: { operation: StreamOperation<unknown>; output: BoundedLog; polls: PacedPolls; signal: AbortSignal },
   ): Promise<void> {
     const listener = {
       named: async () => {},
@@ -98,7 +100,8 @@ export function createFollows(parts: Parts): Follows {
         const reader = operation.open({ headers: stream.headers });
         polled = polls.until(over.signal);
         const end = await readStream(stream, reader, { log: output, listener, signal });
-        isStale = end.is === 'stale';
+        if (output.full) log.warn({ run_id: run.id }, 'a run has too many steps to be followed further, and is polled');
+        isStale = end.is === 'stale' && !output.full;
       }
     } catch (cause) {
       if (!signal.aborted) logFailure(log, run, { operation: 'follow', cause });
@@ -122,6 +125,31 @@ export function createFollows(parts: Parts): Follows {
       closing.abort();
       for (const { controller } of following.values()) controller.abort();
       await Promise.all(Array.from(following.values(), ({ done }) => done));
+    },
+  };
+}
+
+interface BoundedLog extends OutputLog {
+  readonly full: boolean;
+}
+
+/** The same log, which takes so many steps and then counts as stale: a followed stream says nothing but steps. */
+function bounded(output: OutputLog, steps: number): BoundedLog {
+  let left = steps;
+  return {
+    delta: (text) => output.delta(text),
+    progress(name, data) {
+      if (left <= 0) return;
+      left -= 1;
+      output.progress(name, data);
+    },
+    ready: () => output.ready(),
+    flush: () => output.flush(),
+    get full() {
+      return left <= 0;
+    },
+    get stale() {
+      return output.stale || left <= 0;
     },
   };
 }
