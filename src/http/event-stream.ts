@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { OpenCalls } from '../access/open-calls.ts';
 import type { EventReader, Following } from '../runs/run-service.ts';
 import { callerOf } from './app.ts';
+import { setServerTiming } from './reply.ts';
 
 /** Proxies must hand it on as it comes, and nobody may keep it. */
 const HEAD = {
@@ -57,6 +58,8 @@ export function createEventStream(reply: FastifyReply, { openCalls, onOver }: Ev
 
   function open(): void {
     if (raw.headersSent) return;
+    // Of the time to the head: what a vendor takes comes after it.
+    setServerTiming(reply);
     reply.hijack();
     if (over) return;
     raw.writeHead(200, { ...reply.getHeaders(), ...HEAD } as Record<string, string>);

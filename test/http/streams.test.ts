@@ -90,6 +90,7 @@ describe('a stream of events', () => {
     expect(client.status()).toBe(200);
     expect(client.text()).toMatch(/^: .*\n\n$/);
     expect(client.header('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(client.header('server-timing')).toMatch(/^upstream;dur=0\.0, gateway;dur=[\d.]+$/);
     expect(client.header('cache-control')).toBe('no-cache, no-store, no-transform');
     expect(client.header('x-accel-buffering')).toBe('no');
     expect(client.header('x-request-id')).toBe('mine');
