@@ -1,8 +1,9 @@
 /**
  * How many messages may be under way to one target, so that a dead one does not hold up the others.
  *
- * A target is unknown or answering (nearly all places are its to take) -> silent (its last try brought no answer: it gets
- * few places, and all silent ones together at most half) -> answering again with its next answer.
+ * A target is unknown until its first try is over -> answering or silent, as its last try was. One that answers may take
+ * nearly all places, an unknown one some, a silent one few; and those that do not answer have at most half of the places
+ * together, because a caller may name a new one with each run.
  */
 export interface TargetShares {
   /** A place, or how long to wait for one. */
@@ -16,54 +17,58 @@ export interface TargetPlace {
 
 const BUSY_WAIT_MS = 1_000;
 const SILENT_WAIT_MS = 15_000;
-/** Silent targets that are remembered while nothing is under way to them. */
+/** Targets that are remembered while nothing is under way to them. */
 const REMEMBERED_MAX = 1_000;
 
 interface Target {
   underWay: number;
-  silent: boolean;
+  standing: 'unknown' | 'answering' | 'silent';
 }
 
 export function createTargetShares(placesMax: number): TargetShares {
-  const shareMax = Math.ceil((placesMax * 3) / 4);
-  const silentShareMax = Math.ceil(placesMax / 8);
-  const silentMax = Math.ceil(placesMax / 2);
+  const shareMax: Readonly<Record<Target['standing'], number>> = {
+    answering: Math.ceil((placesMax * 3) / 4),
+    unknown: Math.ceil(placesMax / 4),
+    silent: Math.ceil(placesMax / 8),
+  };
+  const unprovenMax = Math.ceil(placesMax / 2);
+  /** The one that was heard of last is the last. */
   const targets = new Map<string, Target>();
 
-  function silentUnderWay(): number {
+  function unprovenUnderWay(): number {
     let sum = 0;
-    for (const { silent, underWay } of targets.values()) if (silent) sum += underWay;
+    for (const { standing, underWay } of targets.values()) if (standing !== 'answering') sum += underWay;
     return sum;
   }
 
-  /** Only targets in use and silent ones are kept, of these the latest. */
-  function forget(): void {
-    for (const [origin, { underWay, silent }] of targets) {
-      if (underWay === 0 && (!silent || targets.size > REMEMBERED_MAX)) targets.delete(origin);
+  /** How long a message has to wait; 0: there is a place for it. */
+  function waitMs({ standing, underWay }: Target): number {
+    const hasRoom = standing === 'answering' || unprovenUnderWay() < unprovenMax;
+    if (hasRoom && underWay < shareMax[standing]) return 0;
+    return standing === 'silent' ? SILENT_WAIT_MS : BUSY_WAIT_MS;
+  }
+
+  function leave(origin: string, target: Target, answered: boolean | null): void {
+    target.underWay--;
+    if (answered !== null) target.standing = answered ? 'answering' : 'silent';
+    targets.delete(origin);
+    if (target.underWay > 0 || target.standing !== 'unknown') targets.set(origin, target);
+    if (targets.size <= REMEMBERED_MAX) return;
+    for (const [other, { underWay }] of targets) {
+      if (underWay > 0) continue;
+      targets.delete(other);
+      break;
     }
   }
 
   return {
     take(origin) {
-      const target = targets.get(origin) ?? { underWay: 0, silent: false };
-      if (target.silent && (target.underWay >= silentShareMax || silentUnderWay() >= silentMax)) {
-        return { waitMs: SILENT_WAIT_MS };
-      }
-      if (target.underWay >= shareMax) return { waitMs: BUSY_WAIT_MS };
+      const target = targets.get(origin) ?? { underWay: 0, standing: 'unknown' };
+      const ms = waitMs(target);
+      if (ms > 0) return { waitMs: ms };
       target.underWay++;
       targets.set(origin, target);
-      return {
-        place: {
-          leave(answered) {
-            target.underWay--;
-            if (answered !== null) target.silent = !answered;
-            // Behind the others: the one that was heard of last is forgotten last.
-            targets.delete(origin);
-            targets.set(origin, target);
-            forget();
-          },
-        },
-      };
+      return { place: { leave: (answered) => leave(origin, target, answered) } };
     },
   };
 }

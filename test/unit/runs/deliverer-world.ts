@@ -58,6 +58,8 @@ export interface DelivererWorld {
   deliverer(owner?: string, changes?: Partial<DelivererParts>): Deliverer;
   /** A turn, and everything that it began. */
   turn(deliverer: Deliverer): Promise<void>;
+  /** Has the target answer this deliverer once, and forgets that. */
+  prove(deliverer: Deliverer): Promise<void>;
   run(overrides?: Partial<NewRun>): Promise<Run>;
   /** A run that has ended well, with the message about it. */
   ended(overrides?: Partial<NewRun>): Promise<Run>;
@@ -111,6 +113,11 @@ export async function createDelivererWorld(): Promise<DelivererWorld> {
     async turn(deliverer) {
       await deliverer.turn();
       await deliverer.idle();
+    },
+    async prove(deliverer) {
+      await world.ended();
+      await world.turn(deliverer);
+      target.posts.length = 0;
     },
     async run(overrides = {}) {
       const written = await store.runs.create(newRun(place.nextId(), clock.now(), { webhook: WEBHOOK, ...overrides }), {

@@ -231,19 +231,25 @@ describe('a deliverer', () => {
 
   it('sends every message whose carrier was killed, under the same id', async () => {
     const world = await createDelivererWorld();
+    const killed = world.deliverer('own_killed');
+    await world.prove(killed);
     const runs: Run[] = [];
     for (let i = 0; i < 10; i++) runs.push(await world.ended());
     const answer = Promise.withResolvers<PlainAnswer>();
     world.target.answer(answer.promise);
-    const killed = world.deliverer('own_killed');
     await killed.turn();
     expect(killed.runIds()).toHaveLength(10);
     await world.store.runs.reclaim('own_second' as Owner);
     const target = scriptedTarget();
-    await world.turn(world.deliverer('own_second', { outbound: target }));
+    const second = world.deliverer('own_second', { outbound: target });
+    await world.turn(second);
+    // To this process the target was new, and had not a place for each.
+    world.clock.advance(3 * S);
+    await world.turn(second);
     const ids = ({ posts }: { posts: readonly { headers: Readonly<Record<string, string>> }[] }) =>
       posts.map(({ headers }) => headers['webhook-id'] ?? '').toSorted();
     expect(ids(target)).toEqual(ids(world.target));
+    expect(target.posts).toHaveLength(10);
     // What the dead one hears later changes nothing.
     answer.resolve({ status: 500, headers: {} });
     await killed.idle();
@@ -252,12 +258,12 @@ describe('a deliverer', () => {
 
   it('has no more under way than it may', async () => {
     const world = await createDelivererWorld();
+    const deliverer = world.deliverer('own_first', { limits: { deliveriesMax: 8 } });
+    await world.prove(deliverer);
     for (let i = 0; i < 20; i++) await world.ended();
     world.target.answer(never());
-    const deliverer = world.deliverer('own_first', { limits: { deliveriesMax: 8 } });
     for (let i = 0; i < 5; i++) await deliverer.turn();
-    expect(world.target.posts.length).toBeLessThanOrEqual(8);
-    expect(world.target.posts.length).toBeGreaterThan(4);
+    expect(world.target.posts).toHaveLength(6);
   });
 
   it('goes on with others while a target with many messages is silent', async () => {
@@ -273,18 +279,21 @@ describe('a deliverer', () => {
     const alive: Run[] = [];
     for (let i = 0; i < 10; i++) alive.push(await world.ended());
     const statuses = async () => {
+      world.clock.advance(1 * S);
       await deliverer.turn();
       return (await Promise.all(alive.map((run) => world.message(run)))).map(({ status }) => status);
     };
     await expect.poll(statuses, { interval: 1 }).toEqual(alive.map(() => 'delivered'));
-    expect(silent.posts).toHaveLength(12);
+    expect(silent.posts).toHaveLength(4);
   });
 
   it('gives back untried what its target has no place for', async () => {
     const world = await createDelivererWorld();
+    const deliverer = world.deliverer('own_first', { limits: { deliveriesMax: 4 } });
+    await world.prove(deliverer);
     for (let i = 0; i < 4; i++) await world.ended();
     world.target.answer(never());
-    await world.deliverer('own_first', { limits: { deliveriesMax: 4 } }).turn();
+    await deliverer.turn();
     world.clock.advance(3 * S);
     const left = await world.store.runs.claimDeliveries('own_second' as Owner, 10);
     expect(left).toMatchObject([{ tries: 0, lastAt: null, status: 'pending' }]);
