@@ -196,6 +196,20 @@ describe('requests sent ahead of the answers', () => {
     expect(await answersTo(0)).toBe(1);
   });
 
+  it.each([
+    ['an expectation that nobody meets', `GET /healthz HTTP/1.1\r\n${LINES}Expect: miracles\r\n\r\n`],
+    ['CONNECT', `CONNECT evil.example:443 HTTP/1.1\r\n${LINES}\r\n`],
+  ])('are not refused before an earlier one has its answer: %s', async (_what, refused) => {
+    const run = JSON.stringify({ provider: 'draft-and-goal', workflow: 'wf_1', inputs: {} });
+    const held = `POST /runs HTTP/1.1\r\n${LINES}Content-Type: application/json\r\nPrefer: wait=60\r\nContent-Length: ${run.length}\r\n\r\n${run}`;
+    const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
+    let answered = 0;
+    socket.on('data', ({ length }: Buffer) => (answered += length));
+    socket.write(held + refused.repeat(2));
+    await once(socket, 'close');
+    expect(answered).toBe(0);
+  });
+
   it('count no more once they are answered', async () => {
     const socket = connect(app.port, '127.0.0.1').setEncoding('utf8');
     const rounds = 3 * PIPELINED_MAX;

@@ -46,11 +46,20 @@ const NO_TUNNEL: Refusal = {
 /** Answers what never becomes a request for Fastify: unmet expectations and CONNECT. */
 export function addClientErrors(app: App, parts: Parts): void {
   app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    // It waits behind an earlier answer, as any number of others then could.
+    if (response.socket === null) {
+      request.socket.destroy();
+      return;
+    }
     const { head, body } = render(EXPECTATION, parts, sayingOf(request, parts));
     response.writeHead(EXPECTATION.status, head).end(body);
   });
   app.server.on('connect', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy());
+    if (isAnswering(socket)) {
+      socket.destroy();
+      return;
+    }
     writeRefusal(socket, NO_TUNNEL, parts, sayingOf(request, parts));
   });
 }
