@@ -18,6 +18,10 @@ describe('runs under crashes, slow commits, lost answers and lying vendors', { t
     expect(await failingSeeds(1, 300)).toEqual([]);
   });
 
+  it('keep every invariant in schedules that were once misjudged', async () => {
+    for (const seed of [61463, 267412]) expect(await failingSeeds(seed, seed)).toEqual([]);
+  });
+
   it('would be found out if idempotency keys were forgotten', async () => {
     const forgetful = (store: RunStore): RunStore => ({
       ...store,
@@ -181,6 +185,7 @@ const moved = (
     from: state(from, key),
     status: state(to, null).status,
     step: state(to, null).step,
+    kept: false,
     claimed: to === 'resume' ? key : null,
     gaveBack,
   }) satisfies Noted;

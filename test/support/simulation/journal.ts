@@ -20,6 +20,8 @@ export type Noted =
       from: { status: RunStatus; step: Care['step']; key: string | null };
       status: RunStatus;
       step: Care['step'];
+      /** The process that wrote it goes on with the run. */
+      kept: boolean;
       /** The key of a resume that the commit claimed, or gave back. */
       claimed: string | null;
       gaveBack: string | null;
@@ -109,6 +111,7 @@ export function journalledStore(
       },
       status: moved.status,
       step: moved.care.step,
+      kept: moved.owner !== null,
       claimed,
       gaveBack: typeof change.giveBackKey === 'object' ? change.giveBackKey.resume.key : null,
     });

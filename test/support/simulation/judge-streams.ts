@@ -75,6 +75,8 @@ function isDisturbed(stream: VendorStream, id: RunId, { entries, draining }: Str
     const isOwn = entry.process === process && entry.from.step === step && entry.from.status === 'running';
     if (!isOwn || entry.status === 'cancelling' || entry.step === 'pause') return true;
     if (i < endedAt) continue;
+    // A poll beside the stream, which was under way when it ended and had waited for what was said by then.
+    if (what === 'follow' && entry.kept && entry.status === 'running') continue;
     // The move that the end of the stream has led to.
     return entry.status === 'cancelled' || (draining.get(process) ?? Infinity) <= i;
   }
