@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { hasEnded, type RunWithPayloads } from '../runs/model.ts';
 import { answering, dataCommand } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
-import { readRunId } from './run-argument.ts';
+import { readRunId, unlessThereIsNone } from './run-argument.ts';
 import { runDocument } from './run-document.ts';
 
 /** `rungate runs cancel`: with or without a running server, which notices within a second. */
@@ -11,7 +11,7 @@ export function runsCancelCommand(context: CommandContext): Command {
   return answering(command, context, (options, text = '') => {
     const id = readRunId(text);
     return withWorkspace(context, options, async ({ runs }) => {
-      const run = await runs.cancel(id);
+      const run = await unlessThereIsNone(runs.cancel(id));
       return { document: runDocument(run), text: describe(run) };
     });
   });

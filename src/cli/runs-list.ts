@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { RunId } from '../core/ids.ts';
 import { PAGE_DEFAULT, PAGE_MAX } from '../http/schemas/run-limits.ts';
-import { readCursor, writeCursor } from '../http/schemas/run-list.ts';
+import { readCursor, timeParameter, writeCursor } from '../http/schemas/run-list.ts';
 import { RUN_STATUSES, type RunStatus } from '../runs/model.ts';
 import type { RunFilter } from '../runs/ports.ts';
 import { answering, dataCommand, UsageError, type CommonOptions } from './answer.ts';
@@ -9,8 +9,6 @@ import { withWorkspace, type CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
 import { runDocument } from './run-document.ts';
 import { formatTime, table } from './table.ts';
-
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 interface Options extends CommonOptions {
   status: RunStatus[];
@@ -89,8 +87,8 @@ function collectPair(text: string, pairs: Record<string, string>): Record<string
 
 function readTime(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const ms = TIME.test(text) ? Date.parse(text) : NaN;
-  if (Number.isFinite(ms)) return ms;
+  const time = timeParameter.safeParse(text);
+  if (time.success) return time.data;
   throw new UsageError(`${option} takes a time such as 2026-01-31T12:00:00Z`);
 }
 

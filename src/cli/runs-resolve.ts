@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { answering, dataCommand, type CommonOptions } from './answer.ts';
 import { withWorkspace, type CommandContext } from './command-context.ts';
 import { withExamples } from './examples.ts';
-import { readRunId } from './run-argument.ts';
+import { readRunId, unlessThereIsNone } from './run-argument.ts';
 import { runDocument } from './run-document.ts';
 
 interface Options extends CommonOptions {
@@ -29,7 +29,7 @@ export function runsResolveCommand(context: CommandContext): Command {
     const id = readRunId(text);
     const { as, note, force = false } = options;
     return withWorkspace(context, options, async ({ runs }) => {
-      const resolved = await runs.resolve(id, { as, note, force });
+      const resolved = await unlessThereIsNone(runs.resolve(id, { as, note, force }));
       return {
         document: runDocument(resolved),
         text: `${id} is resolved as ${as}. Its status stays ${resolved.status}; the resolution is shown with it.`,

@@ -16,6 +16,9 @@ import type { InputsCompiler } from './inputs/compile-inputs.ts';
 import { didYouMean } from './nearest-name.ts';
 import type { YamlPath } from './read-yaml.ts';
 
+/** Of a long file nobody reads all names in one line. */
+const PROVIDERS_SHOWN_MAX = 20;
+
 export interface ReadWorkflowParts {
   entries: EntryReader;
   /** The kind of every provider that can be named; null where its own entry is at fault. */
@@ -97,11 +100,16 @@ function readTarget(
 ): WorkflowTarget {
   const kind = kindOfProvider.get(provider ?? '');
   if (typeof provider === 'string' && kind === undefined) {
-    const known = [...kindOfProvider.keys()];
-    entries.fault([...at, 'provider'], `no provider of this name${didYouMean(provider, known)}`);
+    entries.fault([...at, 'provider'], noProvider(provider, [...kindOfProvider.keys()]));
   }
   if (kind && typeof workflow === 'string') entries.check(kind.workflowId, workflow, [...at, 'workflow']);
   return { provider: provider ?? '', workflow: workflow ?? '' };
+}
+
+function noProvider(name: string, known: readonly string[]): string {
+  const more = known.length > PROVIDERS_SHOWN_MAX ? ', …' : '';
+  const hint = didYouMean(name, known) || `; there is ${known.slice(0, PROVIDERS_SHOWN_MAX).join(', ')}${more}`;
+  return `no provider of this name${hint}`;
 }
 
 function fallbacksOf(

@@ -67,12 +67,8 @@ async function loadCompiler(): Promise<SchemaCompiler> {
 }
 
 function compile(schema: JsonObject, { Ajv, meta }: SchemaCompiler, guard: TimeGuard): CompiledInputs {
-  const faults = walkSchema(schema);
+  const faults = faultsOf(schema, meta);
   if (faults.length > 0) return refuse(faults);
-  if (meta.validateSchema(schema) !== true) return refuse(metaFaults(meta.errors ?? [], schema));
-  if (!mayBeObject(schema)) {
-    return refuse([{ path: ['type'], message: 'expected object, as inputs always are one', part: 'value' }]);
-  }
   try {
     // Formats are annotations, as 2020-12 has it by default; what must be enforced is written as a pattern.
     const ajv = new Ajv({
@@ -97,6 +93,18 @@ function compile(schema: JsonObject, { Ajv, meta }: SchemaCompiler, guard: TimeG
   } catch (error) {
     return refuse([whole(`expected a schema that can be compiled: ${reasonOf(error)}`)]);
   }
+}
+
+/** All that is wrong with it, one fault a place. */
+function faultsOf(schema: JsonObject, meta: Ajv2020): SchemaFault[] {
+  const walked = walkSchema(schema);
+  const places = new Set(walked.map(({ path }) => JSON.stringify(path)));
+  // Another dialect was told by then, and the library has none.
+  const { $schema: _, ...dialectFree } = schema;
+  const told = meta.validateSchema(dialectFree) === true ? [] : metaFaults(meta.errors ?? [], schema);
+  const faults = [...walked, ...told.filter(({ path }) => !places.has(JSON.stringify(path)))];
+  if (mayBeObject(schema) || faults.some(({ path }) => path[0] === 'type')) return faults;
+  return [...faults, { path: ['type'], message: 'expected object, as inputs always are one', part: 'value' }];
 }
 
 function mayBeObject({ type }: JsonObject): boolean {

@@ -75,7 +75,8 @@ function createSums(): { add(row: Row): void; rows(): UsageRow[] } {
       if (sums.group !== '') sums.name = label;
       sums.runs += runs;
       sums[isEnd(status) ? status : 'unfinished'] += runs;
-      sums.runSeconds += ms / 1000;
+      // Whole milliseconds: a sum of fractions would end in noise.
+      sums.runSeconds = Math.round(sums.runSeconds * 1000 + ms) / 1000;
     },
     rows: () => [...groups.values()].sort((one, other) => other.runs - one.runs || (one.group < other.group ? -1 : 1)),
   };

@@ -43,15 +43,15 @@ export function usageSuite(name: string, options: Partial<StoreOptions>): void {
     });
 
     it('counts every status, and the time from start to end', async () => {
-      await run({ end: 'succeeded', ms: 1_500 });
-      await run({ end: 'succeeded', ms: 500 });
-      await run({ end: 'failed', ms: 250 });
+      await run({ end: 'succeeded', ms: 60 });
+      await run({ end: 'succeeded', ms: 40 });
+      await run({ end: 'failed', ms: 200 });
       await run({ end: 'cancelled', startedAt: null, ms: 9_000 });
-      await run({ end: 'timed_out', ms: 1_000 });
+      await run({ end: 'timed_out', ms: 7 });
       await run();
       await run({ status: 'queued', owner: null, startedAt: null });
       const counts = { runs: 7, succeeded: 2, failed: 1, cancelled: 1, timed_out: 1, unfinished: 2 };
-      expect(await usage('provider')).toEqual([row('ai-tutor', { ...counts, runSeconds: 3.25 })]);
+      expect(await usage('provider')).toEqual([row('ai-tutor', { ...counts, runSeconds: 0.307 })]);
     });
 
     it('adds up by provider, by workflow or by key, the most first', async () => {

@@ -205,7 +205,7 @@ describe('the configuration in use', () => {
       line: 1,
       column: 31,
       path: 'workflows.two.provider',
-      expected: 'no provider of this name',
+      expected: 'no provider of this name; there is ai-tutor, b3os, draft-and-goal, interactly',
     });
     expect(before.workflow('one')).not.toBeNull();
     expect(workflows()).toEqual(['two']);

@@ -170,6 +170,8 @@ describe('runs cancel', () => {
   });
 
   it('fails where there is no such run', async () => {
-    expect((await line.run(['runs', 'cancel', 'run_00000000000000000000000000'])).exitCode).toBe(1);
+    const { exitCode, stderr } = await line.run(['runs', 'cancel', 'run_00000000000000000000000000']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^rungate: There is no such run\. List them with/);
   });
 });

@@ -130,6 +130,11 @@ export const FAULTS: [string, string, string][] = [
     '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
   ],
   [
+    'a name that is always this machine',
+    provider('base_url: "https://Vendor.LocalHost:8443"'),
+    '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
+  ],
+  [
     'plain http',
     provider('base_url: "http://vendor.example"'),
     '1:32 providers.b3os.base_url: expected https://; http:// is only for private networks, with allow_private_network: true',
@@ -196,6 +201,11 @@ export const FAULTS: [string, string, string][] = [
     `2:3 workflows.w.provider: ${TARGET_MISSING}`,
   ],
   ['a workflow of nothing', 'workflows:\n  w:', `2:3 workflows.w.provider: ${TARGET_MISSING}`],
+  [
+    'a provider whose name is like none',
+    'workflows: { w: { provider: elsewhere, workflow: wf_1 } }',
+    '1:29 workflows.w.provider: no provider of this name; there is ai-tutor, b3os, draft-and-goal, interactly',
+  ],
   [
     'a provider that is not there',
     'workflows: { w: { provider: b3sos, workflow: wf_1 } }',

@@ -149,6 +149,25 @@ describe('a schema of inputs', () => {
     expect(await faults({ pattern: 'x'.repeat(1_001) })).toEqual(['expected a pattern of at most 1000 characters']);
   });
 
+  it('is told all of its faults at once, one a place', async () => {
+    const schema = {
+      type: 'array',
+      properties: { a: { pattern: '(' }, b: { type: 'strin' }, c: { minLength: -1 }, d: { $ref: '#/$defs/none' } },
+      propertys: {},
+    };
+    const compiled = await createInputsCompiler().compile(schema);
+    expect(compiled.ok ? [] : compiled.faults.map(({ path }) => path.join('.')).toSorted()).toEqual([
+      'properties.a.pattern',
+      'properties.b.type',
+      'properties.c.minLength',
+      'properties.d.$ref',
+      'propertys',
+      'type',
+    ]);
+    const twice = await createInputsCompiler().compile({ $anchor: 5, type: 5 });
+    expect(twice.ok ? [] : twice.faults.map(({ path }) => path.join('.'))).toEqual(['$anchor', 'type']);
+  });
+
   it('is refused where no object can fit it', async () => {
     const compiler = createInputsCompiler();
     for (const type of ['array', ['string', 'null']]) {
