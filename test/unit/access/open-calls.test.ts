@@ -12,6 +12,7 @@ let distrusted: Set<string>;
 let asked: string[];
 let failure: Error | null;
 let told: string[];
+let parts: Parameters<typeof createOpenCalls>[0];
 let calls: OpenCalls;
 beforeEach(() => {
   nowMs = 0;
@@ -21,7 +22,7 @@ beforeEach(() => {
   asked = [];
   failure = null;
   told = [];
-  calls = createOpenCalls({
+  parts = {
     async isValid(keyId) {
       asked.push(keyId);
       if (failure) throw failure;
@@ -38,7 +39,8 @@ beforeEach(() => {
       },
     },
     log: { warn: (_, message) => void told.push(message), error: (_, message) => void told.push(message) },
-  });
+  };
+  calls = createOpenCalls(parts);
 });
 
 /** Lets time pass, timer by timer, and everything settle that follows from each. */
@@ -156,6 +158,17 @@ describe('the register of open calls', () => {
     expect(timers).toHaveLength(1);
   });
 
+  it('asks for no key whose calls are over', async () => {
+    const releases = [calls.hold(key('a'), () => {}), calls.hold(key('a'), () => {})];
+    calls.hold(key('b'), () => {});
+    releases[0]?.();
+    await pass(250);
+    expect(asked.splice(0).toSorted()).toEqual(['a', 'b']);
+    releases[1]?.();
+    await pass(250);
+    expect(asked).toEqual(['b']);
+  });
+
   it('ends nothing when it stops', async () => {
     calls.hold(key('a'), () => expect.unreachable('a drain has its own way'));
     revoked.add('a');
@@ -163,5 +176,10 @@ describe('the register of open calls', () => {
     expect(timers).toHaveLength(0);
     calls.hold(key('a'), () => {});
     expect(timers).toHaveLength(0);
+    // Stopped while a key was looked up.
+    const stopping = createOpenCalls({ ...parts, isValid: async () => (stopping.stop(), false) });
+    for (const id of ['a', 'b']) stopping.hold(key(id), () => told.push('ended'));
+    await pass(1_000);
+    expect([timers.length, told]).toEqual([0, []]);
   });
 });

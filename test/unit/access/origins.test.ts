@@ -64,6 +64,25 @@ describe('an origin', () => {
     expect([await serves(OURS), asked]).toEqual([true, []]);
   });
 
+  it('is forgotten first where it was asked for the longest ago, of more than a thousand', async () => {
+    const origins = Array.from({ length: 1_001 }, (_, i) => `https://app-${i}.example`);
+    for (const origin of origins) named.add(origin);
+    const ask = async (from: number, to: number) => {
+      for (const origin of origins.slice(from, to)) await serves(origin);
+    };
+    await ask(0, 1);
+    nowMs += 500;
+    await ask(1, 999);
+    await ask(0, 1);
+    await ask(999, 1_001);
+    asked = [];
+    await ask(0, 1);
+    await ask(2, 1_001);
+    expect(asked).toEqual([]);
+    await ask(1, 2);
+    expect(asked).toEqual([origins[1]]);
+  });
+
   it('is not believed where the store cannot say', async () => {
     const broken = createOriginCheck({
       keys: { servesOrigin: () => Promise.reject(new Error('disk')) },

@@ -28,6 +28,19 @@ describe('a key without allow-lists', () => {
   });
 });
 
+describe('a token', () => {
+  const token = { id: 't', runsMax: null, expiresAt: 1, origin: null };
+
+  it('starts registered workflows alone and is shown no provider, whatever its key may', () => {
+    for (const key of [anything, providersOnly]) {
+      const caller: Caller = { ...key, token };
+      expect(() => mayStart(caller, { provider: 'ai-tutor', workflow: 'wf_1' })).toThrow('leave `provider` out');
+      expect(allowsProvider(caller, 'ai-tutor')).toBe(false);
+    }
+    mayStart({ ...anything, token }, { workflow: 'summarize' });
+  });
+});
+
 describe('a key for registered workflows', () => {
   it('starts those, and nothing by a vendor’s own id', () => {
     mayStart(workflowsOnly, { workflow: 'summarize' });

@@ -32,6 +32,16 @@ describe('signing keys', () => {
     expect((await open().current()).id).toBe(id);
   });
 
+  it('of another process are used, also by one that has looked just before', async () => {
+    const { keys, open, counted } = setUp();
+    await keys.find('sgn_none');
+    const { id } = await open().current();
+    expect((await keys.current()).id).toBe(id);
+    const before = counted.lists;
+    for (let i = 0; i < 10; i++) await keys.current();
+    expect(counted.lists).toBe(before);
+  });
+
   it('sign for a day', async () => {
     const { clock, keys, store } = setUp();
     const { id } = await keys.current();

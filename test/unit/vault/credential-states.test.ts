@@ -50,6 +50,23 @@ describe('a mark', () => {
     expect([...store.rows.values()]).toEqual([row(ONE)]);
   });
 
+  it('is told to the operator, and its end is where somebody had to do something', async () => {
+    const { logged, mark } = await setUp();
+    const told = () => logged.splice(0).map(({ fields, message }) => [message, fields]);
+    const about = { provider: 'ai-tutor', credential: ONE };
+    mark(ONE, REFUSED);
+    expect(told()).toEqual([
+      ['a credential was refused by its vendor and is set aside', { ...about, code: 'upstream_auth_failed' }],
+    ]);
+    mark(ONE, USABLE);
+    expect(told()).toEqual([['a credential that was set aside is taken by its vendor again', about]]);
+    mark(ONE, resting(NOW + 60_000));
+    const until = new Date(NOW + 60_000).toISOString();
+    expect(told()).toEqual([['a credential is limited by its vendor and rests', { ...about, until }]]);
+    mark(ONE, USABLE);
+    expect(told()).toEqual([]);
+  });
+
   it('concerns one credential of one provider', async () => {
     const { states, mark, of } = await setUp();
     mark('env:A', REFUSED);
@@ -183,7 +200,7 @@ describe('a write that fails', () => {
     expect(faults).toMatchObject([{ fields: { provider: 'ai-tutor', credential: ONE, err: store.fault } }]);
     store.fault = null;
     mark(TWO, USABLE);
-    await states.idle();
+    await new Promise((resolve) => setImmediate(resolve));
     expect([...store.rows.values()]).toEqual([row(ONE)]);
     const before = store.writes.length;
     mark(TWO, USABLE);

@@ -199,6 +199,8 @@ describe('a secret', () => {
     await expect(add({ label: 'a\u001b[31m' })).rejects.toMatchObject({ details: { param: 'label' } });
     await expect(add({ label: '' })).rejects.toMatchObject({ details: { param: 'label' } });
     expect((await add({ label: 'the team’s' })).label).toBe('the team’s');
+    expect((await add({ label: 'x'.repeat(100) })).label).toHaveLength(100);
+    await expect(add({ label: 'x'.repeat(101) })).rejects.toMatchObject({ details: { param: 'label' } });
   });
 });
 
