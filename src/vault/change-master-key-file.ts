@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
 import { access, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { hasCode, syncPath } from '../core/durable-files.ts';
 import type { Secret } from '../core/secret.ts';
-import { hasCode, readShortFile, syncDirectory } from './master-key-file.ts';
+import { readShortFile } from './master-key-file.ts';
 import { parseMasterKeys, unusable } from './master-key.ts';
 
 const WRITABLE_BITS = 0o222;
@@ -69,7 +70,7 @@ export async function replaceKeyFile(file: KeyFile, text: Secret): Promise<void>
     await writeDraft(draft, { text, mode, uid, gid });
     if ((await readShortFile(path))?.open() !== file.text.open()) throw changedMeanwhile(name);
     await rename(draft, path);
-    await syncDirectory(dirname(path));
+    syncPath(dirname(path));
   } catch (cause) {
     await unlink(draft).catch(() => undefined);
     if (!hasErrno(cause)) throw cause;

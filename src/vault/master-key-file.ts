@@ -1,5 +1,6 @@
-import { link, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { link, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hasCode, makeDirectory, syncPath } from '../core/durable-files.ts';
 import type { Random } from '../core/random.ts';
 import { Secret } from '../core/secret.ts';
 import { parseMasterKeys, unusable, type MasterKey, type MasterKeys } from './master-key.ts';
@@ -61,9 +62,9 @@ export function masterKeysInFile(file: string, keys: readonly MasterKey[]): Mast
  */
 export async function makeMasterKeyFile(file: string, random: Random): Promise<boolean> {
   const directory = dirname(file);
-  await makeDirectory(directory);
   const draft = join(directory, `.master.key.${Buffer.from(random.bytes(12)).toString('hex')}`);
   try {
+    makeDirectory(directory);
     await writeDraft(draft, `${Buffer.from(random.bytes(32)).toString('base64')}\n`);
     await link(draft, file);
   } catch (cause) {
@@ -72,36 +73,13 @@ export async function makeMasterKeyFile(file: string, random: Random): Promise<b
   } finally {
     await unlink(draft).catch(() => undefined);
   }
-  await syncDirectory(directory);
+  // A new name is durable only once its directory is.
+  syncPath(directory);
   return true;
-}
-
-/** One by one: Node's own way never comes back where a file system such as `/proc` takes no directory. */
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { mode: 0o700 });
-  } catch (cause) {
-    if (hasCode(cause, 'EEXIST')) return;
-    const parent = dirname(directory);
-    if (!hasCode(cause, 'ENOENT') || parent === directory) throw cause;
-    await makeDirectory(parent);
-    await mkdir(directory, { mode: 0o700 });
-  }
 }
 
 async function writeDraft(draft: string, text: string): Promise<void> {
   await using handle = await open(draft, 'wx', OWNER_ONLY);
   await handle.writeFile(text);
   await handle.sync();
-}
-
-/** A new name is durable only once its directory is. */
-export async function syncDirectory(directory: string): Promise<void> {
-  await using handle = await open(directory, 'r');
-  await handle.sync();
-}
-
-/** Whether an error of the file system has this code. */
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

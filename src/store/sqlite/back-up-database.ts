@@ -2,7 +2,7 @@ import { chmodSync, closeSync, mkdtempSync, openSync, realpathSync, renameSync, 
 import { basename, dirname, join, resolve } from 'node:path';
 import { beginsAsDatabase } from './database-file.ts';
 import { identify, openWriterConnection } from './connection.ts';
-import { exists, hasCode, syncPath } from './durable-files.ts';
+import { exists, hasCode, syncPath } from '../../core/durable-files.ts';
 import { inspectDatabase, type DatabaseFacts } from './inspect-database.ts';
 import { schemaState } from './migrate.ts';
 import { DatabaseMovedError, openError } from './store-errors.ts';

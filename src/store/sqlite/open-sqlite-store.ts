@@ -14,7 +14,7 @@ import {
   type DatabaseFile,
 } from './connection.ts';
 import { createCredentialStore } from './credential-store.ts';
-import { exists, hasCode, makeDirectory } from './durable-files.ts';
+import { exists, hasCode, makeDirectory } from '../../core/durable-files.ts';
 import { createHints } from './hints.ts';
 import { createKeyStore } from './key-store.ts';
 import { migrate, schemaState } from './migrate.ts';

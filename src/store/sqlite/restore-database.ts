@@ -12,7 +12,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beginsAsDatabase } from './database-file.ts';
-import { makeDirectory, syncPath } from './durable-files.ts';
+import { makeDirectory, syncPath } from '../../core/durable-files.ts';
 import { inspectDatabase, type DatabaseFacts } from './inspect-database.ts';
 import { tryServeLock } from './serve-lock.ts';
 import { openError } from './store-errors.ts';

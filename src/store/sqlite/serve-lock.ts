@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { hasCode } from './durable-files.ts';
+import { hasCode } from '../../core/durable-files.ts';
 import { faultOf, SQLITE } from './store-errors.ts';
 
 export interface ServeLock {

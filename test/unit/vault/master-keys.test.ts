@@ -157,6 +157,25 @@ describe('without a master key', () => {
     expect(logged).toHaveLength(1);
   });
 
+  it('one is made in a directory that is not there yet, by one of those who begin at once', async () => {
+    const nested = join(dataDir, 'new', 'and', 'deep');
+    const opened = await Promise.all(Array.from({ length: 8 }, () => open({ dataDir: nested })));
+    const keys = await Promise.all(opened.map((one) => one.newest()));
+    expect(new Set(keys.map((key) => key.fingerprint)).size).toBe(1);
+    expect(await readdir(nested)).toEqual(['master.key']);
+    expect((await stat(nested)).mode & 0o777).toBe(0o700);
+  });
+
+  it('none is made where no directory can be, which is told', async () => {
+    const file = join(dataDir, 'file');
+    await writeFile(file, '');
+    for (const nowhere of [file, join(file, 'below'), '/proc/rungate']) {
+      const refusal = await open({ dataDir: nowhere }).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: 'vault_unavailable' });
+      expect(String(refusal)).toMatch(/The master key file \S+ cannot be (made|read): E/);
+    }
+  });
+
   it('none is made where the database knows one', async () => {
     const lost = fingerprint(newKey());
     await expect(open({}, [lost])).rejects.toThrow(lost);

@@ -13,19 +13,30 @@ export function syncPath(path: string): void {
 
 /**
  * Makes a directory that only its owner can enter, and those above it that are missing; a power cut forgets none of
- * them. One by one: Node's own way never comes back where a file system such as `/proc` takes no directory.
+ * them. One by one: Node's own way never comes back where a file system such as `/proc` takes no directory. Several
+ * processes may do so at once: who comes second finds it made.
  */
 export function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { mode: 0o700 });
+    if (!makeOne(directory)) return;
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return;
     const parent = dirname(directory);
     if (!hasCode(error, 'ENOENT') || parent === directory) throw error;
     makeDirectory(parent);
-    mkdirSync(directory, { mode: 0o700 });
+    if (!makeOne(directory)) return;
   }
   syncPath(dirname(directory));
+}
+
+/** False where it is there. */
+function makeOne(directory: string): boolean {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  }
 }
 
 /** Throws where that cannot be told, as of a directory that may not be entered. */
