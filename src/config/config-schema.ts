@@ -3,7 +3,7 @@ import { classifyAddress } from '../core/addresses.ts';
 import { JWT_ALGORITHMS, type JwtAlgorithm } from '../core/access-settings.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { WEIGHT_MAX } from '../core/weight.ts';
-import { withoutVerdict } from '../core/without-verdict.ts';
+import { inPlainWords } from '../core/in-plain-words.ts';
 
 const CREDENTIALS_MAX = 100;
 const DESCRIPTION_CHARACTERS_MAX = 1000;
@@ -201,9 +201,9 @@ export function normalizeBaseUrl(text: string): string {
 
 /** What a schema expected, without the value that it found. */
 export function expectationOf(issue: z.core.$ZodIssue): string {
-  const message = withoutVerdict(issue.message);
-  return message.endsWith(', received undefined')
-    ? `required: ${message.replace(', received undefined', '')}`
+  const message = inPlainWords(issue.message);
+  return issue.code === 'invalid_type' && issue.message.endsWith(', received undefined')
+    ? `required: ${message}`
     : message;
 }
 

@@ -53,7 +53,7 @@ export async function readWorkflow(parts: ReadWorkflowParts, name: string, value
   };
 }
 
-const NO_TARGET = 'required: expected string, or targets instead of provider and workflow';
+const NO_TARGET = 'required: expected a string, or targets instead of provider and workflow';
 
 function isWritten(value: Json, field: string): boolean {
   return isJsonObject(value) && (value[field] ?? null) !== null;

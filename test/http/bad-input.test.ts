@@ -356,8 +356,8 @@ describe('a parameter in the query', () => {
   });
 
   it.each([
-    ['limit=0', 'limit', 'expected number to be >=1'],
-    ['limit=101', 'limit', 'expected number to be <=100'],
+    ['limit=0', 'limit', 'expected at least 1'],
+    ['limit=101', 'limit', 'expected at most 100'],
     ['status=running,nope', 'status', 'expected one of'],
     ['include=x', 'include', 'expected one of'],
   ])('is named as it was sent, with what was expected: %.60s', async (query, param, expected) => {

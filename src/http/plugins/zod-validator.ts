@@ -1,7 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type * as z from 'zod';
 import { GatewayError, wrongParam } from '../../core/errors.ts';
-import { withoutVerdict } from '../../core/without-verdict.ts';
+import { inPlainWords } from '../../core/in-plain-words.ts';
 import { noParameters } from './refuse-parameters.ts';
 
 const PARAM_LENGTH_MAX = 200;
@@ -53,5 +53,5 @@ function requestFault({ issues }: z.ZodError, nameOf: Naming): GatewayError {
 
 function messageOf(issue: z.core.$ZodIssue): string {
   const required = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return required ? 'This field is required.' : withoutVerdict(issue.message);
+  return required ? 'This field is required.' : inPlainWords(issue.message);
 }

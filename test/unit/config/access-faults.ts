@@ -5,7 +5,7 @@ export const ISSUER = 'issuer: https://id.example.com, audience: https://gateway
 export const issuer = (fields: string) => `access: { issuers: [{ ${fields} }] }`;
 const origins = (list: string) => `access: { origins: [${list}] }`;
 
-const ALGORITHMS = `expected one of ${JWT_ALGORITHMS.map((name) => `"${name}"`).join('|')}`;
+const ALGORITHMS = `expected one of ${JWT_ALGORITHMS.join(', ')}`;
 
 /** What can be wrong with `access`: its name, a file that has it, and the first fault that is told, with its place. */
 export const ACCESS_FAULTS: [string, string, string][] = [
@@ -38,11 +38,11 @@ export const ACCESS_FAULTS: [string, string, string][] = [
     origins('https://a.example, https://a.example'),
     '1:40 access.origins[1]: expected each origin once',
   ],
-  ['an issuer without anything', issuer(''), '1:21 access.issuers[0].issuer: required: expected string'],
+  ['an issuer without anything', issuer(''), '1:21 access.issuers[0].issuer: required: expected a string'],
   [
     'an issuer that is a text',
     'access: { issuers: [https://id.example.com] }',
-    '1:21 access.issuers[0]: expected object, received string',
+    '1:21 access.issuers[0]: expected an object, not a string',
   ],
   [
     'an issuer that is no URL',
@@ -73,7 +73,7 @@ export const ACCESS_FAULTS: [string, string, string][] = [
   [
     'no algorithms at all',
     issuer(`${ISSUER}, algorithms: []`),
-    '1:129 access.issuers[0].algorithms: expected array to have >=1 items',
+    '1:129 access.issuers[0].algorithms: expected at least 1 item',
   ],
   [
     'a key’s secret instead of its id',

@@ -4,7 +4,7 @@ const KINDS = PROVIDER_KINDS.map(({ kind }) => kind).join(', ');
 
 export const workflow = (fields: string) => `workflows: { w: { provider: b3os, workflow: wf_1, ${fields} } }`;
 export const provider = (fields: string) => `providers: { b3os: { ${fields} } }`;
-const TARGET_MISSING = 'required: expected string, or targets instead of provider and workflow';
+const TARGET_MISSING = 'required: expected a string, or targets instead of provider and workflow';
 const ORG_ID_FAULT = 'expected an organization id such as org_abc123';
 
 /** What can be wrong: its name, a file that has it, and the first fault that is told, with its place. */
@@ -20,8 +20,8 @@ export const FAULTS: [string, string, string][] = [
   ['a tab', 'providers:\n\tb3os: {}', '2:1: not valid YAML: Tabs are not allowed as indentation'],
   ['two documents', '{}\n---\n{}', '2:1: expected one document'],
   ['a tag', provider('kind: !secret hunter2'), '1:28: not valid YAML: Unresolved tag'],
-  ['a list', '- a', '1:1: expected object, received array'],
-  ['a text', 'hello', '1:1: expected object, received string'],
+  ['a list', '- a', '1:1: expected an object, not a list'],
+  ['a text', 'hello', '1:1: expected an object, not a string'],
   ['an unknown part', 'provider: {}', '1:1 provider: unknown field; did you mean providers?'],
   ['another unknown part', 'server: {}', '1:1 server: unknown field; expected one of providers, workflows, access'],
   ['a part of another type', 'providers: []', '1:12 providers: expected an object'],
@@ -112,7 +112,7 @@ export const FAULTS: [string, string, string][] = [
   [
     'a private flag that is none',
     provider('allow_private_network: yes'),
-    '1:45 providers.b3os.allow_private_network: expected boolean, received string',
+    '1:45 providers.b3os.allow_private_network: expected true or false, not a string',
   ],
   [
     'a private address',
@@ -193,7 +193,7 @@ export const FAULTS: [string, string, string][] = [
   [
     'a credential that is no list',
     provider('credentials: env:AI_TUTOR_KEY'),
-    '1:35 providers.b3os.credentials: expected array, received string',
+    '1:35 providers.b3os.credentials: expected a list, not a string',
   ],
   [
     'a workflow without provider',
@@ -219,11 +219,11 @@ export const FAULTS: [string, string, string][] = [
   [
     'a workflow id that is a number',
     'workflows: { w: { provider: b3os, workflow: 17 } }',
-    '1:45 workflows.w.workflow: expected string, received number',
+    '1:45 workflows.w.workflow: expected a string, not a number',
   ],
-  ['a timeout of nothing', workflow('timeout_s: 0'), '1:62 workflows.w.timeout_s: expected number to be >=1'],
-  ['a timeout over a day', workflow('timeout_s: 86401'), '1:62 workflows.w.timeout_s: expected number to be <=86400'],
-  ['a timeout with a unit', workflow('timeout_s: 2m'), '1:62 workflows.w.timeout_s: expected number, received string'],
+  ['a timeout of nothing', workflow('timeout_s: 0'), '1:62 workflows.w.timeout_s: expected at least 1'],
+  ['a timeout over a day', workflow('timeout_s: 86401'), '1:62 workflows.w.timeout_s: expected at most 86400'],
+  ['a timeout with a unit', workflow('timeout_s: 2m'), '1:62 workflows.w.timeout_s: expected a number, not a string'],
   ['defaults that are a list', workflow('defaults: []'), '1:61 workflows.w.defaults: expected an object'],
   [
     'a default that JSON does not have',
