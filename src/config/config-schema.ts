@@ -172,9 +172,6 @@ export const FallbackEntry = z.strictObject({
     .describe('The errors that lead here. None: those that may be over elsewhere.'),
 });
 
-/** The names that always are this machine (RFC 6761). */
-const LOCALHOST = /(^|\.)localhost\.?$/;
-
 /** Finds what is wrong with a base URL; null: nothing. Never quotes it, as it may hold a password. */
 export function baseUrlFault(text: string, allowPrivateNetwork: boolean): string | null {
   const url = URL.canParse(text) && !/[\s\p{Cc}]/u.test(text) ? new URL(text) : null;
@@ -184,10 +181,9 @@ export function baseUrlFault(text: string, allowPrivateNetwork: boolean): string
   if (url.protocol === 'http:' && !allowPrivateNetwork) {
     return 'expected https://; http:// is only for private networks, with allow_private_network: true';
   }
-  // What a name stands for is only known when it is connected to; these would be refused then, every time.
+  // What a name stands for is only known when it is connected to; a literal address would be refused then, every time.
   const literal = classifyAddress(url.hostname.replace(/^\[|\]$/g, ''));
-  const isPublic = ['public', 'not_an_address'].includes(literal) && !LOCALHOST.test(url.hostname);
-  if (!isPublic && !allowPrivateNetwork) {
+  if (!['public', 'not_an_address'].includes(literal) && !allowPrivateNetwork) {
     return 'expected a public address; others are only for private networks, with allow_private_network: true';
   }
   return null;

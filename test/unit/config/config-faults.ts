@@ -130,11 +130,6 @@ export const FAULTS: [string, string, string][] = [
     '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
   ],
   [
-    'a name that is always this machine',
-    provider('base_url: "https://Vendor.LocalHost:8443"'),
-    '1:32 providers.b3os.base_url: expected a public address; others are only for private networks, with allow_private_network: true',
-  ],
-  [
     'plain http',
     provider('base_url: "http://vendor.example"'),
     '1:32 providers.b3os.base_url: expected https://; http:// is only for private networks, with allow_private_network: true',

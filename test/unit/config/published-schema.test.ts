@@ -32,7 +32,6 @@ const BEYOND: readonly string[] = [
   'an unset variable',
   'a provider whose name is like none',
   'a provider that is not there',
-  'a name that is always this machine',
   'a private address',
   'a link-local address in another form',
   'loopback in short',
