@@ -17,6 +17,7 @@ describe('the complaint of a schema', () => {
     [z.string(), true, 'expected a string, not a boolean'],
     [z.array(z.string()), {}, 'expected a list, not an object'],
     [z.strictObject({}), [], 'expected an object, not a list'],
+    [z.record(z.string(), z.string()), 1, 'expected an object, not a number'],
     [z.number().min(1), 0, 'expected at least 1'],
     [z.number().max(0.5), 1, 'expected at most 0.5'],
     [z.number().gt(1), 1, 'expected more than 1'],

@@ -1,8 +1,8 @@
 import { chmodSync, closeSync, mkdtempSync, openSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { exists, hasCode, syncPath } from '../../core/durable-files.ts';
 import { beginsAsDatabase } from './database-file.ts';
 import { identify, openWriterConnection } from './connection.ts';
-import { exists, hasCode, syncPath } from '../../core/durable-files.ts';
 import { inspectDatabase, type DatabaseFacts } from './inspect-database.ts';
 import { schemaState } from './migrate.ts';
 import { DatabaseMovedError, openError } from './store-errors.ts';

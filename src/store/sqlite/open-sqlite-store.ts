@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pause } from '../../core/clock.ts';
+import { exists, hasCode, makeDirectory } from '../../core/durable-files.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Store, StoreLimits, StoreOptions } from '../open-store.ts';
 import { createAuditStore } from './audit-store.ts';
@@ -14,7 +15,6 @@ import {
   type DatabaseFile,
 } from './connection.ts';
 import { createCredentialStore } from './credential-store.ts';
-import { exists, hasCode, makeDirectory } from '../../core/durable-files.ts';
 import { createHints } from './hints.ts';
 import { createKeyStore } from './key-store.ts';
 import { migrate, schemaState } from './migrate.ts';

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { beginsAsDatabase } from './database-file.ts';
 import { makeDirectory, syncPath } from '../../core/durable-files.ts';
+import { beginsAsDatabase } from './database-file.ts';
 import { inspectDatabase, type DatabaseFacts } from './inspect-database.ts';
 import { tryServeLock } from './serve-lock.ts';
 import { openError } from './store-errors.ts';
