@@ -95,7 +95,7 @@ function workflowSchema(): JsonObject {
   const fallback = draft7(FallbackEntry);
   extend(propertyOf(fallback, 'when'), { items: { enum: [...FALLBACK_CODES] } });
   extend(propertyOf(workflow, 'fallbacks'), { items: fallback, uniqueItems: true });
-  const one = { provider: { type: 'string' }, workflow: { type: 'string' } };
+  const one = { provider: { type: 'string' }, workflow: { type: 'string' }, sticky_by: { type: 'null' } };
   const none = { provider: { type: 'null' }, workflow: { type: 'null' } };
   return {
     ...workflow,

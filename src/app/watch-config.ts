@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { ConfigError } from '../config/config-error.ts';
-import { readConfigText } from '../config/load-config.ts';
+import { isEmptyText, readConfigText } from '../config/load-config.ts';
 import { pause, type Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { succeeding, type Registry } from '../providers/registry.ts';
@@ -155,7 +155,7 @@ class ConfigWatcher {
 
   async #judge(content: Content): Promise<void> {
     const { log, path, read } = this.#parts;
-    if (content.is === 'absent' || (content.is === 'text' && content.text.trim() === '')) {
+    if (content.is === 'absent' || (content.is === 'text' && isEmptyText(content.text))) {
       log.warn({ file: path }, 'there is no configuration file, or it is empty; the last good configuration stays');
       return;
     }

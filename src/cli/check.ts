@@ -1,9 +1,9 @@
-import { access } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Environment } from '../config/environment.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { isEmptyText, loadConfigText } from '../config/load-config.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import { OWN_SECRET, ownSecretFiles } from '../config/own-secrets.ts';
+import { NO_CONFIG, parseConfig } from '../config/parse-config.ts';
 import type { Clock } from '../core/clock.ts';
 import { counted } from '../core/counted.ts';
 import { parseReference } from '../core/secret-reference.ts';
@@ -14,6 +14,8 @@ import { LEFT_OUT, PLAYED, sandboxConfig } from '../app/sandbox-config.ts';
 import { answerCommand, answering } from './answer.ts';
 import type { CommandContext } from './command-context.ts';
 import { printable } from './printable.ts';
+
+const EMPTY = 'is empty: a server that runs would keep what it has; {} is how a file says that there is nothing';
 
 /** `rungate check`: reads a configuration as `serve` would, and tells all of its faults at once. */
 export function checkCommand(context: CommandContext): Command {
@@ -26,11 +28,11 @@ export function checkCommand(context: CommandContext): Command {
     const warn = (warning: string) => stderr.write(`rungate: ${printable(warning)}\n`);
     settings.warnings.forEach(warn);
     const source = file === undefined ? settings.config : { path: file, mayBeAbsent: false };
-    const config = await loadConfig(source, {
-      kinds: PROVIDER_KINDS,
-      // Nothing that the file refers to is used in the sandbox.
-      environment: sandbox ? null : environment,
-    });
+    const text = await loadConfigText(source);
+    // Nothing that the file refers to is used in the sandbox.
+    const reading = { kinds: PROVIDER_KINDS, environment: sandbox ? null : environment };
+    const config = text === null ? NO_CONFIG : await parseConfig(text, source.path, reading);
+    if (text !== null && isEmptyText(text)) warn(`${source.path} ${EMPTY}`);
     const { config: used, leftOut } = sandbox ? sandboxConfig(config, PLAYED) : { config, leftOut: [] };
     if (leftOut.length > 0) warn(`${LEFT_OUT}: ${leftOut.join(', ')}`);
     const registry = createRegistry({ kinds: PROVIDER_KINDS, ...used });
@@ -38,7 +40,7 @@ export function checkCommand(context: CommandContext): Command {
     const workflows = registry.workflows().map(({ name }) => name);
     // They may be mounted where the server runs alone, so that they are no faults.
     (await missingFiles(registry, { environment, clock })).forEach(warn);
-    const present = await exists(source.path);
+    const present = text !== null;
     const { origins, issuers } = registry.access;
     const counts = [
       counted(providers.length, 'provider'),
@@ -81,11 +83,4 @@ async function missingFiles(
     if (fault !== null) warnings.push(`${text}: ${fault}`);
   }
   return warnings;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

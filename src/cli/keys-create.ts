@@ -35,7 +35,7 @@ export function keysCreateCommand(context: CommandContext): Command {
     )
     .option(
       '--allow-provider <name[/id]>',
-      "a provider, or one vendor's workflow, that it may run; repeatable",
+      "a provider, or one vendor's workflow, that it may run; one that is not there yet is taken too; repeatable",
       collect,
       [],
     )

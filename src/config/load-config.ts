@@ -27,6 +27,11 @@ export async function loadConfigText({ path, mayBeAbsent }: ConfigSource): Promi
   return text;
 }
 
+/** Whether a file is empty, which it may be for a moment while somebody writes it. `{}` says that there is nothing. */
+export function isEmptyText(text: string): boolean {
+  return text.trim() === '';
+}
+
 /** The file's text; null where there is no such file. Throws `ConfigError` where it cannot be read. */
 export async function readConfigText(path: string): Promise<string | null> {
   const bytes = await readBytes(path);

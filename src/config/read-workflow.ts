@@ -27,7 +27,8 @@ export interface ReadWorkflowParts {
 }
 
 /** Of an entry, without what is at fault. */
-type WrittenTarget = Partial<Pick<z.infer<typeof WorkflowEntry>, 'provider' | 'workflow'>>;
+type WrittenWorkflow = Partial<z.infer<typeof WorkflowEntry>>;
+type WrittenTarget = Pick<WrittenWorkflow, 'provider' | 'workflow'>;
 
 /** Reads one entry of `workflows`; its faults are the reader's. */
 export async function readWorkflow(parts: ReadWorkflowParts, name: string, value: Json): Promise<RegisteredWorkflow> {
@@ -54,19 +55,21 @@ export async function readWorkflow(parts: ReadWorkflowParts, name: string, value
 }
 
 const NO_TARGET = 'required: expected a string, or targets instead of provider and workflow';
+const NOT_SEVERAL = 'expected targets beside it, which it chooses among';
 
 function isWritten(value: Json, field: string): boolean {
   return isJsonObject(value) && (value[field] ?? null) !== null;
 }
 
-/** `provider` and `workflow`, which the schema leaves open as there may be targets instead. */
+/** `provider` and `workflow`, which the schema leaves open as there may be targets instead. Nothing is chosen then. */
 function onlyTarget(
   parts: ReadWorkflowParts,
-  { value, entry, at }: { value: Json; entry: WrittenTarget; at: YamlPath },
+  { value, entry, at }: { value: Json; entry: WrittenWorkflow; at: YamlPath },
 ): WorkflowTarget {
   for (const field of ['provider', 'workflow']) {
     if (!isWritten(value, field)) parts.entries.fault([...at, field], NO_TARGET);
   }
+  if (typeof entry.sticky_by === 'string') parts.entries.fault([...at, 'sticky_by'], NOT_SEVERAL, 'key');
   return readTarget(parts, entry, at);
 }
 

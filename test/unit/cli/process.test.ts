@@ -167,6 +167,19 @@ describe('check', () => {
     ]);
   });
 
+  it.each([
+    ['', true],
+    [' \n\n', true],
+    ['{}', false],
+    ['# nothing yet', false],
+  ])('says that a running server does not take an empty file: %j', async (text, empty) => {
+    const file = join(line.dataDir, 'empty.yaml');
+    await writeFile(file, text);
+    const { exitCode, stderr } = await line.run(['check', file]);
+    expect(exitCode).toBe(0);
+    expect(stderr.includes(`${file} is empty: a server that runs would keep what it has`)).toBe(empty);
+  });
+
   it('counts what a good configuration has', async () => {
     const file = join(line.dataDir, 'my.yaml');
     await writeFile(file, 'workflows:\n  summarize:\n    provider: ai-tutor\n    workflow: wf_1\n');

@@ -151,6 +151,11 @@ export const TARGET_FAULTS: [string, string, string][] = [
     targets('{ provider: b3os, workflow: w }, { provider: b3os, workflow: w, weight: 2 }'),
     '1:62 workflows.w.targets[1]: expected each target once',
   ],
+  [
+    'a sticky key without targets',
+    workflow('sticky_by: user_id'),
+    '1:51 workflows.w.sticky_by: expected targets beside it, which it chooses among',
+  ],
   ['a sticky key that is none', workflow('sticky_by: ""'), '1:62 workflows.w.sticky_by: expected at least 1 character'],
   ['a fallback that is a text', fallbacks('b3os'), '1:63 workflows.w.fallbacks[0]: expected an object, not a string'],
   [
